@@ -1,0 +1,34 @@
+//! What can be wrong with data.
+
+use std::path::PathBuf;
+
+/// Data that could not be read or used. Every variant names the file (or the data set), the place
+/// in it where that is known, and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The content is not what the format asks for.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The field or position, what was expected and what was found.
+        reason: String,
+    },
+    /// The content is well formed but cannot be used as asked.
+    #[error("{name}: {reason}")]
+    Unusable {
+        /// The data set, domain or pair.
+        name: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}

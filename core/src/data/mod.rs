@@ -1,0 +1,62 @@
+//! Data on the host: what readers give, and what becomes a [`crate::Input`] on a device.
+//!
+//! Everything here is independent of devices: `ndarray` arrays of `f32`.
+
+use ndarray::{Array2, Array4, Axis};
+
+mod error;
+pub use error::DataError;
+
+/// The rows of a data set, without labels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// `(n, c, h, w)`, c = 1 or 3, as read in [0, 1]; normalisation is a later, named step.
+    Images(Array4<f32>),
+    /// `(n, d)`.
+    Features(Array2<f32>),
+}
+
+impl Samples {
+    /// The number of rows n.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Images(x) => x.len_of(Axis(0)),
+            Self::Features(x) => x.len_of(Axis(0)),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of one row: `[c, h, w]` or `[d]`.
+    pub fn row_shape(&self) -> Vec<usize> {
+        match self {
+            Self::Images(x) => x.shape()[1..].to_vec(),
+            Self::Features(x) => x.shape()[1..].to_vec(),
+        }
+    }
+
+    /// The rows at `index`, in that order. Panics when an index is out of range.
+    pub fn select(&self, index: &[usize]) -> Self {
+        match self {
+            Self::Images(x) => Self::Images(x.select(Axis(0), index)),
+            Self::Features(x) => Self::Features(x.select(Axis(0), index)),
+        }
+    }
+}
+
+/// A data set as it lies on disk, labels included. Training code never gets one: see
+/// `domain` for the views that it gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// Its name in messages and reports.
+    pub name: String,
+    /// n rows.
+    pub samples: Samples,
+    /// n class indices, each below `classes.len()`.
+    pub labels: Vec<usize>,
+    /// The names of the classes, by index.
+    pub classes: Vec<String>,
+}

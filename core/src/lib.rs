@@ -1,0 +1,7 @@
+//! Transduct core: operations added to dfdx, backbones, data and domains, the training loop,
+//! checkpoints and devices.
+
+pub mod data;
+mod error;
+
+pub use error::{Error, Result};

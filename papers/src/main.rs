@@ -1,0 +1,2 @@
+//! The `transduct` command.
+fn main() {}
