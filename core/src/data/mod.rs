@@ -4,8 +4,14 @@
 
 use ndarray::{Array2, Array4, Axis};
 
+mod domain;
 mod error;
+pub mod split;
+pub mod synthetic;
+
+pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
+pub use split::Split;
 
 /// The rows of a data set, without labels.
 #[derive(Clone, Debug, PartialEq)]
