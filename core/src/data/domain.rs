@@ -349,7 +349,7 @@ mod tests {
             "three: row 2, channel 0, pixel (1, 0) is inf (counted from 0): expected finite numbers"
         );
         assert_eq!(
-            reason(|d| drop(d.labels.pop())),
+            reason(|d| d.labels.truncate(2)),
             "three: 3 rows and 2 labels: expected one label a row"
         );
         assert_eq!(

@@ -271,12 +271,12 @@ mod tests {
             let sizes: Vec<usize> =
                 (0..6).map(|class| labels.iter().filter(|&&l| l == class).count()).collect();
             let present = sizes.iter().filter(|&&n_c| n_c > 0).count();
-            for class in 0..6 {
-                let quota = (n * sizes[class]) as f64 / labels.len() as f64;
+            for (class, &n_c) in sizes.iter().enumerate() {
+                let quota = (n * n_c) as f64 / labels.len() as f64;
                 let got = count(&labels, &rows, class);
                 // A class may give up to a row for each class that would be empty otherwise.
                 prop_assert!(got as f64 - quota <= 1.0);
-                if n >= present && sizes[class] > 0 {
+                if n >= present && n_c > 0 {
                     prop_assert!(got >= 1);
                 }
             }
