@@ -4,7 +4,19 @@
 
 use ndarray::{Array2, Array4, Axis};
 
+pub mod classes;
 mod error;
+pub mod idx;
+pub mod mat;
+pub mod npy;
+mod raw;
+pub mod resize;
+pub mod svmlight;
+#[cfg(feature = "files")]
+pub mod table;
+#[cfg(test)]
+mod testing;
+
 pub use error::DataError;
 
 /// The rows of a data set, without labels.
