@@ -4,10 +4,21 @@
 
 use ndarray::{Array2, Array4, Axis};
 
+pub mod classes;
 mod domain;
 mod error;
+pub mod idx;
+pub mod mat;
+pub mod npy;
+mod raw;
+pub mod resize;
 pub mod split;
+pub mod svmlight;
 pub mod synthetic;
+#[cfg(feature = "files")]
+pub mod table;
+#[cfg(test)]
+mod testing;
 
 pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
