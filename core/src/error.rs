@@ -45,7 +45,9 @@ pub enum Error {
         suggestion: Option<String>,
     },
     /// A method was given too few rows.
-    #[error("{method} needs at least {need} rows of each domain in a batch, the {domain} batch has {got}")]
+    #[error(
+        "{method} needs at least {need} rows of each domain in a batch, the {domain} batch has {got}"
+    )]
     TooFewRows {
         /// The method.
         method: &'static str,
@@ -95,7 +97,11 @@ impl Error {
 
     /// A [`Error::Shape`].
     pub fn shape(op: &'static str, expected: impl ToString, got: impl ToString) -> Self {
-        Self::Shape { op, expected: expected.to_string(), got: got.to_string() }
+        Self::Shape {
+            op,
+            expected: expected.to_string(),
+            got: got.to_string(),
+        }
     }
 
     /// A [`Error::Config`].
