@@ -24,6 +24,13 @@ pub type Taped<D> = Matrix<D, Recorded<D>>;
 /// A loss: a number on a tape.
 pub type Scalar<D> = Tensor<Rank0, f32, D, Recorded<D>>;
 
+/// The number that a tensor without axes holds, on the host.
+pub fn value<D: Dev, T>(x: &Tensor<Rank0, f32, D, T>) -> f32 {
+    let mut value = [0.0];
+    x.copy_into(&mut value);
+    value[0]
+}
+
 /// Where to run, chosen at run time: `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -85,9 +92,6 @@ mod tests {
             assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
         }
         let error = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "device.name = gpu: expected `cpu`, `cuda` or `cuda:N`"
-        );
+        assert_eq!(error, "device.name = gpu: expected `cpu`, `cuda` or `cuda:N`");
     }
 }

@@ -110,9 +110,9 @@ impl<D: Dev> Input<D> {
         }
         let n = values.len() / shape.len();
         match shape {
-            InputShape::Images { c, h, w } => dev
-                .try_tensor_from_vec(values, (n, c, h, w))
-                .map(Self::Images),
+            InputShape::Images { c, h, w } => {
+                dev.try_tensor_from_vec(values, (n, c, h, w)).map(Self::Images)
+            }
             InputShape::Features { d } => {
                 dev.try_tensor_from_vec(values, (n, d)).map(Self::Features)
             }

@@ -64,14 +64,8 @@ impl<D: Dev> Parameter<D> {
         values: Vec<f32>,
     ) -> Result<Self> {
         let len = values.len();
-        assert_eq!(
-            len,
-            dims.iter().product::<usize>(),
-            "values do not fill {dims:?}"
-        );
-        let value = dev
-            .try_tensor_from_vec(values, (len,))
-            .map_err(Error::device)?;
+        assert_eq!(len, dims.iter().product::<usize>(), "values do not fill {dims:?}");
+        let value = dev.try_tensor_from_vec(values, (len,)).map_err(Error::device)?;
         Ok(Self(Arc::new(Inner {
             name: name.into(),
             kind,
@@ -113,34 +107,24 @@ impl<D: Dev> Parameter<D> {
 
     /// Tells training to leave it alone, or not. A buffer stays frozen.
     pub fn set_frozen(&self, frozen: bool) {
-        self.0
-            .frozen
-            .store(frozen || self.0.kind == Kind::Buffer, Ordering::Relaxed);
+        self.0.frozen.store(frozen || self.0.kind == Kind::Buffer, Ordering::Relaxed);
     }
 
     /// The tensor as it lies, `(len,)`.
     pub fn vector(&self) -> Vector<D> {
-        self.0
-            .value
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.value.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The tensor `(rows, columns)`. Panics unless the parameter has two dimensions.
     pub fn matrix(&self) -> Matrix<D> {
-        let &[rows, columns] = self.dims() else {
-            panic!("{} is no matrix", self.name())
-        };
+        let &[rows, columns] = self.dims() else { panic!("{} is no matrix", self.name()) };
         self.vector().reshape_like(&(rows, columns))
     }
 
     /// The tensor `(k_h, k_w, c_in / groups, c_out)`. Panics unless the parameter has four
     /// dimensions.
     pub fn filter(&self) -> Maps<D> {
-        let &[h, w, i, o] = self.dims() else {
-            panic!("{} is no filter", self.name())
-        };
+        let &[h, w, i, o] = self.dims() else { panic!("{} is no filter", self.name()) };
         self.vector().reshape_like(&(h, w, i, o))
     }
 

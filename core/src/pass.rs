@@ -15,18 +15,12 @@ pub struct Pass<'r> {
 impl<'r> Pass<'r> {
     /// Evaluation: running statistics, no dropout.
     pub fn eval() -> Self {
-        Self {
-            rng: None,
-            input_gradient: true,
-        }
+        Self { rng: None, input_gradient: true }
     }
 
     /// Training: batch statistics, dropout drawn from `rng`.
     pub fn train(rng: &'r mut Rng) -> Self {
-        Self {
-            rng: Some(rng),
-            input_gradient: false,
-        }
+        Self { rng: Some(rng), input_gradient: false }
     }
 
     /// Asks for the gradient with respect to the input as well.

@@ -79,9 +79,6 @@ mod tests {
 
     #[test]
     fn streams_of_one_seed_differ() {
-        assert_ne!(
-            rng(7, Stream::Step).next_u64(),
-            rng(7, Stream::Init).next_u64()
-        );
+        assert_ne!(rng(7, Stream::Step).next_u64(), rng(7, Stream::Init).next_u64());
     }
 }

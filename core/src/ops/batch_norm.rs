@@ -41,11 +41,7 @@ pub fn batch_norm_train<D: Dev, T: Tape<f32, D>>(
     check(x.shape(), norm, residual.as_ref().map(|r| r.shape()))?;
     if x.shape().0 < 2 {
         let got = "1 row, which has no variance";
-        return Err(Error::shape(
-            "batch_norm",
-            "at least 2 rows in training",
-            got,
-        ));
+        return Err(Error::shape("batch_norm", "at least 2 rows in training", got));
     }
     D::batch_norm_train(x, norm, residual)
 }
@@ -72,15 +68,8 @@ fn check<D: Device<f32>>(
 ) -> Result<()> {
     let c = norm.scale.shape().0;
     if x.1 != c || norm.shift.shape().0 != c || residual.is_some_and(|r| r != x) {
-        let got = format!(
-            "x {x:?}, shift {:?}, residual {residual:?}",
-            norm.shift.shape()
-        );
-        return Err(Error::shape(
-            "batch_norm",
-            format!("{c} channels everywhere"),
-            got,
-        ));
+        let got = format!("x {x:?}, shift {:?}, residual {residual:?}", norm.shift.shape());
+        return Err(Error::shape("batch_norm", format!("{c} channels everywhere"), got));
     }
     Ok(())
 }
@@ -128,16 +117,10 @@ pub fn composed_train<D: Device<f32>, T: Tape<f32, D>>(
     residual: Option<Matrix<D, T>>,
 ) -> Result<Normalised<D, T>> {
     let shape = *x.shape();
-    let mean = x
-        .retaped::<T>()
-        .try_mean::<(usize,), Axis<0>>()
-        .map_err(Error::device)?;
+    let mean = x.retaped::<T>().try_mean::<(usize,), Axis<0>>().map_err(Error::device)?;
     let mu = mean.retaped::<NoneTape>();
     let centred = x
-        .try_sub(
-            mean.try_broadcast_like::<_, Axis<0>>(&shape)
-                .map_err(Error::device)?,
-        )
+        .try_sub(mean.try_broadcast_like::<_, Axis<0>>(&shape).map_err(Error::device)?)
         .map_err(Error::device)?;
     let variance = centred
         .retaped::<T>()
@@ -171,13 +154,8 @@ pub fn composed_eval<D: Device<f32>, T: Tape<f32, D>>(
         .and_then(|v| v.try_sqrt())
         .and_then(|s| s.try_broadcast_like::<_, Axis<0>>(&shape))
         .map_err(Error::device)?;
-    let mean = mean
-        .try_broadcast_like::<_, Axis<0>>(&shape)
-        .map_err(Error::device)?;
-    let y = x
-        .try_sub(mean)
-        .and_then(|x| x.try_div(deviation))
-        .map_err(Error::device)?;
+    let mean = mean.try_broadcast_like::<_, Axis<0>>(&shape).map_err(Error::device)?;
+    let y = x.try_sub(mean).and_then(|x| x.try_div(deviation)).map_err(Error::device)?;
     affine(y, norm, residual)
 }
 
@@ -188,20 +166,11 @@ fn affine<D: Device<f32>, T: Tape<f32, D>>(
     residual: Option<Matrix<D, T>>,
 ) -> Result<Matrix<D, T>> {
     let shape = *y.shape();
-    let scale = norm
-        .scale
-        .clone()
-        .try_broadcast_like::<_, Axis<0>>(&shape)
-        .map_err(Error::device)?;
-    let shift = norm
-        .shift
-        .clone()
-        .try_broadcast_like::<_, Axis<0>>(&shape)
-        .map_err(Error::device)?;
-    let y = y
-        .try_mul(scale)
-        .and_then(|y| y.try_add(shift))
-        .map_err(Error::device)?;
+    let scale =
+        norm.scale.clone().try_broadcast_like::<_, Axis<0>>(&shape).map_err(Error::device)?;
+    let shift =
+        norm.shift.clone().try_broadcast_like::<_, Axis<0>>(&shape).map_err(Error::device)?;
+    let y = y.try_mul(scale).and_then(|y| y.try_add(shift)).map_err(Error::device)?;
     let y = match residual {
         Some(residual) => y.try_add(residual).map_err(Error::device)?,
         None => y,

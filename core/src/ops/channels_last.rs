@@ -41,10 +41,7 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(x: Maps<D, T>) -> Result<Maps<D
         .flat_map(|b| (0..h * w).flat_map(move |p| (0..c).map(move |m| (b * c + m) * h * w + p)))
         .collect();
     let len = n * c * h * w;
-    let index = x
-        .device()
-        .try_tensor_from_vec(index, (len,))
-        .map_err(Error::device)?;
+    let index = x.device().try_tensor_from_vec(index, (len,)).map_err(Error::device)?;
     x.try_reshape_like(&(len,))
         .and_then(|x| x.try_gather(index))
         .and_then(|x| x.try_reshape_like(&(n, h, w, c)))

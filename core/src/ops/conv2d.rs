@@ -27,21 +27,13 @@ pub struct Conv2d {
 
 impl Default for Conv2d {
     fn default() -> Self {
-        Self {
-            stride: 1,
-            padding: 0,
-            groups: 1,
-        }
+        Self { stride: 1, padding: 0, groups: 1 }
     }
 }
 
 impl Conv2d {
     fn window(&self, kernel: (usize, usize)) -> Window {
-        Window {
-            kernel,
-            stride: self.stride,
-            padding: self.padding,
-        }
+        Window { kernel, stride: self.stride, padding: self.padding }
     }
 
     /// The output shape for maps and a filter of these shapes.
@@ -121,37 +113,23 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
         None => cols.rows,
     };
     let y = if g == 1 {
-        let rows = rows
-            .try_reshape_like(&(pixels, kh * kw * i))
-            .map_err(Error::device)?;
-        let filter = filter
-            .try_reshape_like(&(kh * kw * i, o))
-            .map_err(Error::device)?;
+        let rows = rows.try_reshape_like(&(pixels, kh * kw * i)).map_err(Error::device)?;
+        let filter = filter.try_reshape_like(&(kh * kw * i, o)).map_err(Error::device)?;
         rows.try_matmul(filter).map_err(Error::device)?
     } else {
         let depth = kh * kw * i;
-        let rows = rows
-            .try_reshape_like(&(g, pixels, depth))
-            .map_err(Error::device)?;
+        let rows = rows.try_reshape_like(&(g, pixels, depth)).map_err(Error::device)?;
         // (depth · g, o / g) → (g, depth, o / g)
-        let by_group = (0..g)
-            .flat_map(|g_i| (0..depth).map(move |r| r * g + g_i))
-            .collect();
-        let by_group = dev
-            .try_tensor_from_vec(by_group, (g * depth,))
-            .map_err(Error::device)?;
+        let by_group = (0..g).flat_map(|g_i| (0..depth).map(move |r| r * g + g_i)).collect();
+        let by_group = dev.try_tensor_from_vec(by_group, (g * depth,)).map_err(Error::device)?;
         let filter = filter
             .try_reshape_like(&(depth * g, o / g))
             .and_then(|f| f.try_gather(by_group))
             .and_then(|f| f.try_reshape_like(&(g, depth, o / g)))
             .map_err(Error::device)?;
         // (g · pixels, o / g) → (pixels, g · (o / g))
-        let by_pixel = (0..pixels)
-            .flat_map(|p| (0..g).map(move |g_i| g_i * pixels + p))
-            .collect();
-        let by_pixel = dev
-            .try_tensor_from_vec(by_pixel, (g * pixels,))
-            .map_err(Error::device)?;
+        let by_pixel = (0..pixels).flat_map(|p| (0..g).map(move |g_i| g_i * pixels + p)).collect();
+        let by_pixel = dev.try_tensor_from_vec(by_pixel, (g * pixels,)).map_err(Error::device)?;
         rows.try_matmul(filter)
             .and_then(|y| y.try_reshape_like(&(g * pixels, o / g)))
             .and_then(|y| y.try_gather(by_pixel))
@@ -160,9 +138,7 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
     };
     let y = match bias {
         Some(bias) => {
-            let bias = bias
-                .try_broadcast_like::<_, Axis<0>>(y.shape())
-                .map_err(Error::device)?;
+            let bias = bias.try_broadcast_like::<_, Axis<0>>(y.shape()).map_err(Error::device)?;
             y.try_add(bias).map_err(Error::device)?
         }
         None => y,

@@ -17,9 +17,7 @@ pub fn gram<D: Dev, T: Tape<f32, D>>(x: Matrix<D, T>) -> Result<Matrix<D, T>> {
     // A permuted tensor keeps its identity, and dfdx's product cannot tell its two gradients
     // apart: a copy under another identity does.
     let copy = x.with_empty_tape().try_mul(1.0).map_err(Error::device)?;
-    copy.try_permute::<_, Axes2<1, 0>>()
-        .and_then(|xt| xt.try_matmul(x))
-        .map_err(Error::device)
+    copy.try_permute::<_, Axes2<1, 0>>().and_then(|xt| xt.try_matmul(x)).map_err(Error::device)
 }
 
 /// The covariance of the rows of X, with normaliser n − 1.
@@ -37,9 +35,7 @@ pub fn covariance<D: Dev, T: Tape<f32, D>>(x: Matrix<D, T>) -> Result<Matrix<D, 
         .and_then(|m| m.try_broadcast_like::<_, Axis<0>>(&shape))
         .map_err(Error::device)?;
     let centred = x.try_sub(mean).map_err(Error::device)?;
-    gram(centred)?
-        .try_div((shape.0 - 1) as f32)
-        .map_err(Error::device)
+    gram(centred)?.try_div((shape.0 - 1) as f32).map_err(Error::device)
 }
 
 #[cfg(test)]
@@ -60,9 +56,6 @@ mod tests {
         let x = crate::cpu().tensor_from_vec(vec![1., 2., 3., 4., 5., 6.], (3, 2));
         let eye = crate::cpu().tensor_from_vec(vec![1., 0., 0., 1.], (2, 2));
         let trace = (gram(x.leaky_trace()).unwrap() * eye).sum::<Rank0, _>();
-        assert_eq!(
-            trace.backward().get(&x).as_vec(),
-            [2., 4., 6., 8., 10., 12.]
-        );
+        assert_eq!(trace.backward().get(&x).as_vec(), [2., 4., 6., 8., 10., 12.]);
     }
 }

@@ -34,45 +34,23 @@ pub fn cross_entropy<D: Dev, T: Tape<f32, D>>(
 ) -> Result<Loss<D, T>> {
     let &(n, k) = logits.shape();
     if labels.len() != n {
-        return Err(Error::shape(
-            "cross_entropy",
-            format!("{n} labels"),
-            labels.len(),
-        ));
+        return Err(Error::shape("cross_entropy", format!("{n} labels"), labels.len()));
     }
     if let Some(label) = labels.iter().find(|y| **y >= k) {
-        return Err(Error::shape(
-            "cross_entropy",
-            format!("labels below {k}"),
-            label,
-        ));
+        return Err(Error::shape("cross_entropy", format!("labels below {k}"), label));
     }
     if !(0.0..=1.0).contains(&config.smoothing) {
         let value = config.smoothing;
-        return Err(Error::config(
-            "cross_entropy",
-            "smoothing",
-            value,
-            "0 ≤ smoothing ≤ 1",
-        ));
+        return Err(Error::config("cross_entropy", "smoothing", value, "0 ≤ smoothing ≤ 1"));
     }
     if let Some(w) = config.weights {
         if w.len() != n {
-            return Err(Error::shape(
-                "cross_entropy",
-                format!("{n} weights"),
-                w.len(),
-            ));
+            return Err(Error::shape("cross_entropy", format!("{n} weights"), w.len()));
         }
         let sum: f32 = w.iter().sum();
         if w.iter().any(|w| !(*w >= 0.0)) || !(sum > 0.0 && sum.is_finite()) {
             let expected = "finite weights ≥ 0 with a positive sum";
-            return Err(Error::config(
-                "cross_entropy",
-                "weights",
-                format!("{w:?}"),
-                expected,
-            ));
+            return Err(Error::config("cross_entropy", "weights", format!("{w:?}"), expected));
         }
     }
     D::cross_entropy(logits, labels, config)
@@ -99,9 +77,7 @@ impl CrossEntropyKernel for Cuda {}
 
 /// The target distribution of row i times its share of the weights: `w_i q_ic / Σ w`, `(n, k)`.
 pub(super) fn targets(k: usize, labels: &[usize], config: CrossEntropy<'_>) -> Vec<f32> {
-    let total: f32 = config
-        .weights
-        .map_or(labels.len() as f32, |w| w.iter().sum());
+    let total: f32 = config.weights.map_or(labels.len() as f32, |w| w.iter().sum());
     let mut targets = Vec::with_capacity(labels.len() * k);
     for (i, &label) in labels.iter().enumerate() {
         let share = config.weights.map_or(1.0, |w| w[i]) / total;
@@ -123,10 +99,7 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
 ) -> Result<Loss<D, T>> {
     let shape = *logits.shape();
     let q = targets(shape.1, labels, config);
-    let q = logits
-        .device()
-        .try_tensor_from_vec(q, shape)
-        .map_err(Error::device)?;
+    let q = logits.device().try_tensor_from_vec(q, shape).map_err(Error::device)?;
     super::entropy::composed_log_softmax(logits)?
         .try_mul(q)
         .and_then(|l| l.try_sum::<Rank0, _>())
@@ -139,9 +112,7 @@ mod tests {
     use super::*;
 
     fn loss(z: Vec<f32>, shape: (usize, usize), y: &[usize], config: CrossEntropy<'_>) -> f32 {
-        cross_entropy(crate::cpu().tensor_from_vec(z, shape), y, config)
-            .unwrap()
-            .array()
+        cross_entropy(crate::cpu().tensor_from_vec(z, shape), y, config).unwrap().array()
     }
 
     #[test]
@@ -158,10 +129,7 @@ mod tests {
 
     #[test]
     fn a_weight_of_zero_removes_a_row() {
-        let config = CrossEntropy {
-            weights: Some(&[2.0, 0.0]),
-            ..Default::default()
-        };
+        let config = CrossEntropy { weights: Some(&[2.0, 0.0]), ..Default::default() };
         let l = loss(vec![1.0, 2.0, 9.0, -9.0], (2, 2), &[0, 1], config);
         assert!((l - (1.0 + 1f32.exp()).ln()).abs() < 1e-6);
     }
@@ -169,10 +137,7 @@ mod tests {
     #[test]
     fn smoothing_mixes_in_the_uniform_distribution() {
         // z = (0, ln 3): p = (1/4, 3/4); q = (0.1, 0.9) for ε = 0.2 and y = 1.
-        let config = CrossEntropy {
-            smoothing: 0.2,
-            ..Default::default()
-        };
+        let config = CrossEntropy { smoothing: 0.2, ..Default::default() };
         let l = loss(vec![0.0, 3f32.ln()], (1, 2), &[1], config);
         let expected = -(0.1 * 0.25f32.ln() + 0.9 * 0.75f32.ln());
         assert!((l - expected).abs() < 1e-6);
@@ -181,9 +146,7 @@ mod tests {
     #[test]
     fn a_label_out_of_range_is_named() {
         let z = crate::cpu().zeros_like(&(1, 3));
-        let error = cross_entropy(z, &[3], CrossEntropy::default())
-            .unwrap_err()
-            .to_string();
+        let error = cross_entropy(z, &[3], CrossEntropy::default()).unwrap_err().to_string();
         assert_eq!(error, "cross_entropy: expected labels below 3, got 3");
     }
 }

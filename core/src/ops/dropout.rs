@@ -24,13 +24,9 @@ pub fn dropout<D: Dev, T: Tape<f32, D>>(
     }
     let shape = *x.shape();
     let kept = 1.0 / (1.0 - p);
-    let mask = (0..shape.0 * shape.1)
-        .map(|_| if rng.r#gen::<f32>() < p { 0.0 } else { kept })
-        .collect();
-    let mask = x
-        .device()
-        .try_tensor_from_vec(mask, shape)
-        .map_err(Error::device)?;
+    let mask =
+        (0..shape.0 * shape.1).map(|_| if rng.r#gen::<f32>() < p { 0.0 } else { kept }).collect();
+    let mask = x.device().try_tensor_from_vec(mask, shape).map_err(Error::device)?;
     x.try_mul(mask).map_err(Error::device)
 }
 
@@ -42,9 +38,7 @@ mod tests {
     #[test]
     fn keeps_the_mean_and_the_stated_share() {
         let x = crate::cpu().ones_like(&(100, 100));
-        let y = dropout(x, 0.25, &mut rng(1, Stream::Step))
-            .unwrap()
-            .as_vec();
+        let y = dropout(x, 0.25, &mut rng(1, Stream::Step)).unwrap().as_vec();
         let zeros = y.iter().filter(|v| **v == 0.0).count() as f32 / 1e4;
         let mean = y.iter().sum::<f32>() / 1e4;
         // Four standard deviations of the share: 4·√(0.25·0.75/10⁴) = 0.017.
@@ -55,9 +49,7 @@ mod tests {
     #[test]
     fn one_is_an_error() {
         let x = crate::cpu().ones_like(&(1, 1));
-        let error = dropout(x, 1.0, &mut rng(1, Stream::Step))
-            .unwrap_err()
-            .to_string();
+        let error = dropout(x, 1.0, &mut rng(1, Stream::Step)).unwrap_err().to_string();
         assert_eq!(error, "dropout.p = 1: expected 0 ≤ p < 1");
     }
 }

@@ -42,9 +42,7 @@ pub fn row_entropies<D: Dev, T: Tape<f32, D>>(logits: Matrix<D, T>) -> Result<Ve
 /// # Errors
 /// [`Error::Device`] when memory is short.
 pub fn entropy<D: Dev, T: Tape<f32, D>>(logits: Matrix<D, T>) -> Result<Loss<D, T>> {
-    row_entropies(logits)?
-        .try_mean::<Rank0, _>()
-        .map_err(Error::device)
+    row_entropies(logits)?.try_mean::<Rank0, _>().map_err(Error::device)
 }
 
 #[cfg(test)]
@@ -55,9 +53,7 @@ mod tests {
     fn by_hand() {
         // Uniform over 4: log 4. Certain: 0. Mean: log 2.
         let z = vec![0.0, 0.0, 0.0, 0.0, 200.0, 0.0, 0.0, 0.0];
-        let h = entropy(crate::cpu().tensor_from_vec(z, (2, 4)))
-            .unwrap()
-            .array();
+        let h = entropy(crate::cpu().tensor_from_vec(z, (2, 4))).unwrap().array();
         assert!((h - 2f32.ln()).abs() < 1e-6);
     }
 }

@@ -35,11 +35,7 @@ pub fn linear<D: Dev, T: Tape<f32, D>>(
     let (d_in, d_out) = *weight.shape();
     if x.shape().1 != d_in || bias.shape().0 != d_out {
         let got = format!("x {:?}, bias {:?}", x.shape(), bias.shape());
-        return Err(Error::shape(
-            "linear",
-            format!("x (n, {d_in}), bias ({d_out},)"),
-            got,
-        ));
+        return Err(Error::shape("linear", format!("x (n, {d_in}), bias ({d_out},)"), got));
     }
     D::linear(x, weight, bias, activation, input_gradient)
 }
@@ -76,9 +72,7 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
     activation: Activation,
 ) -> Result<Matrix<D, T>> {
     let y = x.try_matmul(weight).map_err(Error::device)?;
-    let bias = bias
-        .try_broadcast_like::<_, Axis<0>>(y.shape())
-        .map_err(Error::device)?;
+    let bias = bias.try_broadcast_like::<_, Axis<0>>(y.shape()).map_err(Error::device)?;
     let y = y.try_add(bias).map_err(Error::device)?;
     match activation {
         Activation::Identity => Ok(y),

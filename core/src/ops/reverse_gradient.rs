@@ -20,13 +20,8 @@ pub fn reverse_gradient<D: Dev, T: Tape<f32, D>>(
     x: Matrix<D, T>,
     lambda: f32,
 ) -> Result<Matrix<D, T>> {
-    let stop = x
-        .retaped::<NoneTape>()
-        .try_mul(1.0 + lambda)
-        .map_err(Error::device)?;
-    x.try_mul(-lambda)
-        .and_then(|x| x.try_add(stop))
-        .map_err(Error::device)
+    let stop = x.retaped::<NoneTape>().try_mul(1.0 + lambda).map_err(Error::device)?;
+    x.try_mul(-lambda).and_then(|x| x.try_add(stop)).map_err(Error::device)
 }
 
 #[cfg(test)]

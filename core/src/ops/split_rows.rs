@@ -16,11 +16,7 @@ pub fn split_rows<D: Dev, T: Tape<f32, D>>(
     n_s: usize,
 ) -> Result<[Matrix<D, T>; 2]> {
     if n_s > x.shape().0 {
-        return Err(Error::shape(
-            "split_rows",
-            format!("at least {n_s} rows"),
-            x.shape().0,
-        ));
+        return Err(Error::shape("split_rows", format!("at least {n_s} rows"), x.shape().0));
     }
     D::split_rows(x, n_s)
 }
@@ -53,9 +49,7 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
 ) -> Result<[Matrix<D, T>; 2]> {
     let n = x.shape().0;
     let rows = |from: usize, to: usize| {
-        x.device()
-            .try_tensor_from_vec((from..to).collect(), (to - from,))
-            .map_err(Error::device)
+        x.device().try_tensor_from_vec((from..to).collect(), (to - from,)).map_err(Error::device)
     };
     let (source, target) = (rows(0, n_s)?, rows(n_s, n)?);
     let t = x.retaped::<T>().try_gather(target).map_err(Error::device)?;
@@ -71,14 +65,8 @@ mod tests {
     fn each_part_gets_its_own_gradient() {
         let x = crate::cpu().tensor_from_vec(vec![1., 2., 3., 4., 5., 6.], (3, 2));
         let [s, t] = split_rows(x.leaky_trace(), 1).unwrap();
-        assert_eq!(
-            (s.as_vec(), t.as_vec()),
-            (vec![1., 2.], vec![3., 4., 5., 6.])
-        );
+        assert_eq!((s.as_vec(), t.as_vec()), (vec![1., 2.], vec![3., 4., 5., 6.]));
         let loss = s.sum::<Rank0, _>() + t.sum::<Rank0, _>() * 10.0;
-        assert_eq!(
-            loss.backward().get(&x).as_vec(),
-            [1., 1., 10., 10., 10., 10.]
-        );
+        assert_eq!(loss.backward().get(&x).as_vec(), [1., 1., 10., 10., 10., 10.]);
     }
 }

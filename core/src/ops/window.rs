@@ -19,11 +19,7 @@ pub struct Window {
 impl Window {
     /// A square window.
     pub fn square(kernel: usize, stride: usize, padding: usize) -> Self {
-        Self {
-            kernel: (kernel, kernel),
-            stride,
-            padding,
-        }
+        Self { kernel: (kernel, kernel), stride, padding }
     }
 
     /// The output size `⌊(h + 2p − k) / s⌋ + 1` for an input of `h` × `w`.
@@ -38,11 +34,7 @@ impl Window {
                 "maps of at least {kh} × {kw} with padding {}, kernel and stride ≥ 1",
                 self.padding
             );
-            return Err(Error::shape(
-                op,
-                expected,
-                format!("{h} × {w}, stride {}", self.stride),
-            ));
+            return Err(Error::shape(op, expected, format!("{h} × {w}, stride {}", self.stride)));
         }
         Ok(((ph - kh) / self.stride + 1, (pw - kw) / self.stride + 1))
     }
@@ -74,29 +66,17 @@ pub(super) fn columns<D: Device<f32>, T: Tape<f32, D>>(
                     let y = (oy * window.stride + ky).wrapping_sub(window.padding);
                     let x = (ox * window.stride + kx).wrapping_sub(window.padding);
                     let hit = y < h && x < w;
-                    index.push(if hit {
-                        ((sample * h + y) * w + x) * groups + g
-                    } else {
-                        0
-                    });
+                    index.push(if hit { ((sample * h + y) * w + x) * groups + g } else { 0 });
                     inside.push(f32::from(u8::from(hit)));
                 }
             }
         }
     }
     let dev = x.device().clone();
-    let index = dev
-        .try_tensor_from_vec(index, (len,))
-        .map_err(Error::device)?;
-    let pixels = x
-        .try_reshape_like(&(n * h * w * groups, c / groups))
-        .map_err(Error::device)?;
+    let index = dev.try_tensor_from_vec(index, (len,)).map_err(Error::device)?;
+    let pixels = x.try_reshape_like(&(n * h * w * groups, c / groups)).map_err(Error::device)?;
     let rows = pixels.try_gather(index).map_err(Error::device)?;
-    Ok(Columns {
-        rows,
-        inside: (window.padding > 0).then_some(inside),
-        output,
-    })
+    Ok(Columns { rows, inside: (window.padding > 0).then_some(inside), output })
 }
 
 /// Multiplies row i of `x` by `factors[i]`.
@@ -105,12 +85,7 @@ pub(super) fn scale_rows<D: Device<f32>, T: Tape<f32, D>>(
     factors: Vec<f32>,
 ) -> Result<Matrix<D, T>> {
     let shape = *x.shape();
-    let factors = x
-        .device()
-        .try_tensor_from_vec(factors, (shape.0,))
-        .map_err(Error::device)?;
-    let factors = factors
-        .try_broadcast_like::<_, Axis<1>>(&shape)
-        .map_err(Error::device)?;
+    let factors = x.device().try_tensor_from_vec(factors, (shape.0,)).map_err(Error::device)?;
+    let factors = factors.try_broadcast_like::<_, Axis<1>>(&shape).map_err(Error::device)?;
     x.try_mul(factors).map_err(Error::device)
 }
