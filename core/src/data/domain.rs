@@ -24,18 +24,8 @@ impl LabelledDomain {
     /// Errors: those of [`Dataset::check`].
     pub fn new(dataset: Dataset) -> Result<Self, DataError> {
         dataset.check()?;
-        let Dataset {
-            name,
-            samples,
-            labels,
-            classes,
-        } = dataset;
-        Ok(Self {
-            name,
-            samples,
-            labels,
-            classes,
-        })
+        let Dataset { name, samples, labels, classes } = dataset;
+        Ok(Self { name, samples, labels, classes })
     }
 
     /// Its name in messages and reports.
@@ -124,18 +114,8 @@ impl TestSet {
     /// Errors: those of [`Dataset::check`].
     pub fn new(dataset: Dataset) -> Result<Self, DataError> {
         dataset.check()?;
-        let Dataset {
-            name,
-            samples,
-            labels,
-            classes,
-        } = dataset;
-        Ok(Self {
-            name,
-            samples,
-            labels,
-            classes,
-        })
+        let Dataset { name, samples, labels, classes } = dataset;
+        Ok(Self { name, samples, labels, classes })
     }
 
     /// Its name in messages and reports.
@@ -168,12 +148,7 @@ impl TestSet {
     /// Errors: another number of predictions than rows.
     pub fn accuracy(&self, predictions: &[usize]) -> Result<f64, DataError> {
         self.check_predictions(predictions)?;
-        let right = self
-            .labels
-            .iter()
-            .zip(predictions)
-            .filter(|(label, got)| label == got)
-            .count();
+        let right = self.labels.iter().zip(predictions).filter(|(label, got)| label == got).count();
         Ok(right as f64 / self.labels.len() as f64)
     }
 
@@ -214,10 +189,7 @@ impl TestSet {
     }
 
     fn unusable(&self, reason: String) -> DataError {
-        DataError::Unusable {
-            name: self.name.clone(),
-            reason,
-        }
+        DataError::Unusable { name: self.name.clone(), reason }
     }
 }
 
@@ -256,25 +228,16 @@ impl Dataset {
     /// Whether the parts fit together: at least one row, every value finite, one label a row, every
     /// label below the number of classes, no class name twice.
     pub fn check(&self) -> Result<(), DataError> {
-        let unusable = |reason| {
-            Err(DataError::Unusable {
-                name: self.name.clone(),
-                reason,
-            })
-        };
+        let unusable = |reason| Err(DataError::Unusable { name: self.name.clone(), reason });
         check_samples(&self.name, &self.samples)?;
         if self.labels.len() != self.samples.len() {
             let (n, got) = (self.samples.len(), self.labels.len());
-            return unusable(format!(
-                "{n} rows and {got} labels: expected one label a row"
-            ));
+            return unusable(format!("{n} rows and {got} labels: expected one label a row"));
         }
         let k = self.classes.len();
         if let Some(row) = self.labels.iter().position(|&label| label >= k) {
             let label = self.labels[row];
-            return unusable(format!(
-                "row {row} has label {label}, there are {k} classes"
-            ));
+            return unusable(format!("row {row} has label {label}, there are {k} classes"));
         }
         if let Some(i) = (1..k).find(|&i| self.classes[..i].contains(&self.classes[i])) {
             return unusable(format!("the class name `{}` occurs twice", self.classes[i]));
@@ -285,12 +248,7 @@ impl Dataset {
 
 /// At least one row, and every value finite.
 fn check_samples(name: &str, samples: &Samples) -> Result<(), DataError> {
-    let unusable = |reason| {
-        Err(DataError::Unusable {
-            name: name.to_owned(),
-            reason,
-        })
-    };
+    let unusable = |reason| Err(DataError::Unusable { name: name.to_owned(), reason });
     if samples.is_empty() {
         return unusable("has no rows".into());
     }
@@ -352,10 +310,7 @@ mod tests {
             reason(|d| d.labels.truncate(2)),
             "three: 3 rows and 2 labels: expected one label a row"
         );
-        assert_eq!(
-            reason(|d| d.labels[2] = 2),
-            "three: row 2 has label 2, there are 2 classes"
-        );
+        assert_eq!(reason(|d| d.labels[2] = 2), "three: row 2 has label 2, there are 2 classes");
         assert_eq!(
             reason(|d| d.classes[1] = "cat".into()),
             "three: the class name `cat` occurs twice"
@@ -375,10 +330,7 @@ mod tests {
         let message = test.accuracy(&[0]).unwrap_err().to_string();
         assert_eq!(message, "three: 1 predictions for 3 rows");
         let message = test.confusion(&[0, 2, 1]).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "three: prediction 2 for row 1: expected a class index below 2"
-        );
+        assert_eq!(message, "three: prediction 2 for row 1: expected a class index below 2");
     }
 
     #[test]

@@ -62,10 +62,7 @@ pub fn stratified_split(
     }
     let classes = by_class(labels);
     let total = (fraction * labels.len() as f64).round() as usize;
-    let quotas: Vec<f64> = classes
-        .iter()
-        .map(|rows| fraction * rows.len() as f64)
-        .collect();
+    let quotas: Vec<f64> = classes.iter().map(|rows| fraction * rows.len() as f64).collect();
     let counts = apportion(&quotas, total);
     let mut held_out = vec![false; labels.len()];
     for (class, rows) in classes.iter().enumerate() {
@@ -100,10 +97,7 @@ pub fn stratified_subsample(
     }
     let classes = by_class(labels);
     let share = n as f64 / labels.len().max(1) as f64;
-    let quotas: Vec<f64> = classes
-        .iter()
-        .map(|rows| share * rows.len() as f64)
-        .collect();
+    let quotas: Vec<f64> = classes.iter().map(|rows| share * rows.len() as f64).collect();
     let mut counts = apportion(&quotas, n);
     let present = classes.iter().filter(|rows| !rows.is_empty()).count();
     if n >= present {
@@ -111,12 +105,10 @@ pub fn stratified_subsample(
             if counts[class] == 0 && !classes[class].is_empty() {
                 // The row comes from the class that is furthest above its quota, of those that
                 // can spare one: there is one, since n ≥ the number of classes.
-                let donor = (0..counts.len())
-                    .filter(|&c| counts[c] > 1)
-                    .max_by(|&a, &b| {
-                        let excess = |c: usize| counts[c] as f64 - quotas[c];
-                        excess(a).total_cmp(&excess(b)).then(b.cmp(&a))
-                    });
+                let donor = (0..counts.len()).filter(|&c| counts[c] > 1).max_by(|&a, &b| {
+                    let excess = |c: usize| counts[c] as f64 - quotas[c];
+                    excess(a).total_cmp(&excess(b)).then(b.cmp(&a))
+                });
                 if let Some(donor) = donor {
                     counts[donor] -= 1;
                     counts[class] = 1;
@@ -225,16 +217,11 @@ mod tests {
     #[test]
     fn impossible_requests_are_errors() {
         for fraction in [0.0, 1.0, -0.1, f64::NAN] {
-            let message = stratified_split(&[0, 1], fraction, 0)
-                .unwrap_err()
-                .to_string();
+            let message = stratified_split(&[0, 1], fraction, 0).unwrap_err().to_string();
             assert!(message.contains("above 0 and below 1"), "{message}");
         }
         let message = stratified_subsample(&[0, 1], 3, 0).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "stratified subsample: 3 rows asked for, there are 2"
-        );
+        assert_eq!(message, "stratified subsample: 3 rows asked for, there are 2");
     }
 
     proptest! {

@@ -31,10 +31,7 @@ pub struct CovariateShift {
 
 impl Default for CovariateShift {
     fn default() -> Self {
-        Self {
-            n_source: 500,
-            n_target: 500,
-        }
+        Self { n_source: 500, n_target: 500 }
     }
 }
 
@@ -44,14 +41,8 @@ struct Mixture {
     variance: [f64; 2],
 }
 
-const SOURCE: Mixture = Mixture {
-    means: [[-2.0, 3.0], [2.0, 3.0]],
-    variance: [1.0, 2.0],
-};
-const TARGET: Mixture = Mixture {
-    means: [[0.0, -1.0], [4.0, -1.0]],
-    variance: [1.0, 1.0],
-};
+const SOURCE: Mixture = Mixture { means: [[-2.0, 3.0], [2.0, 3.0]], variance: [1.0, 2.0] };
+const TARGET: Mixture = Mixture { means: [[0.0, -1.0], [4.0, -1.0]], variance: [1.0, 1.0] };
 
 impl Mixture {
     fn sample(&self, blob: usize, rng: &mut ChaCha8Rng) -> [f64; 2] {
@@ -108,13 +99,7 @@ fn side(side: Side, mixture: &Mixture, n: usize, seed: u64) -> Dataset {
             (x.to_vec(), class)
         })
         .collect();
-    shuffled(
-        "covariate-shift",
-        side,
-        points,
-        ["negative".into(), "positive".into()],
-        &mut rng,
-    )
+    shuffled("covariate-shift", side, points, ["negative".into(), "positive".into()], &mut rng)
 }
 
 #[cfg(test)]
@@ -129,12 +114,8 @@ mod tests {
 
     #[test]
     fn means_are_those_of_the_mixtures() {
-        let Domains { source, target } = CovariateShift {
-            n_source: N,
-            n_target: N,
-        }
-        .generate(1)
-        .unwrap();
+        let Domains { source, target } =
+            CovariateShift { n_source: N, n_target: N }.generate(1).unwrap();
         for (dataset, mean) in [(source, [0.0, 3.0]), (target, [2.0, -1.0])] {
             let got = features(&dataset).mean_axis(Axis(0)).unwrap();
             assert_abs_diff_eq!(got[0], mean[0], epsilon = 0.05);
@@ -147,13 +128,8 @@ mod tests {
     fn densities_are_normalised() {
         let step = 0.05;
         let grid = || (0..480).map(|i| -12.0 + step * (i as f64 + 0.5));
-        for density in [
-            CovariateShift::source_density,
-            CovariateShift::target_density,
-        ] {
-            let mass: f64 = grid()
-                .flat_map(|a| grid().map(move |b| density([a, b])))
-                .sum();
+        for density in [CovariateShift::source_density, CovariateShift::target_density] {
+            let mass: f64 = grid().flat_map(|a| grid().map(move |b| density([a, b]))).sum();
             assert_abs_diff_eq!(mass * step * step, 1.0, epsilon = 1e-6);
         }
     }
@@ -162,25 +138,15 @@ mod tests {
     /// it is bounded, so a sample mean can be trusted.
     #[test]
     fn samples_follow_the_densities() {
-        let Domains { source, target } = CovariateShift {
-            n_source: N,
-            n_target: N,
-        }
-        .generate(2)
-        .unwrap();
+        let Domains { source, target } =
+            CovariateShift { n_source: N, n_target: N }.generate(2).unwrap();
         let relative = |x: ndarray::ArrayView1<'_, f32>| {
             let w = CovariateShift::weight([x[0] as f64, x[1] as f64]);
             2.0 * w / (1.0 + w)
         };
         let sum: f64 = [source, target]
             .iter()
-            .flat_map(|d| {
-                features(d)
-                    .rows()
-                    .into_iter()
-                    .map(relative)
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|d| features(d).rows().into_iter().map(relative).collect::<Vec<_>>())
             .sum();
         assert_abs_diff_eq!(sum / (2 * N) as f64, 1.0, epsilon = 0.01);
     }
@@ -188,12 +154,8 @@ mod tests {
     /// The share of positives in narrow bands agrees with p(y = 1 | x) in both domains.
     #[test]
     fn labels_follow_the_common_conditional() {
-        let Domains { source, target } = CovariateShift {
-            n_source: N,
-            n_target: N,
-        }
-        .generate(3)
-        .unwrap();
+        let Domains { source, target } =
+            CovariateShift { n_source: N, n_target: N }.generate(3).unwrap();
         for dataset in [source, target] {
             let (mut expected, mut got) = (0.0, 0.0);
             for (x, &class) in features(&dataset).rows().into_iter().zip(&dataset.labels) {
@@ -209,16 +171,8 @@ mod tests {
 
     #[test]
     fn no_rows_is_an_error() {
-        let message = CovariateShift {
-            n_source: 0,
-            n_target: 5,
-        }
-        .generate(0)
-        .unwrap_err()
-        .to_string();
-        assert_eq!(
-            message,
-            "covariate_shift.n_source = 0: expected at least 1 rows"
-        );
+        let message =
+            CovariateShift { n_source: 0, n_target: 5 }.generate(0).unwrap_err().to_string();
+        assert_eq!(message, "covariate_shift.n_source = 0: expected at least 1 rows");
     }
 }

@@ -79,9 +79,7 @@ fn shuffled(
 ) -> Dataset {
     points.shuffle(rng);
     let d = points.first().map_or(0, |(x, _)| x.len());
-    let x = Array2::from_shape_fn((points.len(), d), |(row, column)| {
-        points[row].0[column] as f32
-    });
+    let x = Array2::from_shape_fn((points.len(), d), |(row, column)| points[row].0[column] as f32);
     Dataset {
         name: format!("{generator}/{}", side.name()),
         samples: Samples::Features(x),
@@ -95,12 +93,7 @@ fn at_least(owner: &str, field: &str, value: f64, least: f64) -> Result<()> {
     if value.is_finite() && value >= least {
         return Ok(());
     }
-    Err(Error::config(
-        owner,
-        field,
-        value,
-        &format!("a finite number, at least {least}"),
-    ))
+    Err(Error::config(owner, field, value, &format!("a finite number, at least {least}")))
 }
 
 /// An error unless `value` is finite and above 0.
@@ -108,24 +101,14 @@ fn positive(owner: &str, field: &str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(Error::config(
-        owner,
-        field,
-        value,
-        "a finite number above 0",
-    ))
+    Err(Error::config(owner, field, value, "a finite number above 0"))
 }
 
 /// An error unless there are at least `least` rows on both sides.
 fn rows(owner: &str, n_source: usize, n_target: usize, least: usize) -> Result<()> {
     for (field, n) in [("n_source", n_source), ("n_target", n_target)] {
         if n < least {
-            return Err(Error::config(
-                owner,
-                field,
-                n,
-                &format!("at least {least} rows"),
-            ));
+            return Err(Error::config(owner, field, n, &format!("at least {least} rows")));
         }
     }
     Ok(())
@@ -147,29 +130,15 @@ mod tests {
 
     /// The mean of the rows of one class.
     pub(super) fn class_mean(dataset: &Dataset, class: usize) -> Array1<f32> {
-        let rows: Vec<usize> = (0..dataset.len())
-            .filter(|&row| dataset.labels[row] == class)
-            .collect();
-        features(dataset)
-            .select(Axis(0), &rows)
-            .mean_axis(Axis(0))
-            .unwrap()
+        let rows: Vec<usize> =
+            (0..dataset.len()).filter(|&row| dataset.labels[row] == class).collect();
+        features(dataset).select(Axis(0), &rows).mean_axis(Axis(0)).unwrap()
     }
 
     #[test]
     fn one_side_does_not_change_the_other() {
-        let few = TwoMoons {
-            n_source: 10,
-            ..Default::default()
-        }
-        .generate(4)
-        .unwrap();
-        let many = TwoMoons {
-            n_source: 99,
-            ..Default::default()
-        }
-        .generate(4)
-        .unwrap();
+        let few = TwoMoons { n_source: 10, ..Default::default() }.generate(4).unwrap();
+        let many = TwoMoons { n_source: 99, ..Default::default() }.generate(4).unwrap();
         assert_eq!(few.target, many.target);
     }
 

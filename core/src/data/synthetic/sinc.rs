@@ -29,11 +29,7 @@ pub struct SincRegression {
 
 impl Default for SincRegression {
     fn default() -> Self {
-        Self {
-            n_source: 150,
-            n_target: 150,
-            noise: 0.25,
-        }
+        Self { n_source: 150, n_target: 150, noise: 0.25 }
     }
 }
 
@@ -66,10 +62,7 @@ impl SincRegression {
                 (x, sinc(x) + self.noise * standard_normal(&mut rng))
             })
             .unzip::<_, _, Vec<f64>, Vec<f64>>();
-        Points {
-            x: x.into(),
-            y: y.into(),
-        }
+        Points { x: x.into(), y: y.into() }
     }
 
     /// p_s(x).
@@ -116,11 +109,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_densities() {
-        let sinc = SincRegression {
-            n_source: 40_000,
-            n_target: 40_000,
-            ..Default::default()
-        };
+        let sinc = SincRegression { n_source: 40_000, n_target: 40_000, ..Default::default() };
         let (source, target) = sinc.generate(8).unwrap();
         for (points, mean, std) in [(source, 1.0, 0.5), (target, 2.0, 0.25)] {
             assert_abs_diff_eq!(points.x.mean().unwrap(), mean, epsilon = 0.015);
@@ -155,10 +144,7 @@ mod tests {
 
     #[test]
     fn negative_noise_is_an_error() {
-        let sinc = SincRegression {
-            noise: -0.1,
-            ..Default::default()
-        };
+        let sinc = SincRegression { noise: -0.1, ..Default::default() };
         assert_eq!(
             sinc.generate(0).unwrap_err().to_string(),
             "sinc_regression.noise = -0.1: expected a finite number, at least 0"

@@ -55,31 +55,16 @@ impl SubspaceShift {
     /// The two domains, features `(n, d)`, classes `0` … `k − 1`.
     pub fn generate(&self, seed: u64) -> Result<Domains> {
         let at_least_two = |field, n: usize, least: usize| match n < least {
-            true => Err(Error::config(
-                "subspace_shift",
-                field,
-                n,
-                &format!("at least {least}"),
-            )),
+            true => Err(Error::config("subspace_shift", field, n, &format!("at least {least}"))),
             false => Ok(()),
         };
         at_least_two("n_classes", self.n_classes, 2)?;
         at_least_two("dimension", self.dimension, 4)?;
-        rows(
-            "subspace_shift",
-            self.n_source,
-            self.n_target,
-            self.n_classes,
-        )?;
+        rows("subspace_shift", self.n_source, self.n_target, self.n_classes)?;
         positive("subspace_shift", "radius", self.radius)?;
         at_least("subspace_shift", "noise", self.noise, 0.0)?;
         if !(0.0..=90.0).contains(&self.angle) {
-            return Err(Error::config(
-                "subspace_shift",
-                "angle",
-                self.angle,
-                "degrees in [0, 90]",
-            ));
+            return Err(Error::config("subspace_shift", "angle", self.angle, "degrees in [0, 90]"));
         }
         Ok(Domains {
             source: self.side(Side::Source, self.n_source, 0.0, seed),
@@ -95,9 +80,8 @@ impl SubspaceShift {
                 let class = i % k;
                 let (sin, cos) = (std::f64::consts::TAU * class as f64 / k as f64).sin_cos();
                 let z = [cos, sin].map(|mean| self.radius * mean + standard_normal(&mut rng));
-                let mut x: Vec<f64> = (0..self.dimension)
-                    .map(|_| self.noise * standard_normal(&mut rng))
-                    .collect();
+                let mut x: Vec<f64> =
+                    (0..self.dimension).map(|_| self.noise * standard_normal(&mut rng)).collect();
                 for (j, z) in z.into_iter().enumerate() {
                     x[j] += theta.cos() * z;
                     x[j + 2] += theta.sin() * z;
@@ -105,13 +89,7 @@ impl SubspaceShift {
                 (x, class)
             })
             .collect();
-        shuffled(
-            "subspace-shift",
-            side,
-            points,
-            (0..k).map(|c| c.to_string()),
-            &mut rng,
-        )
+        shuffled("subspace-shift", side, points, (0..k).map(|c| c.to_string()), &mut rng)
     }
 }
 
@@ -124,18 +102,10 @@ mod tests {
 
     #[test]
     fn noiseless_rows_lie_in_the_turned_plane() {
-        let shift = SubspaceShift {
-            noise: 0.0,
-            angle: 30.0,
-            ..Default::default()
-        };
+        let shift = SubspaceShift { noise: 0.0, angle: 30.0, ..Default::default() };
         let Domains { source, target } = shift.generate(2).unwrap();
         let tan = 30_f32.to_radians().tan();
-        for (s, t) in features(&source)
-            .rows()
-            .into_iter()
-            .zip(features(&target).rows())
-        {
+        for (s, t) in features(&source).rows().into_iter().zip(features(&target).rows()) {
             assert!(s.iter().skip(2).all(|&v| v == 0.0));
             assert!(t.iter().skip(4).all(|&v| v == 0.0));
             assert_abs_diff_eq!(t[2], tan * t[0], epsilon = 1e-5);
@@ -145,11 +115,7 @@ mod tests {
 
     #[test]
     fn class_means_are_those_of_the_formula() {
-        let shift = SubspaceShift {
-            n_source: 20_000,
-            n_target: 20_000,
-            ..Default::default()
-        };
+        let shift = SubspaceShift { n_source: 20_000, n_target: 20_000, ..Default::default() };
         let Domains { source, target } = shift.generate(6).unwrap();
         let (sin, cos) = 60_f32.to_radians().sin_cos();
         let (s, t) = (class_mean(&source, 0), class_mean(&target, 0));
@@ -163,24 +129,15 @@ mod tests {
     fn values_out_of_range_are_errors() {
         let message = |shift: SubspaceShift| shift.generate(0).unwrap_err().to_string();
         assert_eq!(
-            message(SubspaceShift {
-                dimension: 3,
-                ..Default::default()
-            }),
+            message(SubspaceShift { dimension: 3, ..Default::default() }),
             "subspace_shift.dimension = 3: expected at least 4"
         );
         assert_eq!(
-            message(SubspaceShift {
-                angle: 91.0,
-                ..Default::default()
-            }),
+            message(SubspaceShift { angle: 91.0, ..Default::default() }),
             "subspace_shift.angle = 91: expected degrees in [0, 90]"
         );
         assert_eq!(
-            message(SubspaceShift {
-                n_source: 3,
-                ..Default::default()
-            }),
+            message(SubspaceShift { n_source: 3, ..Default::default() }),
             "subspace_shift.n_source = 3: expected at least 4 rows"
         );
     }

@@ -62,11 +62,7 @@ impl TargetShift {
 
     /// w(c) = p_t(c) / p_s(c), the true weight of a source row of class c.
     pub fn class_weights(&self) -> Vec<f64> {
-        self.target_priors
-            .iter()
-            .zip(&self.source_priors)
-            .map(|(t, s)| t / s)
-            .collect()
+        self.target_priors.iter().zip(&self.source_priors).map(|(t, s)| t / s).collect()
     }
 
     fn check(&self) -> Result<()> {
@@ -127,13 +123,7 @@ impl TargetShift {
                 points.push((x.to_vec(), class));
             }
         }
-        shuffled(
-            "target-shift",
-            side,
-            points,
-            (0..k).map(|c| c.to_string()),
-            &mut rng,
-        )
+        shuffled("target-shift", side, points, (0..k).map(|c| c.to_string()), &mut rng)
     }
 }
 
@@ -160,9 +150,8 @@ mod tests {
         };
         let Domains { source, target } = shift.generate(9).unwrap();
         for domain in [&source, &target] {
-            for (class, mean) in [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]]
-                .iter()
-                .enumerate()
+            for (class, mean) in
+                [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]].iter().enumerate()
             {
                 let got = class_mean(domain, class);
                 assert_abs_diff_eq!(got[0], mean[0], epsilon = 0.06);

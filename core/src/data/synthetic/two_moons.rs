@@ -36,12 +36,7 @@ pub struct TwoMoons {
 
 impl Default for TwoMoons {
     fn default() -> Self {
-        Self {
-            n_source: 300,
-            n_target: 300,
-            angle: 35.0,
-            noise: 0.05,
-        }
+        Self { n_source: 300, n_target: 300, angle: 35.0, noise: 0.05 }
     }
 }
 
@@ -51,12 +46,7 @@ impl TwoMoons {
         rows("two_moons", self.n_source, self.n_target, 2)?;
         at_least("two_moons", "noise", self.noise, 0.0)?;
         if !self.angle.is_finite() {
-            return Err(Error::config(
-                "two_moons",
-                "angle",
-                self.angle,
-                "a finite number",
-            ));
+            return Err(Error::config("two_moons", "angle", self.angle, "a finite number"));
         }
         Ok(Domains {
             source: self.side(Side::Source, self.n_source, 0.0, seed),
@@ -66,25 +56,13 @@ impl TwoMoons {
 
     fn side(&self, side: Side, n: usize, theta: f64, seed: u64) -> Dataset {
         let mut rng = side.rng(seed);
-        let points = (0..n)
-            .map(|i| (self.point(i % 2, theta, &mut rng).to_vec(), i % 2))
-            .collect();
-        shuffled(
-            "two-moons",
-            side,
-            points,
-            ["upper".into(), "lower".into()],
-            &mut rng,
-        )
+        let points = (0..n).map(|i| (self.point(i % 2, theta, &mut rng).to_vec(), i % 2)).collect();
+        shuffled("two-moons", side, points, ["upper".into(), "lower".into()], &mut rng)
     }
 
     fn point(&self, class: usize, theta: f64, rng: &mut ChaCha8Rng) -> [f64; 2] {
         let (sin, cos) = (std::f64::consts::PI * rng.r#gen::<f64>()).sin_cos();
-        let moon = if class == 0 {
-            [cos, sin]
-        } else {
-            [1.0 - cos, 0.5 - sin]
-        };
+        let moon = if class == 0 { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
         let u = 2.0 * (moon[0] - 0.5 + self.noise * standard_normal(rng));
         let v = 2.0 * (moon[1] - 0.25 + self.noise * standard_normal(rng));
         let (sin, cos) = theta.sin_cos();
@@ -103,12 +81,7 @@ mod tests {
     /// E[m] is (0, 2/π) for the upper moon and (1, ½ − 2/π) for the lower: E[sin t] = 2/π.
     #[test]
     fn class_means_are_those_of_the_formula() {
-        let moons = TwoMoons {
-            n_source: 40_000,
-            n_target: 40_000,
-            angle: 90.0,
-            noise: 0.1,
-        };
+        let moons = TwoMoons { n_source: 40_000, n_target: 40_000, angle: 90.0, noise: 0.1 };
         let Domains { source, target } = moons.generate(5).unwrap();
         let y = 2.0 * (2.0 / std::f32::consts::PI - 0.25);
         for (class, sign) in [(0, 1.0), (1, -1.0)] {
@@ -125,24 +98,15 @@ mod tests {
     fn values_out_of_range_are_errors() {
         let message = |moons: TwoMoons| moons.generate(0).unwrap_err().to_string();
         assert_eq!(
-            message(TwoMoons {
-                noise: -1.0,
-                ..Default::default()
-            }),
+            message(TwoMoons { noise: -1.0, ..Default::default() }),
             "two_moons.noise = -1: expected a finite number, at least 0"
         );
         assert_eq!(
-            message(TwoMoons {
-                angle: f64::NAN,
-                ..Default::default()
-            }),
+            message(TwoMoons { angle: f64::NAN, ..Default::default() }),
             "two_moons.angle = NaN: expected a finite number"
         );
         assert_eq!(
-            message(TwoMoons {
-                n_target: 1,
-                ..Default::default()
-            }),
+            message(TwoMoons { n_target: 1, ..Default::default() }),
             "two_moons.n_target = 1: expected at least 2 rows"
         );
     }
