@@ -8,6 +8,7 @@ pub mod classes;
 mod error;
 pub mod idx;
 pub mod mat;
+pub mod normalise;
 pub mod npy;
 mod raw;
 pub mod resize;
