@@ -9,6 +9,7 @@ mod domain;
 mod error;
 pub mod idx;
 pub mod mat;
+pub mod normalise;
 pub mod npy;
 mod raw;
 pub mod resize;
