@@ -7,10 +7,13 @@ use ndarray::{Array2, Array4, Axis};
 pub mod classes;
 mod domain;
 mod error;
+mod framing;
 pub mod idx;
 pub mod mat;
 pub mod normalise;
 pub mod npy;
+mod pair;
+mod protocol;
 mod raw;
 pub mod resize;
 pub mod split;
@@ -23,6 +26,9 @@ mod testing;
 
 pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
+pub use framing::{Channels, Framing};
+pub use pair::DomainPair;
+pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
 pub use split::Split;
 
 /// The rows of a data set, without labels.
