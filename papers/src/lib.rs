@@ -1,1 +1,3 @@
-//! Transduct.
+//! The `transduct` command: run, reproduce and report domain adaptation experiments.
+
+pub mod record;
