@@ -9,6 +9,7 @@
 //! - `buffer`: memory that is used again in the next step.
 
 pub(crate) mod buffer;
+pub(crate) mod conv_relu_pool;
 pub(crate) mod parallel;
 pub(crate) mod simd;
 pub(crate) mod slices;
