@@ -10,6 +10,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod conv_relu_pool;
+pub(crate) mod gemm;
 pub(crate) mod parallel;
 pub(crate) mod simd;
 pub(crate) mod slices;
