@@ -1,0 +1,112 @@
+//! Convolution over channels-last maps: `(n, h, w, c_in)` with filters `(kh, kw, c_in/groups,
+//! c_out)` to `(n, oh, ow, c_out)`.
+
+mod direct;
+mod filter_grad;
+
+use super::buffer::Buffer;
+use super::simd::Isa;
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conv2dDims {
+    /// Samples.
+    pub(crate) n: usize,
+    /// Height of the input.
+    pub(crate) h: usize,
+    /// Width of the input.
+    pub(crate) w: usize,
+    /// Channels of the input, a multiple of `groups`.
+    pub(crate) c_in: usize,
+    /// Channels of the output, a multiple of `groups`.
+    pub(crate) c_out: usize,
+    /// Height of the kernel, at most `h + 2·padding`.
+    pub(crate) kh: usize,
+    /// Width of the kernel, at most `w + 2·padding`.
+    pub(crate) kw: usize,
+    /// Step of the kernel, at least 1.
+    pub(crate) stride: usize,
+    /// Zeros around the input, on each side.
+    pub(crate) padding: usize,
+    /// Groups of channels that do not see each other.
+    pub(crate) groups: usize,
+}
+
+impl Conv2dDims {
+    /// Height and width of the output.
+    pub(crate) fn out_size(&self) -> (usize, usize) {
+        let out = |size, k| (size + 2 * self.padding - k) / self.stride + 1;
+        (out(self.h, self.kh), out(self.w, self.kw))
+    }
+}
+
+/// One sample with zeros around it.
+#[derive(Clone, Copy, Debug)]
+struct Padded {
+    /// Size of the sample.
+    h: usize,
+    w: usize,
+    c: usize,
+    /// Zeros above and left of it.
+    top: usize,
+    left: usize,
+    /// Size with all zeros.
+    rows: usize,
+    cols: usize,
+}
+
+impl Padded {
+    /// The input as the kernel sees it.
+    fn input(d: &Conv2dDims) -> Self {
+        let p = d.padding;
+        Self { h: d.h, w: d.w, c: d.c_in, top: p, left: p, rows: d.h + 2 * p, cols: d.w + 2 * p }
+    }
+
+    /// The output's gradient as the transposed kernel sees it.
+    fn output_grad(d: &Conv2dDims) -> Self {
+        let (oh, ow) = d.out_size();
+        let (top, left) = ((d.kh - 1) / d.stride, (d.kw - 1) / d.stride);
+        // The last input position reads row (h − 1 + padding) / stride.
+        let rows = top + oh.max((d.h - 1 + d.padding) / d.stride + 1);
+        let cols = left + ow.max((d.w - 1 + d.padding) / d.stride + 1);
+        Self { h: oh, w: ow, c: d.c_out, top, left, rows, cols }
+    }
+
+    fn sample_len(&self) -> usize {
+        self.h * self.w * self.c
+    }
+
+    fn is_bare(&self) -> bool {
+        self.rows == self.h && self.cols == self.w
+    }
+
+    /// A place for one sample, zero everywhere.
+    fn scratch(&self) -> Buffer<f32> {
+        Buffer::zeroed(if self.is_bare() { 0 } else { self.rows * self.cols * self.c })
+    }
+
+    /// The sample with its zeros: `sample` itself where there are none, else a copy in `scratch`,
+    /// where only the sample's own place is overwritten.
+    fn fill<'a>(&self, sample: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+        if self.is_bare() {
+            return sample;
+        }
+        let row = self.w * self.c;
+        let first = (self.top * self.cols + self.left) * self.c;
+        let rows = scratch[first..].chunks_mut(self.cols * self.c);
+        for (to, from) in rows.zip(sample.chunks_exact(row)) {
+            to[..row].copy_from_slice(from);
+        }
+        scratch
+    }
+}
+
+pub(crate) fn forward(isa: Isa, d: &Conv2dDims, x: &[f32], filter: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    direct::forward(isa, d, x, filter, bias, y)
+}
+pub(crate) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], dx: &mut [f32]) {
+    direct::input_grad(isa, d, filter, dy, dx)
+}
+pub(crate) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    filter_grad::filter_grad(isa, d, x, dy, dw)
+}
