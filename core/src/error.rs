@@ -45,7 +45,9 @@ pub enum Error {
         suggestion: Option<String>,
     },
     /// A method was given too few rows.
-    #[error("{method} needs at least {need} rows of each domain in a batch, the {domain} batch has {got}")]
+    #[error(
+        "{method} needs at least {need} rows of each domain in a batch, the {domain} batch has {got}"
+    )]
     TooFewRows {
         /// The method.
         method: &'static str,
