@@ -104,7 +104,7 @@ impl<D: Dev> Input<D> {
     /// # Errors
     /// [`Error::Shape`] when they do not fill whole rows, [`Error::Device`] when memory is short.
     pub fn from_values(dev: &D, shape: InputShape, values: Vec<f32>) -> Result<Self> {
-        if shape.is_empty() || values.len() % shape.len() != 0 {
+        if shape.is_empty() || !values.len().is_multiple_of(shape.len()) {
             let got = format!("{} numbers", values.len());
             return Err(Error::shape("input", format!("rows of {shape}"), got));
         }

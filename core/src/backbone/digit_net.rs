@@ -66,7 +66,7 @@ impl<D: Dev> DigitNet<D> {
             let value = format!("{:?}", config.fc);
             return Err(Error::config("digit-net", "fc", value, "widths of at least 1"));
         }
-        let block = |size: usize| (size - KERNEL + 1) / 2;
+        let block = |size: usize| (size + 1 - KERNEL) / 2;
         let first = [block(h), block(w), CHANNELS[0]];
         let second = [block(first[0]), block(first[1]), CHANNELS[1]];
         let conv1 = ConvReluPool::new(dev, "conv1", KERNEL, (c, CHANNELS[0]), rng)?;

@@ -48,7 +48,7 @@ pub fn cross_entropy<D: Dev, T: Tape<f32, D>>(
             return Err(Error::shape("cross_entropy", format!("{n} weights"), w.len()));
         }
         let sum: f32 = w.iter().sum();
-        if w.iter().any(|w| !(*w >= 0.0)) || !(sum > 0.0 && sum.is_finite()) {
+        if w.iter().any(|w| w.is_nan() || *w < 0.0) || sum <= 0.0 || !sum.is_finite() {
             let expected = "finite weights ≥ 0 with a positive sum";
             return Err(Error::config("cross_entropy", "weights", format!("{w:?}"), expected));
         }
