@@ -5,6 +5,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::{self, pool2d::Pool2dDims, slices};
 use super::{
     max_pool2d::check,
     window::{Window, columns, scale_rows},
@@ -32,7 +33,26 @@ pub trait AvgPool2dKernel: Device<f32> {
     }
 }
 
-impl AvgPool2dKernel for Cpu {}
+impl AvgPool2dKernel for Cpu {
+    fn avg_pool2d<T: Tape<f32, Self>>(x: Maps<Self, T>, window: Window) -> Result<Maps<Self, T>> {
+        let (n, h, w, c) = *x.shape();
+        let (oh, ow) = window.output("avg_pool2d", h, w)?;
+        if n * c == 0 {
+            return composed(x, window);
+        }
+        let dims = Pool2dDims { size: (h, w, c), output: (oh, ow), window };
+        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let mut y = x.device().try_zeros_like(&(n, oh, ow, c)).map_err(Error::device)?;
+        cpu::pool2d::average(&dims, slices::read(&x), slices::write(&mut y));
+        let (input, output) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            cpu::pool2d::average_backward(&dims, &dy, grads.get_or_alloc_mut(&input)?);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl AvgPool2dKernel for Cuda {}
 

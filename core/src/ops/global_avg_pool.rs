@@ -4,6 +4,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::{self, slices};
 use crate::{Dev, Error, Matrix, Result, device::Maps};
 
 /// Averages each channel of `x`.
@@ -25,7 +26,24 @@ pub trait GlobalAvgPoolKernel: Device<f32> {
     }
 }
 
-impl GlobalAvgPoolKernel for Cpu {}
+impl GlobalAvgPoolKernel for Cpu {
+    fn global_avg_pool<T: Tape<f32, Self>>(x: Maps<Self, T>) -> Result<Matrix<Self, T>> {
+        let (n, h, w, c) = *x.shape();
+        if n * h * w * c == 0 {
+            return composed(x);
+        }
+        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let mut y = x.device().try_zeros_like(&(n, c)).map_err(Error::device)?;
+        cpu::pool2d::global_average(c, slices::read(&x), slices::write(&mut y));
+        let (input, output) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            cpu::pool2d::global_average_backward(c, &dy, grads.get_or_alloc_mut(&input)?);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl GlobalAvgPoolKernel for Cuda {}
 

@@ -5,6 +5,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::{self, buffer::Buffer, pool2d::Pool2dDims, slices};
 use super::window::{Window, columns, scale_rows};
 use crate::{Dev, Error, Result, device::Maps};
 
@@ -38,7 +39,27 @@ pub trait MaxPool2dKernel: Device<f32> {
     }
 }
 
-impl MaxPool2dKernel for Cpu {}
+impl MaxPool2dKernel for Cpu {
+    fn max_pool2d<T: Tape<f32, Self>>(x: Maps<Self, T>, window: Window) -> Result<Maps<Self, T>> {
+        let (n, h, w, c) = *x.shape();
+        let (oh, ow) = window.output("max_pool2d", h, w)?;
+        let dims = Pool2dDims { size: (h, w, c), output: (oh, ow), window };
+        if n * c == 0 || dims.taps() > 256 {
+            return composed(x, window);
+        }
+        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let mut y = x.device().try_zeros_like(&(n, oh, ow, c)).map_err(Error::device)?;
+        let mut winner = Buffer::new(n * oh * ow * c);
+        cpu::pool2d::max(&dims, slices::read(&x), slices::write(&mut y), &mut winner);
+        let (input, output) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            cpu::pool2d::max_backward(&dims, &winner, &dy, grads.get_or_alloc_mut(&input)?);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl MaxPool2dKernel for Cuda {}
 

@@ -16,6 +16,7 @@ pub mod channels_last;
 pub mod conv2d;
 pub mod conv_relu_pool;
 pub mod covariance;
+pub(crate) mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod entropy;
@@ -25,6 +26,8 @@ pub mod linear;
 pub mod max_pool2d;
 pub mod reverse_gradient;
 pub mod split_rows;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use avg_pool2d::avg_pool2d;

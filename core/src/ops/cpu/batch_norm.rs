@@ -199,12 +199,17 @@ impl Kernel for MomentSums<'_> {
             unsafe {
                 let shift = s.load_head(self.shift.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                for row in 0..rows {
-                    let x = load(s, self.x, start + row * c, lanes);
-                    let d = s.sub(x, shift);
-                    let i = row % 4;
-                    first[i] = s.add(first[i], d);
-                    second[i] = s.mul_add(d, d, second[i]);
+                let mut row = 0;
+                while row < rows {
+                    let several = if row + 4 <= rows { 4 } else { 1 };
+                    for i in 0..4 {
+                        if i < several {
+                            let d = s.sub(load(s, self.x, start + (row + i) * c, lanes), shift);
+                            first[i] = s.add(first[i], d);
+                            second[i] = s.mul_add(d, d, second[i]);
+                        }
+                    }
+                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);
@@ -262,13 +267,19 @@ impl Kernel for GradSums<'_> {
             unsafe {
                 let mean = s.load_head(self.of.mean.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                for row in 0..rows {
-                    let at = start + row * c;
-                    let g = after_relu(s, &self.of, at, lanes);
-                    let x = s.sub(load(s, self.of.x, at, lanes), mean);
-                    let i = row % 4;
-                    first[i] = s.add(first[i], g);
-                    second[i] = s.mul_add(g, x, second[i]);
+                let mut row = 0;
+                while row < rows {
+                    let several = if row + 4 <= rows { 4 } else { 1 };
+                    for i in 0..4 {
+                        if i < several {
+                            let at = start + (row + i) * c;
+                            let g = after_relu(s, &self.of, at, lanes);
+                            let x = s.sub(load(s, self.of.x, at, lanes), mean);
+                            first[i] = s.add(first[i], g);
+                            second[i] = s.mul_add(g, x, second[i]);
+                        }
+                    }
+                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);

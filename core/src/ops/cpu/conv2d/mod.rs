@@ -5,6 +5,7 @@ mod direct;
 mod filter_grad;
 
 use super::buffer::Buffer;
+use super::parallel;
 use super::simd::Isa;
 
 /// The sizes of a convolution.
@@ -101,12 +102,40 @@ impl Padded {
     }
 }
 
-pub(crate) fn forward(isa: Isa, d: &Conv2dDims, x: &[f32], filter: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-    direct::forward(isa, d, x, filter, bias, y)
+/// `y = x ∗ filter + bias`, overwriting `y`.
+pub(crate) fn forward(
+    isa: Isa,
+    d: &Conv2dDims,
+    x: &[f32],
+    filter: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    direct::forward(isa, d, x, filter, bias, y);
 }
+
+/// Adds the gradient for the input to `dx`.
 pub(crate) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], dx: &mut [f32]) {
-    direct::input_grad(isa, d, filter, dy, dx)
+    direct::input_grad(isa, d, filter, dy, dx);
 }
+
+/// Adds the gradient for the filter to `dw`.
 pub(crate) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    filter_grad::filter_grad(isa, d, x, dy, dw)
+    filter_grad::filter_grad(isa, d, x, dy, dw);
+}
+
+/// Adds the gradient for the bias, the sum of `dy` over positions, to `db`.
+pub(crate) fn bias_grad(dy: &[f32], db: &mut [f32]) {
+    let c = db.len();
+    let pieces = dy.chunks(parallel::rows_per_piece(dy.len() / c, 256, 16) * c).collect();
+    let sums = parallel::map(pieces, |_, dy| {
+        let mut sums = vec![0.0; c];
+        for dy in dy.chunks_exact(c) {
+            sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy);
+        }
+        sums
+    });
+    for sums in sums {
+        db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
+    }
 }
