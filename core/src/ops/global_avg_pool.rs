@@ -57,3 +57,45 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(x: Maps<D, T>) -> Result<Matrix
         .and_then(|x| x.try_mean::<(usize, usize), Axis<1>>())
         .map_err(Error::device)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::testing::{assert_close, values};
+
+    type Taped<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
+    type Run = fn(Taped<(usize, usize, usize, usize)>) -> Result<Taped<(usize, usize)>>;
+
+    fn all(run: Run, x: &Maps<Cpu>) -> [Vec<f32>; 2] {
+        let y = run(x.leaky_trace()).unwrap();
+        let r = crate::cpu().tensor_from_vec(values(y.shape().num_elements(), 9), *y.shape());
+        let out = y.as_vec();
+        [out, (y * r).sum().backward().get(x).as_vec()]
+    }
+
+    proptest! {
+        // The mean is linear, and dfdx tests its own: equality with it is enough.
+        #[test]
+        fn the_kernel_equals_the_composed_version(
+            shape in (1..4usize, 1..9usize, 1..9usize, 1..40usize),
+            seed in any::<u32>(),
+        ) {
+            let x = values(shape.0 * shape.1 * shape.2 * shape.3, u64::from(seed));
+            let x = crate::cpu().tensor_from_vec(x, shape);
+            let ([y, dx], [y0, dx0]) = (all(global_avg_pool, &x), all(composed, &x));
+            assert_close("y", &y, &y0, 1e-6);
+            assert_close("dx", &dx, &dx0, 1e-6);
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let dev = crate::cpu();
+        let x = dev.tensor_from_vec(vec![1., 10., 2., 20., 3., 30., 6., 40.], (1, 2, 2, 2));
+        let y = global_avg_pool(x.leaky_trace()).unwrap();
+        assert_eq!(y.as_vec(), [3., 25.]);
+        assert_eq!(y.sum().backward().get(&x).as_vec(), [0.25; 8]);
+    }
+}

@@ -27,7 +27,7 @@ pub mod max_pool2d;
 pub mod reverse_gradient;
 pub mod split_rows;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod window;
 
 pub use avg_pool2d::avg_pool2d;
