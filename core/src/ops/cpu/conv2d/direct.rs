@@ -10,7 +10,7 @@
 use super::super::buffer::Buffer;
 use super::super::parallel;
 use super::super::simd::{Isa, Kernel, Simd};
-use super::{Conv2dDims, Padded};
+use super::{Conv2dDims, Padded, lanes};
 
 /// `len` consecutive inputs, from `input` after a position's first, times as many filter rows.
 #[derive(Clone, Copy, Debug)]
@@ -72,19 +72,8 @@ impl Panels {
 
 /// Columns of a panel for `cols` output channels: one or two registers.
 pub(super) fn panel_width(isa: Isa, cols: usize) -> usize {
-    let lanes = isa.run(Lanes);
+    let lanes = lanes(isa);
     if cols <= lanes { lanes } else { 2 * lanes }
-}
-
-struct Lanes;
-
-impl Kernel for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        S::LANES
-    }
 }
 
 /// `y = x ∗ filter + bias`, overwriting `y`.
@@ -190,7 +179,7 @@ fn run(
     let dst_len = dst.len() / n;
     let pieces = dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * padded.sample_len()));
     parallel::for_each(pieces.collect(), |_, (dst, src)| {
-        let mut scratch = padded.scratch();
+        let mut scratch = padded.scratch(1);
         for (dst, src) in dst.chunks_exact_mut(dst_len).zip(src.chunks_exact(padded.sample_len())) {
             let src = padded.fill(src, &mut scratch);
             for pass in passes {

@@ -3,10 +3,11 @@
 
 mod direct;
 mod filter_grad;
+mod winograd;
 
 use super::buffer::Buffer;
 use super::parallel;
-use super::simd::Isa;
+use super::simd::{Isa, Kernel, Simd};
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,23 @@ impl Conv2dDims {
     }
 }
 
-/// One sample with zeros around it.
+/// Numbers in a register.
+fn lanes(isa: Isa) -> usize {
+    struct Lanes;
+
+    impl Kernel for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            S::LANES
+        }
+    }
+
+    isa.run(Lanes)
+}
+
+/// A sample with zeros around it.
 #[derive(Clone, Copy, Debug)]
 struct Padded {
     /// Size of the sample.
@@ -81,22 +98,25 @@ impl Padded {
         self.rows == self.h && self.cols == self.w
     }
 
-    /// A place for one sample, zero everywhere.
-    fn scratch(&self) -> Buffer<f32> {
-        Buffer::zeroed(if self.is_bare() { 0 } else { self.rows * self.cols * self.c })
+    /// A place for `n` samples, zero everywhere.
+    fn scratch(&self, n: usize) -> Buffer<f32> {
+        Buffer::zeroed(if self.is_bare() { 0 } else { n * self.rows * self.cols * self.c })
     }
 
-    /// The sample with its zeros: `sample` itself where there are none, else a copy in `scratch`,
-    /// where only the sample's own place is overwritten.
-    fn fill<'a>(&self, sample: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+    /// The samples with their zeros: `samples` itself where there are none, else copies in
+    /// `scratch`, where only the samples' own places are overwritten.
+    fn fill<'a>(&self, samples: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
         if self.is_bare() {
-            return sample;
+            return samples;
         }
         let row = self.w * self.c;
         let first = (self.top * self.cols + self.left) * self.c;
-        let rows = scratch[first..].chunks_mut(self.cols * self.c);
-        for (to, from) in rows.zip(sample.chunks_exact(row)) {
-            to[..row].copy_from_slice(from);
+        let places = scratch.chunks_exact_mut(self.rows * self.cols * self.c);
+        for (place, sample) in places.zip(samples.chunks_exact(self.sample_len())) {
+            let rows = place[first..].chunks_mut(self.cols * self.c);
+            for (to, from) in rows.zip(sample.chunks_exact(row)) {
+                to[..row].copy_from_slice(from);
+            }
         }
         scratch
     }
@@ -111,17 +131,29 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
-    direct::forward(isa, d, x, filter, bias, y);
+    if winograd::suits(isa, d) {
+        winograd::forward(isa, d, x, filter, bias, y);
+    } else {
+        direct::forward(isa, d, x, filter, bias, y);
+    }
 }
 
 /// Adds the gradient for the input to `dx`.
 pub(crate) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], dx: &mut [f32]) {
-    direct::input_grad(isa, d, filter, dy, dx);
+    if winograd::suits(isa, d) {
+        winograd::input_grad(isa, d, filter, dy, dx);
+    } else {
+        direct::input_grad(isa, d, filter, dy, dx);
+    }
 }
 
 /// Adds the gradient for the filter to `dw`.
 pub(crate) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    filter_grad::filter_grad(isa, d, x, dy, dw);
+    if winograd::suits(isa, d) {
+        winograd::filter_grad(isa, d, x, dy, dw);
+    } else {
+        filter_grad::filter_grad(isa, d, x, dy, dw);
+    }
 }
 
 /// Adds the gradient for the bias, the sum of `dy` over positions, to `db`.
