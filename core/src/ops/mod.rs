@@ -26,6 +26,8 @@ pub mod linear;
 pub mod max_pool2d;
 pub mod reverse_gradient;
 pub mod split_rows;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 pub use avg_pool2d::avg_pool2d;
