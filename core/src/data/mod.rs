@@ -6,11 +6,15 @@ use ndarray::{Array2, Array4, Axis};
 
 pub mod classes;
 mod error;
+#[cfg(feature = "files")]
+pub mod folder;
 pub mod idx;
 pub mod mat;
 pub mod normalise;
 pub mod npy;
 mod raw;
+#[cfg(feature = "files")]
+pub mod read;
 pub mod resize;
 pub mod svmlight;
 #[cfg(feature = "files")]
@@ -72,4 +76,17 @@ pub struct Dataset {
     pub labels: Vec<usize>,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+/// The name of a data set that lies at `path`: the last part of it, without an extension.
+#[cfg(feature = "files")]
+fn name_of(path: &std::path::Path) -> String {
+    let name = if path.is_dir() {
+        path.file_name()
+    } else {
+        path.file_stem()
+    };
+    name.unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }

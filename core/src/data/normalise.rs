@@ -133,11 +133,10 @@ impl Normalisation {
     /// Errors: feature vectors, no pixel.
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
         let images = images(samples, "image_stats")?;
-        let moments = images
-            .axis_iter(Axis(1))
-            .map(|c| moments(|| c.iter().copied(), 0))
+        let channels = images.axis_iter(Axis(1));
+        let moments: Option<Vec<_>> = channels
+            .map(|channel| moments(|| channel.iter().copied(), 0))
             .collect();
-        let moments: Option<Vec<_>> = moments;
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
         let (mean, std) = moments
             .into_iter()
