@@ -1,7 +1,26 @@
 //! Transduct core: operations added to dfdx, backbones, data and domains, the training loop,
 //! checkpoints and devices.
 
+pub mod backbone;
 pub mod data;
+pub mod device;
 mod error;
+mod input;
+pub mod layer;
+mod method;
+pub mod ops;
+pub mod optim;
+mod parameter;
+mod pass;
+mod rng;
+pub mod suggest;
 
+#[cfg(feature = "cuda")]
+pub use device::cuda;
+pub use device::{Dev, DeviceChoice, Maps, Matrix, Recorded, Scalar, Taped, Vector, cpu, value};
 pub use error::{Error, Result};
+pub use input::{Input, InputShape};
+pub use method::{Labelled, Losses, Method, Outputs, Step, Unlabelled};
+pub use parameter::{Group, Kind, Parameter};
+pub use pass::Pass;
+pub use rng::{Rng, RngState, Stream, rng};

@@ -1,0 +1,128 @@
+//! A multilayer perceptron for feature vectors.
+
+use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Backbone, Stage, recorded, stage};
+use crate::{
+    Dev, Error, Input, InputShape, Matrix, Pass, Result, Rng, Taped,
+    layer::{Linear, PerceptronConfig},
+    ops::{self, Activation},
+};
+
+/// One hidden layer of 100 units by default, the network that the DANN paper uses for feature
+/// vectors (Ganin et al., JMLR 2016, Sec. 5.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Widths of the layers, at least one, each followed by ReLU; the last gives the features.
+    pub hidden: Vec<usize>,
+    /// Dropout after each layer, 0 ≤ p < 1.
+    pub dropout: f32,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self { hidden: vec![100], dropout: 0.0 }
+    }
+}
+
+/// Layers `fc1`, `fc2`, … of ReLU units. Images are taken as vectors of their pixels.
+#[derive(Clone, Debug)]
+pub struct Mlp<D: Dev> {
+    input: InputShape,
+    layers: Vec<Linear<D>>,
+    dropout: f32,
+    frozen: usize,
+}
+
+impl<D: Dev> Mlp<D> {
+    /// A new network for rows of shape `input`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for values out of range, [`Error::Device`] when memory is short.
+    pub fn new(dev: &D, input: InputShape, config: &MlpConfig, rng: &mut Rng) -> Result<Self> {
+        PerceptronConfig { hidden: config.hidden.clone(), dropout: config.dropout }.check("mlp")?;
+        if config.hidden.is_empty() {
+            return Err(Error::config("mlp", "hidden", "[]", "at least one layer"));
+        }
+        let mut d_in = input.len();
+        let mut layers = Vec::with_capacity(config.hidden.len());
+        for (i, &d_out) in config.hidden.iter().enumerate() {
+            let name = format!("fc{}", i + 1);
+            layers.push(Linear::new(dev, &name, (d_in, d_out), Activation::Relu, rng)?);
+            d_in = d_out;
+        }
+        Ok(Self { input, layers, dropout: config.dropout, frozen: 0 })
+    }
+
+    fn run<T: Tape<f32, D>>(
+        &self,
+        mut x: Matrix<D, T>,
+        pass: &mut Pass<'_>,
+    ) -> Result<Matrix<D, T>> {
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = stage(i, self.frozen, x, pass, |x, pass| {
+                let y = layer.forward(x, pass)?;
+                match pass.rng() {
+                    Some(rng) => ops::dropout(y, self.dropout, rng),
+                    None => Ok(y),
+                }
+            })?;
+        }
+        Ok(x)
+    }
+
+    fn rows(&self, x: &Input<D>) -> Result<Matrix<D>> {
+        if x.row_shape() != self.input {
+            return Err(Error::shape("mlp", self.input, x.row_shape()));
+        }
+        match x {
+            Input::Features(x) => Ok(x.clone()),
+            Input::Images(images) => images
+                .clone()
+                .try_reshape_like(&(x.rows(), self.input.len()))
+                .map_err(Error::device),
+        }
+    }
+}
+
+impl<D: Dev> Backbone<D> for Mlp<D> {
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn input(&self) -> InputShape {
+        self.input
+    }
+
+    fn features(&self) -> usize {
+        self.layers.last().map_or(0, Linear::d_out)
+    }
+
+    fn stages(&self) -> Vec<Stage<D>> {
+        let stage = |(i, layer): (usize, &Linear<D>)| Stage {
+            name: format!("fc{}", i + 1),
+            about: "linear, ReLU".to_owned(),
+            output: vec![layer.d_out()],
+            parameters: layer.parameters().to_vec(),
+        };
+        self.layers.iter().enumerate().map(stage).collect()
+    }
+
+    fn frozen_stages(&self) -> usize {
+        self.frozen
+    }
+
+    fn set_frozen_stages(&mut self, stages: usize) {
+        self.frozen = stages;
+    }
+
+    fn forward(&self, x: &Input<D>) -> Result<Matrix<D>> {
+        self.run(self.rows(x)?, &mut Pass::eval())
+    }
+
+    fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>> {
+        self.run(recorded(self.rows(x)?), &mut Pass::train(rng))
+    }
+}

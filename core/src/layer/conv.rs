@@ -1,0 +1,107 @@
+//! Convolutional layers.
+
+use dfdx::prelude::*;
+
+use super::{he_normal, uniform_fan_in};
+use crate::{
+    Dev, Kind, Maps, Parameter, Pass, Result, Rng,
+    ops::{self, Conv2d},
+};
+
+/// A convolution without bias, as it stands before a batch normalisation. Initial values: He
+/// normal over k_h k_w c_out (the "fan out" of the ResNet paper's code).
+#[derive(Clone, Debug)]
+pub struct Conv<D: Dev> {
+    filter: Parameter<D>,
+    config: Conv2d,
+}
+
+impl<D: Dev> Conv<D> {
+    /// A new layer with a square kernel, whose parameter is `name.weight`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn new(
+        dev: &D,
+        name: &str,
+        kernel: usize,
+        (c_in, c_out): (usize, usize),
+        config: Conv2d,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let dims = [kernel, kernel, c_in / config.groups, c_out];
+        let values = he_normal(dims.iter().product(), kernel * kernel * c_out, rng);
+        let filter = Parameter::new(dev, format!("{name}.weight"), Kind::Weight, &dims, values)?;
+        Ok(Self { filter, config })
+    }
+
+    /// Its parameter.
+    pub fn parameters(&self) -> [Parameter<D>; 1] {
+        [self.filter.clone()]
+    }
+
+    /// x `(n, h, w, c_in)` → y `(n, h_out, w_out, c_out)`.
+    ///
+    /// # Errors
+    /// As [`ops::conv2d()`].
+    pub fn forward<T: Tape<f32, D>>(
+        &self,
+        x: Maps<D, T>,
+        pass: &mut Pass<'_>,
+    ) -> Result<Maps<D, T>> {
+        let y = ops::conv2d(x, self.filter.filter(), None, self.config, pass.input_gradient())?;
+        pass.passed_trained_layer();
+        Ok(y)
+    }
+}
+
+/// Convolution with bias, ReLU and 2×2 max pooling. Initial values: U(−1/√f, 1/√f) with
+/// f = k² c_in.
+#[derive(Clone, Debug)]
+pub struct ConvReluPool<D: Dev> {
+    filter: Parameter<D>,
+    bias: Parameter<D>,
+}
+
+impl<D: Dev> ConvReluPool<D> {
+    /// A new layer with a square kernel, whose parameters are `name.weight` and `name.bias`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn new(
+        dev: &D,
+        name: &str,
+        kernel: usize,
+        (c_in, c_out): (usize, usize),
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let dims = [kernel, kernel, c_in, c_out];
+        let fan_in = kernel * kernel * c_in;
+        let filter = uniform_fan_in(fan_in * c_out, fan_in, rng);
+        let bias = uniform_fan_in(c_out, fan_in, rng);
+        Ok(Self {
+            filter: Parameter::new(dev, format!("{name}.weight"), Kind::Weight, &dims, filter)?,
+            bias: Parameter::new(dev, format!("{name}.bias"), Kind::Bias, &[c_out], bias)?,
+        })
+    }
+
+    /// Its parameters.
+    pub fn parameters(&self) -> [Parameter<D>; 2] {
+        [self.filter.clone(), self.bias.clone()]
+    }
+
+    /// x `(n, h, w, c_in)` → y `(n, ⌊(h − k + 1) / 2⌋, ⌊(w − k + 1) / 2⌋, c_out)`.
+    ///
+    /// # Errors
+    /// As [`ops::conv_relu_pool()`].
+    pub fn forward<T: Tape<f32, D>>(
+        &self,
+        x: Maps<D, T>,
+        pass: &mut Pass<'_>,
+    ) -> Result<Maps<D, T>> {
+        let (filter, bias) = (self.filter.filter(), self.bias.vector());
+        let y = ops::conv_relu_pool(x, filter, bias, pass.input_gradient())?;
+        pass.passed_trained_layer();
+        Ok(y)
+    }
+}

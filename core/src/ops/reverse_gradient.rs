@@ -1,0 +1,42 @@
+//! Gradient reversal: the identity forward, −λ times the gradient backward.
+//!
+//! Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 2016, Sec. 4.2, Eqs. 16–17.
+//! ```text
+//! R(x) = x        dR/dx = −λ I
+//! ```
+
+use dfdx::prelude::*;
+
+use crate::{Dev, Error, Matrix, Result};
+
+/// Reverses the gradient of `x` `(n, d)`, with strength λ ≥ 0.
+///
+/// Computed as (1 + λ) · stop(x) − λ · x, which every dfdx device can do; the value is that of x
+/// up to rounding.
+///
+/// # Errors
+/// [`Error::Device`] when memory is short.
+pub fn reverse_gradient<D: Dev, T: Tape<f32, D>>(
+    x: Matrix<D, T>,
+    lambda: f32,
+) -> Result<Matrix<D, T>> {
+    let stop = x.retaped::<NoneTape>().try_mul(1.0 + lambda).map_err(Error::device)?;
+    x.try_mul(-lambda).and_then(|x| x.try_add(stop)).map_err(Error::device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_is_kept_and_gradient_reversed() {
+        let dev = crate::cpu();
+        let x = dev.tensor_from_vec(vec![1.0, -2.0, 3.0, 0.5], (2, 2));
+        let y = reverse_gradient(x.leaky_trace(), 0.5).unwrap();
+        for (a, b) in x.as_vec().iter().zip(y.as_vec()) {
+            assert!((a - b).abs() <= 1e-6);
+        }
+        let gradient = y.sum::<Rank0, _>().backward().get(&x).as_vec();
+        assert_eq!(gradient, [-0.5; 4]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Named tensors that training changes.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use dfdx::prelude::*;
+
+use crate::{
+    Dev, Error, Matrix, Result, Vector,
+    device::{Maps, Recorded},
+};
+
+/// What a parameter is, and so what training may do to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A weight: trained, decayed.
+    Weight,
+    /// A bias or a scale of a normalisation: trained, and decayed unless the optimiser is told to
+    /// leave them.
+    Bias,
+    /// State that is not trained, such as running statistics. Saved with the rest.
+    Buffer,
+}
+
+/// Which learning rate a parameter follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// The feature extractor.
+    Backbone,
+    /// The classifier.
+    Head,
+    /// What a method adds: a domain critic, a second classifier.
+    Critic,
+}
+
+/// A shared handle of a named tensor: clones are the same parameter. Values lie flat, so that
+/// optimisers and checkpoints know one shape; [`Parameter::matrix`] and [`Parameter::filter`] give
+/// the tensor its own dimensions at no cost (dfdx keeps the identity of a reshaped tensor, so its
+/// gradient is the parameter's).
+#[derive(Clone, Debug)]
+pub struct Parameter<D: Dev>(Arc<Inner<D>>);
+
+#[derive(Debug)]
+struct Inner<D: Dev> {
+    name: String,
+    kind: Kind,
+    dims: Vec<usize>,
+    value: RwLock<Vector<D>>,
+    frozen: AtomicBool,
+}
+
+impl<D: Dev> Parameter<D> {
+    /// A parameter of these values, in row-major order of `dims`. Panics when they do not fill it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn new(
+        dev: &D,
+        name: impl Into<String>,
+        kind: Kind,
+        dims: &[usize],
+        values: Vec<f32>,
+    ) -> Result<Self> {
+        let len = values.len();
+        assert_eq!(len, dims.iter().product::<usize>(), "values do not fill {dims:?}");
+        let value = dev.try_tensor_from_vec(values, (len,)).map_err(Error::device)?;
+        Ok(Self(Arc::new(Inner {
+            name: name.into(),
+            kind,
+            dims: dims.to_vec(),
+            value: RwLock::new(value),
+            frozen: AtomicBool::new(kind == Kind::Buffer),
+        })))
+    }
+
+    /// Its name inside its network, for instance `conv1.weight`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Its dimensions.
+    pub fn dims(&self) -> &[usize] {
+        &self.0.dims
+    }
+
+    /// The number of its values.
+    pub fn len(&self) -> usize {
+        self.0.dims.iter().product()
+    }
+
+    /// Whether it has no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether training leaves it alone; always so for a buffer.
+    pub fn frozen(&self) -> bool {
+        self.0.frozen.load(Ordering::Relaxed)
+    }
+
+    /// Tells training to leave it alone, or not. A buffer stays frozen.
+    pub fn set_frozen(&self, frozen: bool) {
+        self.0.frozen.store(frozen || self.0.kind == Kind::Buffer, Ordering::Relaxed);
+    }
+
+    /// The tensor as it lies, `(len,)`.
+    pub fn vector(&self) -> Vector<D> {
+        self.0.value.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tensor `(rows, columns)`. Panics unless the parameter has two dimensions.
+    pub fn matrix(&self) -> Matrix<D> {
+        let &[rows, columns] = self.dims() else { panic!("{} is no matrix", self.name()) };
+        self.vector().reshape_like(&(rows, columns))
+    }
+
+    /// The tensor `(k_h, k_w, c_in / groups, c_out)`. Panics unless the parameter has four
+    /// dimensions.
+    pub fn filter(&self) -> Maps<D> {
+        let &[h, w, i, o] = self.dims() else { panic!("{} is no filter", self.name()) };
+        self.vector().reshape_like(&(h, w, i, o))
+    }
+
+    /// Lets `change` write to the values in place.
+    pub fn update<R>(&self, change: impl FnOnce(&mut Vector<D>) -> R) -> R {
+        change(&mut self.0.value.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The values on the host, in row-major order.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.len()];
+        self.vector().copy_into(&mut values);
+        values
+    }
+
+    /// Replaces the values.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the number of values differs.
+    pub fn set(&self, values: &[f32]) -> Result<()> {
+        if values.len() != self.len() {
+            let expected = format!("{} values for `{}`", self.len(), self.name());
+            return Err(Error::shape("parameter", expected, values.len()));
+        }
+        self.update(|value| value.copy_from(values));
+        Ok(())
+    }
+
+    /// The gradient of the last backward pass, zeros where the loss does not depend on it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn gradient(&self, grads: &mut Gradients<f32, D>) -> Result<Vector<D>> {
+        let value = self.vector();
+        grads.get_or_alloc_mut(&value).map_err(Error::device)?;
+        Ok(grads.get(&value))
+    }
+
+    /// The tensor on a new tape, for losses on the parameters themselves.
+    pub fn recorded(&self) -> Vector<D, Recorded<D>> {
+        self.vector().put_tape(Default::default())
+    }
+}
