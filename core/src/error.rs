@@ -97,11 +97,7 @@ impl Error {
 
     /// A [`Error::Shape`].
     pub fn shape(op: &'static str, expected: impl ToString, got: impl ToString) -> Self {
-        Self::Shape {
-            op,
-            expected: expected.to_string(),
-            got: got.to_string(),
-        }
+        Self::Shape { op, expected: expected.to_string(), got: got.to_string() }
     }
 
     /// A [`Error::Config`].

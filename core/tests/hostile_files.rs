@@ -120,28 +120,20 @@ fn idx_file() -> Vec<u8> {
 
 fn npy_file() -> Vec<u8> {
     let mut bytes = Vec::new();
-    arr2(&[[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]])
-        .write_npy(&mut bytes)
-        .unwrap();
+    arr2(&[[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]).write_npy(&mut bytes).unwrap();
     bytes
 }
 
 fn npz_file() -> Vec<u8> {
     let mut npz = NpzWriter::new_compressed(Cursor::new(Vec::new()));
-    npz.add_array("x", &arr2(&[[1.0f32, 2.0], [3.0, 4.0]]))
-        .unwrap();
+    npz.add_array("x", &arr2(&[[1.0f32, 2.0], [3.0, 4.0]])).unwrap();
     npz.add_array("y", &arr1(&[5i64, 6])).unwrap();
     npz.finish().unwrap().into_inner()
 }
 
 /// A matrix `fts` of 2 × 2 doubles.
 fn mat_element() -> Vec<u8> {
-    let words = |words: &[u32]| {
-        words
-            .iter()
-            .flat_map(|w| w.to_le_bytes())
-            .collect::<Vec<u8>>()
-    };
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
     let mut bytes = words(&[14, 80, 6, 8, 6, 0, 5, 8, 2, 2, 1 | 3 << 16]);
     bytes.extend(b"fts\0");
     bytes.extend(words(&[9, 32]));
@@ -178,10 +170,7 @@ fn the_undamaged_files_are_read() {
     assert_eq!(npy::parse_npz(&npz_file(), path()).unwrap().len(), 2);
     for compress in [false, true] {
         let matrices = mat::parse(&mat_file(&mat_element(), compress), path()).unwrap();
-        assert_eq!(
-            matrices,
-            [("fts".to_owned(), arr2(&[[1.0, 3.0], [2.0, 4.0]]))]
-        );
+        assert_eq!(matrices, [("fts".to_owned(), arr2(&[[1.0, 3.0], [2.0, 4.0]]))]);
     }
 }
 

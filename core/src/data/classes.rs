@@ -41,15 +41,11 @@ fn canonical<S: AsRef<str>>(labels: &[S]) -> Vec<Cow<'_, str>> {
     if let Some(integers) = integers {
         return integers.iter().map(|v| v.to_string().into()).collect();
     }
-    let floats: Option<Vec<f64>> = texts()
-        .map(|s| s.parse().ok().filter(|v: &f64| v.is_finite()))
-        .collect();
+    let floats: Option<Vec<f64>> =
+        texts().map(|s| s.parse().ok().filter(|v: &f64| v.is_finite())).collect();
     match floats {
         // Adding zero turns −0 into 0.
-        Some(floats) => floats
-            .iter()
-            .map(|v| (v + 0.0).to_string().into())
-            .collect(),
+        Some(floats) => floats.iter().map(|v| (v + 0.0).to_string().into()).collect(),
         None => texts().map(Cow::Borrowed).collect(),
     }
 }
@@ -65,10 +61,7 @@ mod tests {
         let (indices, classes) = encode(&["10", "9", "-1", "9"]);
         assert_eq!(classes, ["-1", "9", "10"]);
         assert_eq!(indices, [2, 1, 0, 1]);
-        assert_eq!(
-            encode(&["1.0", "01", "1", "2e0", "-0.0"]).1,
-            ["0", "1", "2"]
-        );
+        assert_eq!(encode(&["1.0", "01", "1", "2e0", "-0.0"]).1, ["0", "1", "2"]);
         assert_eq!(encode(&["10", "9", "mug"]).1, ["10", "9", "mug"]);
         assert_eq!(encode(&["nan", "1"]).1, ["1", "nan"]);
     }

@@ -36,25 +36,16 @@ pub enum DataError {
 impl DataError {
     /// A [`DataError::Io`].
     pub fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { path: path.to_owned(), source }
     }
 
     /// A [`DataError::Malformed`].
     pub fn malformed(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Malformed {
-            path: path.to_owned(),
-            reason: reason.into(),
-        }
+        Self::Malformed { path: path.to_owned(), reason: reason.into() }
     }
 
     /// A [`DataError::Unusable`].
     pub fn unusable(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unusable {
-            name: name.into(),
-            reason: reason.into(),
-        }
+        Self::Unusable { name: name.into(), reason: reason.into() }
     }
 }

@@ -45,21 +45,13 @@ pub struct FolderOptions {
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        Self {
-            size: (32, 32),
-            channels: 3,
-            fit: Fit::Stretch,
-        }
+        Self { size: (32, 32), channels: 3, fit: Fit::Stretch }
     }
 }
 
 impl FolderOptions {
     fn check(&self) -> Result<(), DataError> {
-        let Self {
-            size: (h, w),
-            channels,
-            ..
-        } = *self;
+        let Self { size: (h, w), channels, .. } = *self;
         if h == 0 || w == 0 || !matches!(channels, 1 | 3) {
             let reason = format!(
                 "{channels} channels of {h}×{w}: expected 1 or 3 channels and a size above 0"
@@ -79,10 +71,7 @@ pub fn read(root: &Path, options: &FolderOptions) -> Result<Dataset, DataError> 
     options.check()?;
     let unusable = |reason: String| Err(DataError::unusable(root.display().to_string(), reason));
     let Listing { folders, pictures } = list(root)?;
-    let mut classes = folders
-        .iter()
-        .map(|f| class_name(f))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut classes = folders.iter().map(|f| class_name(f)).collect::<Result<Vec<_>, _>>()?;
     classes::sort(&mut classes);
     match &classes[..] {
         [] => {
@@ -110,32 +99,19 @@ pub fn read(root: &Path, options: &FolderOptions) -> Result<Dataset, DataError> 
     for (label, class) in classes.iter().enumerate() {
         let pictures = list(&root.join(class))?.pictures;
         if pictures.is_empty() {
-            return unusable(format!(
-                "class folder `{class}` has no .png, .jpg or .jpeg picture"
-            ));
+            return unusable(format!("class folder `{class}` has no .png, .jpg or .jpeg picture"));
         }
         labels.resize(labels.len() + pictures.len(), label);
         paths.extend(pictures);
     }
     let samples = Samples::Images(read_pictures(&paths, options)?);
-    Ok(Dataset {
-        name: name_of(root),
-        samples,
-        labels,
-        classes,
-    })
+    Ok(Dataset { name: name_of(root), samples, labels, classes })
 }
 
 fn class_name(folder: &Path) -> Result<String, DataError> {
-    let name = folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .map(str::to_owned);
+    let name = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name.ok_or_else(|| {
-        DataError::unusable(
-            folder.display().to_string(),
-            "the name of the class is not UTF-8 text",
-        )
+        DataError::unusable(folder.display().to_string(), "the name of the class is not UTF-8 text")
     })
 }
 
@@ -176,11 +152,7 @@ pub fn parse(bytes: &[u8], path: &Path, options: &FolderOptions) -> Result<Array
     options.check()?;
     let full = decode(bytes)
         .map_err(|e| DataError::malformed(path, format!("not a readable PNG or JPEG: {e}")))?;
-    let image = if options.channels == 1 {
-        to_grey(&full)?
-    } else {
-        full
-    };
+    let image = if options.channels == 1 { to_grey(&full)? } else { full };
     let (_, _, h, w) = image.dim();
     let (to_h, to_w) = options.size;
     let image = match options.fit {
@@ -192,11 +164,7 @@ pub fn parse(bytes: &[u8], path: &Path, options: &FolderOptions) -> Result<Array
             pad(&inner, options.size, 0.0)?
         }
     };
-    let image = if options.channels == 3 {
-        to_rgb(&image)?
-    } else {
-        image
-    };
+    let image = if options.channels == 3 { to_rgb(&image)? } else { image };
     Ok(image.index_axis_move(Axis(0), 0))
 }
 
@@ -215,10 +183,7 @@ fn decode(bytes: &[u8]) -> Result<Array4<f32>, String> {
         (1, picture.to_luma32f().into_raw())
     };
     let image = Array4::from_shape_vec((1, h, w, c), values).map_err(|e| e.to_string())?;
-    Ok(image
-        .permuted_axes([0, 3, 1, 2])
-        .as_standard_layout()
-        .into_owned())
+    Ok(image.permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned())
 }
 
 /// `(n, c, h, w)`, decoded in parallel; the error is that of the first bad picture.
@@ -262,9 +227,7 @@ fn list(folder: &Path) -> Result<Listing, DataError> {
 /// Whether the name ends as a picture's does.
 pub(super) fn is_picture(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
-        ["png", "jpg", "jpeg"]
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
+        ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
@@ -275,11 +238,7 @@ mod tests {
 
     use super::*;
 
-    const GREY: FolderOptions = FolderOptions {
-        size: (2, 2),
-        channels: 1,
-        fit: Fit::Stretch,
-    };
+    const GREY: FolderOptions = FolderOptions { size: (2, 2), channels: 1, fit: Fit::Stretch };
 
     fn grey(value: u8) -> GrayImage {
         GrayImage::from_pixel(4, 2, Luma([value]))
@@ -288,19 +247,12 @@ mod tests {
     /// Three classes, among them numbers, hidden files and files of other kinds.
     fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for (name, value) in [
-            ("10/b.png", 51),
-            ("10/a.PNG", 0),
-            ("9/x.jpg", 255),
-            ("2/y.jpeg", 255),
-        ] {
+        for (name, value) in
+            [("10/b.png", 51), ("10/a.PNG", 0), ("9/x.jpg", 255), ("2/y.jpeg", 255)]
+        {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let format = if name.starts_with("10") {
-                ImageFormat::Png
-            } else {
-                ImageFormat::Jpeg
-            };
+            let format = if name.starts_with("10") { ImageFormat::Png } else { ImageFormat::Jpeg };
             grey(value).save_with_format(path, format).unwrap();
         }
         fs::create_dir(root.path().join(".cache")).unwrap();
@@ -321,13 +273,8 @@ mod tests {
         let dataset = read(root.path(), &GREY).unwrap();
         assert_eq!(dataset.classes, ["2", "9", "10"]);
         assert_eq!(dataset.labels, [0, 1, 2, 2]);
-        assert_eq!(
-            dataset.name,
-            root.path().file_name().unwrap().to_string_lossy()
-        );
-        let Samples::Images(x) = dataset.samples else {
-            panic!("expected images")
-        };
+        assert_eq!(dataset.name, root.path().file_name().unwrap().to_string_lossy());
+        let Samples::Images(x) = dataset.samples else { panic!("expected images") };
         assert_eq!(x.dim(), (4, 1, 2, 2));
         let mean = |i| x.index_axis(Axis(0), i).mean().unwrap();
         assert_eq!([mean(0), mean(1), mean(2), mean(3)], [1.0, 1.0, 0.0, 0.2]);
@@ -337,28 +284,12 @@ mod tests {
     fn unlabelled_pictures_flat_nested_or_alone() {
         let root = tree();
         let (paths, x) = read_unlabelled(root.path(), &GREY).unwrap();
-        let names: Vec<_> = paths
-            .iter()
-            .map(|p| p.strip_prefix(root.path()).unwrap())
-            .collect();
-        assert_eq!(
-            names,
-            ["10/a.PNG", "10/b.png", "2/y.jpeg", "9/x.jpg"].map(Path::new)
-        );
+        let names: Vec<_> = paths.iter().map(|p| p.strip_prefix(root.path()).unwrap()).collect();
+        assert_eq!(names, ["10/a.PNG", "10/b.png", "2/y.jpeg", "9/x.jpg"].map(Path::new));
         assert_eq!(x.dim(), (4, 1, 2, 2));
         let one = root.path().join("10/b.png");
-        let (paths, x) = read_unlabelled(
-            &one,
-            &FolderOptions {
-                channels: 3,
-                ..GREY
-            },
-        )
-        .unwrap();
-        assert_eq!(
-            (paths, x),
-            (vec![one], Array4::from_elem((1, 3, 2, 2), 0.2))
-        );
+        let (paths, x) = read_unlabelled(&one, &FolderOptions { channels: 3, ..GREY }).unwrap();
+        assert_eq!((paths, x), (vec![one], Array4::from_elem((1, 3, 2, 2), 0.2)));
         let empty = tempfile::tempdir().unwrap();
         assert!(message(read_unlabelled(empty.path(), &GREY)).contains("no .png, .jpg or .jpeg"));
     }
@@ -371,20 +302,12 @@ mod tests {
         let parse = |options| parse(bytes.get_ref(), Path::new("x.png"), &options).unwrap();
         let luma = parse(GREY);
         assert!(luma.iter().all(|v| (v - 0.299).abs() < 1e-6), "{luma}");
-        let padded = parse(FolderOptions {
-            size: (4, 4),
-            channels: 3,
-            fit: Fit::Pad,
-        });
+        let padded = parse(FolderOptions { size: (4, 4), channels: 3, fit: Fit::Pad });
         let red = padded.index_axis(Axis(0), 0);
         assert_eq!(red.sum(), 8.0);
         assert_eq!(red.slice(s![1..3, ..]).sum(), 8.0);
         assert_eq!(padded.slice(s![1.., .., ..]).sum(), 0.0);
-        let narrow = parse(FolderOptions {
-            size: (4, 1),
-            channels: 3,
-            fit: Fit::Pad,
-        });
+        let narrow = parse(FolderOptions { size: (4, 1), channels: 3, fit: Fit::Pad });
         assert_eq!((narrow.dim(), narrow.sum()), ((3, 4, 1), 1.0));
     }
 
@@ -393,14 +316,7 @@ mod tests {
         let mut bytes = Cursor::new(Vec::new());
         let deep = image::ImageBuffer::<Luma<u16>, _>::from_pixel(1, 1, Luma([1u16]));
         deep.write_to(&mut bytes, ImageFormat::Png).unwrap();
-        let x = parse(
-            bytes.get_ref(),
-            Path::new("x.png"),
-            &FolderOptions {
-                size: (1, 1),
-                ..GREY
-            },
-        );
+        let x = parse(bytes.get_ref(), Path::new("x.png"), &FolderOptions { size: (1, 1), ..GREY });
         assert_eq!(x.unwrap()[[0, 0, 0]], 1.0 / 65535.0);
     }
 
@@ -419,27 +335,13 @@ mod tests {
         fs::create_dir(root.path().join("dog")).unwrap();
         grey(0).save(root.path().join("dog/a.png")).unwrap();
         fails("class folder `images` has no .png, .jpg or .jpeg picture");
-        fs::write(
-            root.path().join("images/spoilt.jpg"),
-            b"\xff\xd8\xff\xe0 not much",
-        )
-        .unwrap();
+        fs::write(root.path().join("images/spoilt.jpg"), b"\xff\xd8\xff\xe0 not much").unwrap();
         fails("spoilt.jpg: not a readable PNG or JPEG: ");
         assert!(message(read(&root.path().join("none"), &GREY)).contains("none: "));
-        let no_size = FolderOptions {
-            size: (0, 2),
-            ..GREY
-        };
+        let no_size = FolderOptions { size: (0, 2), ..GREY };
         assert!(message(read(root.path(), &no_size)).contains("1 channels of 0×2: expected"));
         assert!(
-            message(read(
-                root.path(),
-                &FolderOptions {
-                    channels: 2,
-                    ..GREY
-                }
-            ))
-            .contains("1 or 3")
+            message(read(root.path(), &FolderOptions { channels: 2, ..GREY })).contains("1 or 3")
         );
     }
 

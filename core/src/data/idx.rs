@@ -36,9 +36,9 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<IdxArray, DataError> {
         0x0b => (2, |b| f32::from(i16::from_be_bytes([b[0], b[1]]))),
         0x0c => (4, |b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]) as f32),
         0x0d => (4, |b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])),
-        0x0e => (8, |b| {
-            f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
-        }),
+        0x0e => {
+            (8, |b| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
+        }
         _ => {
             return malformed(format!(
                 "element type 0x{code:02x} in the IDX header: expected 0x08 (u8), 0x09 (i8), \
@@ -50,10 +50,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<IdxArray, DataError> {
         return malformed(format!("the IDX header of {rank} dimensions is cut short"));
     };
     let (dims, _) = dims.as_chunks::<4>();
-    let dims: Vec<usize> = dims
-        .iter()
-        .map(|b| u32::from_be_bytes(*b) as usize)
-        .collect();
+    let dims: Vec<usize> = dims.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
     let expected = dims.iter().try_fold(width, |n, &d| n.checked_mul(d));
     if expected != Some(data.len()) {
         return malformed(format!(
@@ -71,10 +68,7 @@ pub fn parse_images(bytes: &[u8], path: &Path) -> Result<Array4<f32>, DataError>
     let &[n, h, w] = &dims[..] else {
         return Err(DataError::malformed(
             path,
-            format!(
-                "expected images (n, h, w), found an array of rank {}: {dims:?}",
-                dims.len()
-            ),
+            format!("expected images (n, h, w), found an array of rank {}: {dims:?}", dims.len()),
         ));
     };
     Array4::from_shape_vec((n, 1, h, w), values)
@@ -87,10 +81,7 @@ pub fn parse_labels(bytes: &[u8], path: &Path) -> Result<Vec<usize>, DataError> 
     if dims.len() != 1 {
         return Err(DataError::malformed(
             path,
-            format!(
-                "expected labels (n,), found an array of rank {}: {dims:?}",
-                dims.len()
-            ),
+            format!("expected labels (n,), found an array of rank {}: {dims:?}", dims.len()),
         ));
     }
     // Beyond 2²⁴ neighbouring integers share one f32.
@@ -145,38 +136,10 @@ mod tests {
         let cases: [(u8, Vec<u8>, [f32; 2]); 6] = [
             (0x08, vec![0, 255], [0.0, 255.0]),
             (0x09, vec![0x80, 0x7f], [-128.0, 127.0]),
-            (
-                0x0b,
-                [-300i16, 301]
-                    .iter()
-                    .flat_map(|v| v.to_be_bytes())
-                    .collect(),
-                [-300.0, 301.0],
-            ),
-            (
-                0x0c,
-                [-70000i32, 7]
-                    .iter()
-                    .flat_map(|v| v.to_be_bytes())
-                    .collect(),
-                [-70000.0, 7.0],
-            ),
-            (
-                0x0d,
-                [0.5f32, -1.25]
-                    .iter()
-                    .flat_map(|v| v.to_be_bytes())
-                    .collect(),
-                [0.5, -1.25],
-            ),
-            (
-                0x0e,
-                [0.5f64, -1.25]
-                    .iter()
-                    .flat_map(|v| v.to_be_bytes())
-                    .collect(),
-                [0.5, -1.25],
-            ),
+            (0x0b, [-300i16, 301].iter().flat_map(|v| v.to_be_bytes()).collect(), [-300.0, 301.0]),
+            (0x0c, [-70000i32, 7].iter().flat_map(|v| v.to_be_bytes()).collect(), [-70000.0, 7.0]),
+            (0x0d, [0.5f32, -1.25].iter().flat_map(|v| v.to_be_bytes()).collect(), [0.5, -1.25]),
+            (0x0e, [0.5f64, -1.25].iter().flat_map(|v| v.to_be_bytes()).collect(), [0.5, -1.25]),
         ];
         for (code, data, expected) in cases {
             let array = parse(&idx(code, &[2], &data)).unwrap();
@@ -191,10 +154,7 @@ mod tests {
         let images = parse_images(&idx(8, &[2, 1, 2], &[1, 2, 3, 4]), path).unwrap();
         assert_eq!(images.shape(), [2, 1, 1, 2]);
         assert_eq!(images[[1, 0, 0, 1]], 4.0);
-        assert_eq!(
-            parse_labels(&gzip(&idx(8, &[3], &[7, 0, 9])), path).unwrap(),
-            [7, 0, 9]
-        );
+        assert_eq!(parse_labels(&gzip(&idx(8, &[3], &[7, 0, 9])), path).unwrap(), [7, 0, 9]);
     }
 
     #[test]
@@ -211,16 +171,12 @@ mod tests {
         assert!(message(parse(&idx(8, &[2], &[1, 2, 3]))).contains("3 bytes follow"));
         assert!(message(parse(&idx(8, &[u32::MAX; 5], &[1]))).contains("promises"));
         assert!(message(parse(&gzip(&[0; 40])[..20])).contains("gzip stream is damaged"));
-        let rank = parse_images(&idx(8, &[2], &[1, 2]), path)
-            .unwrap_err()
-            .to_string();
+        let rank = parse_images(&idx(8, &[2], &[1, 2]), path).unwrap_err().to_string();
         assert!(
             rank.contains("expected images (n, h, w), found an array of rank 1: [2]"),
             "{rank}"
         );
-        let negative = parse_labels(&idx(9, &[2], &[1, 0xff]), path)
-            .unwrap_err()
-            .to_string();
+        let negative = parse_labels(&idx(9, &[2], &[1, 0xff]), path).unwrap_err().to_string();
         assert!(negative.contains("label 2 is -1"), "{negative}");
     }
 

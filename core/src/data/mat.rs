@@ -21,10 +21,7 @@ use super::{DataError, raw};
 /// Errors: another format, a damaged or truncated file.
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<(String, Array2<f64>)>, DataError> {
     let variables = variables(bytes).map_err(|e| DataError::malformed(path, e))?;
-    Ok(variables
-        .into_iter()
-        .filter_map(|v| Some((v.name, v.content.ok()?)))
-        .collect())
+    Ok(variables.into_iter().filter_map(|v| Some((v.name, v.content.ok()?))).collect())
 }
 
 /// The matrix `name`.
@@ -78,17 +75,12 @@ fn variables(bytes: &[u8]) -> Result<Vec<Variable>, String> {
         [_, 1, b'I', b'M'] => false,
         [1, _, b'M', b'I'] => true,
         _ => {
-            return Err(
-                "not a MATLAB v5 file: the byte order mark is missing (files of v4 are \
+            return Err("not a MATLAB v5 file: the byte order mark is missing (files of v4 are \
                         not supported either: save them with `-v7`)"
-                    .into(),
-            );
+                .into());
         }
     };
-    let mut elements = Elements {
-        bytes: body,
-        big_endian,
-    };
+    let mut elements = Elements { bytes: body, big_endian };
     let mut variables = Vec::new();
     while !elements.bytes.is_empty() {
         let at = bytes.len() - elements.bytes.len();
@@ -107,12 +99,7 @@ fn top_level(elements: &mut Elements<'_>) -> Result<Option<Variable>, String> {
         (types::COMPRESSED, data) => {
             let bytes = raw::unpack(ZlibDecoder::new(data))
                 .map_err(|e| format!("the zlib stream is damaged: {e}"))?;
-            match (Elements {
-                bytes: &bytes,
-                big_endian,
-            })
-            .next()?
-            {
+            match (Elements { bytes: &bytes, big_endian }).next()? {
                 (types::MATRIX, data) if !data.is_empty() => matrix(data, big_endian).map(Some),
                 _ => Ok(None),
             }
@@ -161,17 +148,10 @@ impl<'a> Elements<'a> {
         }
         let len = word(4) as usize;
         let Some((data, rest)) = rest.split_at_checked(len) else {
-            return Err(format!(
-                "type {kind} promises {len} bytes, and {} follow",
-                rest.len()
-            ));
+            return Err(format!("type {kind} promises {len} bytes, and {} follow", rest.len()));
         };
         // Compressed elements alone are not padded to 8 bytes; the last one may lack its padding.
-        let padding = if kind == types::COMPRESSED {
-            0
-        } else {
-            len.wrapping_neg() % 8
-        };
+        let padding = if kind == types::COMPRESSED { 0 } else { len.wrapping_neg() % 8 };
         self.bytes = rest.get(padding..).unwrap_or_default();
         Ok((kind, data))
     }
@@ -182,15 +162,9 @@ impl<'a> Elements<'a> {
             ($ty:ty) => {{
                 let (chunks, rest) = data.as_chunks();
                 if !rest.is_empty() {
-                    return Err(format!(
-                        "{} bytes are no whole number of elements",
-                        data.len()
-                    ));
+                    return Err(format!("{} bytes are no whole number of elements", data.len()));
                 }
-                chunks
-                    .iter()
-                    .map(|b| <$ty>::from_bytes(*b, self) as f64)
-                    .collect()
+                chunks.iter().map(|b| <$ty>::from_bytes(*b, self) as f64).collect()
             }};
         }
         Ok(match kind {
@@ -237,10 +211,7 @@ fn matrix(bytes: &[u8], big_endian: bool) -> Result<Variable, String> {
         // Tables, strings and handles have no dimensions before their name.
         16 | 17 => {
             let name = name(&mut parts)?;
-            return Ok(Variable {
-                name,
-                content: Err("an object or a function handle".into()),
-            });
+            return Ok(Variable { name, content: Err("an object or a function handle".into()) });
         }
         class => class,
     };
@@ -259,9 +230,7 @@ fn matrix(bytes: &[u8], big_endian: bool) -> Result<Variable, String> {
     let content = match dims[..] {
         _ if !unread.is_empty() => Err(unread.to_owned()),
         [rows, cols] => {
-            let values = parts
-                .numbers()
-                .map_err(|e| format!("variable `{name}`: {e}"))?;
+            let values = parts.numbers().map_err(|e| format!("variable `{name}`: {e}"))?;
             if rows * cols != values.len() as f64 {
                 return Err(format!(
                     "variable `{name}` is {rows} × {cols} and has {} values",

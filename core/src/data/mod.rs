@@ -81,12 +81,6 @@ pub struct Dataset {
 /// The name of a data set that lies at `path`: the last part of it, without an extension.
 #[cfg(feature = "files")]
 fn name_of(path: &std::path::Path) -> String {
-    let name = if path.is_dir() {
-        path.file_name()
-    } else {
-        path.file_stem()
-    };
-    name.unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -87,21 +87,14 @@ impl Normalisation {
         match self {
             Self::None => Ok(Fitted::Sequence(Vec::new())),
             Self::Scale { divisor } if divisor.is_finite() && *divisor != 0.0 => {
-                Ok(Fitted::Affine {
-                    shift: vec![0.0],
-                    scale: vec![f64::from(*divisor)],
-                })
+                Ok(Fitted::Affine { shift: vec![0.0], scale: vec![f64::from(*divisor)] })
             }
-            Self::Scale { divisor } => Err(unusable(
-                "scale",
-                format!("divisor = {divisor}: expected finite and not 0"),
-            )),
+            Self::Scale { divisor } => {
+                Err(unusable("scale", format!("divisor = {divisor}: expected finite and not 0")))
+            }
             Self::UnitRange { min, max } if min.is_finite() && max.is_finite() && min < max => {
                 let range = f64::from(*max) - f64::from(*min);
-                Ok(Fitted::Affine {
-                    shift: vec![f64::from(*min)],
-                    scale: vec![range],
-                })
+                Ok(Fitted::Affine { shift: vec![f64::from(*min)], scale: vec![range] })
             }
             Self::UnitRange { min, max } => {
                 let reason = format!("min = {min}, max = {max}: expected finite, min below max");
@@ -134,14 +127,10 @@ impl Normalisation {
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
         let images = images(samples, "image_stats")?;
         let channels = images.axis_iter(Axis(1));
-        let moments: Option<Vec<_>> = channels
-            .map(|channel| moments(|| channel.iter().copied(), 0))
-            .collect();
+        let moments: Option<Vec<_>> =
+            channels.map(|channel| moments(|| channel.iter().copied(), 0)).collect();
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
-        let (mean, std) = moments
-            .into_iter()
-            .map(|(m, s)| (m as f32, s as f32))
-            .unzip();
+        let (mean, std) = moments.into_iter().map(|(m, s)| (m as f32, s as f32)).unzip();
         Ok(Self::ImageStats { mean, std })
     }
 }
@@ -154,11 +143,7 @@ impl Fitted {
     pub fn apply(&self, mut samples: Samples) -> Result<Samples, DataError> {
         match self {
             Self::Affine { shift, scale } => {
-                let groups = if shift.len() == 1 {
-                    1
-                } else {
-                    samples.row_shape()[0]
-                };
+                let groups = if shift.len() == 1 { 1 } else { samples.row_shape()[0] };
                 if shift.len() != groups || scale.len() != groups {
                     let what = match samples {
                         Samples::Images(_) => "channels",
@@ -181,19 +166,14 @@ impl Fitted {
                 divide(row, norm);
             }),
             Self::L2Rows => for_each_row(&mut samples, |row| {
-                let norm = row
-                    .iter()
-                    .map(|&v| f64::from(v).powi(2))
-                    .sum::<f64>()
-                    .sqrt();
+                let norm = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
                 divide(row, norm);
             }),
             Self::PerImageMean => {
                 images(&samples, "per_image_mean")?;
                 for_each_row(&mut samples, |row| {
                     let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
-                    row.iter_mut()
-                        .for_each(|v| *v = (f64::from(*v) - mean) as f32);
+                    row.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
                 });
             }
             Self::Sequence(steps) => {
@@ -208,16 +188,10 @@ impl Fitted {
 
 fn z_score(x: &Array2<f32>, ddof: u8) -> Result<Fitted, DataError> {
     if ddof > 1 {
-        return Err(unusable(
-            "z_score",
-            format!("ddof = {ddof}: expected 0 or 1"),
-        ));
+        return Err(unusable("z_score", format!("ddof = {ddof}: expected 0 or 1")));
     }
-    let moments: Option<Vec<_>> = x
-        .columns()
-        .into_iter()
-        .map(|column| moments(|| column.iter().copied(), ddof))
-        .collect();
+    let moments: Option<Vec<_>> =
+        x.columns().into_iter().map(|column| moments(|| column.iter().copied(), ddof)).collect();
     match moments {
         Some(moments) => {
             let (shift, scale) = moments.into_iter().unzip();
@@ -243,10 +217,7 @@ fn image_stats(mean: &[f32], std: &[f32], c: usize) -> Result<Fitted, DataError>
         }
     }
     let double = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect();
-    Ok(Fitted::Affine {
-        shift: double(mean),
-        scale: double(std),
-    })
+    Ok(Fitted::Affine { shift: double(mean), scale: double(std) })
 }
 
 /// Mean and standard deviation, or none when there are no more than `ddof` values; 1 is the
@@ -266,8 +237,7 @@ fn moments<I: Iterator<Item = f32>>(values: impl Fn() -> I, ddof: u8) -> Option<
 
 fn divide(row: &mut [f32], norm: f64) {
     if norm > 0.0 {
-        row.iter_mut()
-            .for_each(|v| *v = (f64::from(*v) / norm) as f32);
+        row.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
     }
 }
 
@@ -290,10 +260,7 @@ fn for_each_row(samples: &mut Samples, f: impl FnMut(&mut [f32])) {
 fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f32>, DataError> {
     match samples {
         Samples::Features(x) => Ok(x),
-        Samples::Images(_) => Err(unusable(
-            step,
-            "expected feature vectors (n, d), got images",
-        )),
+        Samples::Images(_) => Err(unusable(step, "expected feature vectors (n, d), got images")),
     }
 }
 
@@ -337,10 +304,7 @@ mod tests {
         let x = array![[0.0, 4.0], [8.0, 16.0]];
         let scale = Normalisation::Scale { divisor: 16.0 };
         assert_eq!(apply(&scale, x.clone()), array![[0.0, 0.25], [0.5, 1.0]]);
-        let range = Normalisation::UnitRange {
-            min: -8.0,
-            max: 24.0,
-        };
+        let range = Normalisation::UnitRange { min: -8.0, max: 24.0 };
         assert_eq!(apply(&range, x.clone()), array![[0.25, 0.375], [0.5, 0.75]]);
         assert_eq!(apply(&Normalisation::None, x.clone()), x);
     }
@@ -350,20 +314,14 @@ mod tests {
         let x = array![[3.0, -4.0], [0.0, 0.0]];
         let l1 = apply(&Normalisation::L1Rows, x.clone());
         assert_eq!(l1, array![[3.0 / 7.0, -4.0 / 7.0], [0.0, 0.0]]);
-        assert_eq!(
-            apply(&Normalisation::L2Rows, x),
-            array![[0.6, -0.8], [0.0, 0.0]]
-        );
+        assert_eq!(apply(&Normalisation::L2Rows, x), array![[0.6, -0.8], [0.0, 0.0]]);
     }
 
     #[test]
     fn z_scores_by_hand() {
         let x = array![[1.0, 0.1], [3.0, 0.1]];
         let population = Normalisation::ZScore { ddof: 0 };
-        assert_eq!(
-            apply(&population, x.clone()),
-            array![[-1.0, 0.0], [1.0, 0.0]]
-        );
+        assert_eq!(apply(&population, x.clone()), array![[-1.0, 0.0], [1.0, 0.0]]);
         let half = 0.5f32.sqrt();
         let sample = Normalisation::ZScore { ddof: 1 };
         assert_eq!(apply(&sample, x), array![[-half, 0.0], [half, 0.0]]);
@@ -375,38 +333,22 @@ mod tests {
         let fitted = Normalisation::ZScore { ddof: 0 }.fit(&train).unwrap();
         let other = fitted.apply(Samples::Features(array![[4.0, 7.0]])).unwrap();
         assert_eq!(other, Samples::Features(array![[2.0, 2.0]]));
-        let wide = fitted
-            .apply(Samples::Features(array![[4.0, 7.0, 1.0]]))
-            .unwrap_err();
-        assert!(
-            wide.to_string()
-                .contains("fitted on 2 features, applied to 3"),
-            "{wide}"
-        );
+        let wide = fitted.apply(Samples::Features(array![[4.0, 7.0, 1.0]])).unwrap_err();
+        assert!(wide.to_string().contains("fitted on 2 features, applied to 3"), "{wide}");
     }
 
     #[test]
     fn images_by_channel_and_by_image() {
         let stats = Normalisation::channel_stats(&photo()).unwrap();
-        let Normalisation::ImageStats { mean, .. } = &stats else {
-            panic!("{stats:?}")
-        };
+        let Normalisation::ImageStats { mean, .. } = &stats else { panic!("{stats:?}") };
         assert_eq!(mean, &[2.25, 4.5, 0.75]);
         let normalised = stats.fit(&photo()).unwrap().apply(photo()).unwrap();
         let again = Normalisation::channel_stats(&normalised).unwrap();
-        let Normalisation::ImageStats { mean, std } = again else {
-            panic!("{again:?}")
-        };
+        let Normalisation::ImageStats { mean, std } = again else { panic!("{again:?}") };
         assert!(mean.iter().all(|m| m.abs() < 1e-6), "{mean:?}");
         assert!(std.iter().all(|s| (s - 1.0).abs() < 1e-6), "{std:?}");
-        let centred = Normalisation::PerImageMean
-            .fit(&photo())
-            .unwrap()
-            .apply(photo())
-            .unwrap();
-        let Samples::Images(x) = centred else {
-            panic!("images became features")
-        };
+        let centred = Normalisation::PerImageMean.fit(&photo()).unwrap().apply(photo()).unwrap();
+        let Samples::Images(x) = centred else { panic!("images became features") };
         assert!(x.outer_iter().all(|image| image.sum().abs() < 1e-5));
     }
 
@@ -422,28 +364,16 @@ mod tests {
     fn messages_name_the_step() {
         let x = Samples::Features(array![[1.0]]);
         let scale = message(Normalisation::Scale { divisor: 0.0 }, &x);
-        assert_eq!(
-            scale,
-            "normalisation scale: divisor = 0: expected finite and not 0"
-        );
+        assert_eq!(scale, "normalisation scale: divisor = 0: expected finite and not 0");
         let range = message(Normalisation::UnitRange { min: 1.0, max: 1.0 }, &x);
-        assert!(
-            range.contains("min = 1, max = 1: expected finite, min below max"),
-            "{range}"
-        );
+        assert!(range.contains("min = 1, max = 1: expected finite, min below max"), "{range}");
         let rows = message(Normalisation::ZScore { ddof: 1 }, &x);
-        assert!(
-            rows.contains("1 rows with ddof = 1: expected more"),
-            "{rows}"
-        );
+        assert!(rows.contains("1 rows with ddof = 1: expected more"), "{rows}");
         assert!(message(Normalisation::ZScore { ddof: 2 }, &x).contains("expected 0 or 1"));
         assert!(message(Normalisation::ZScore { ddof: 0 }, &photo()).contains("got images"));
         assert!(message(Normalisation::PerImageMean, &x).contains("got features"));
         let stats = |mean: &[f32], std: &[f32]| {
-            let stats = Normalisation::ImageStats {
-                mean: mean.to_vec(),
-                std: std.to_vec(),
-            };
+            let stats = Normalisation::ImageStats { mean: mean.to_vec(), std: std.to_vec() };
             message(stats, &photo())
         };
         assert!(
@@ -454,19 +384,12 @@ mod tests {
 
     #[test]
     fn choices_and_fits_are_text() {
-        let choice = Normalisation::Sequence(vec![
-            Normalisation::L1Rows,
-            Normalisation::ZScore { ddof: 0 },
-        ]);
+        let choice =
+            Normalisation::Sequence(vec![Normalisation::L1Rows, Normalisation::ZScore { ddof: 0 }]);
         let text = serde_json::to_string(&choice).unwrap();
         assert_eq!(text, r#"{"sequence":["l1_rows",{"z_score":{"ddof":0}}]}"#);
-        assert_eq!(
-            serde_json::from_str::<Normalisation>(&text).unwrap(),
-            choice
-        );
-        let fitted = choice
-            .fit(&Samples::Features(array![[0.3, 0.1], [0.2, 0.9]]))
-            .unwrap();
+        assert_eq!(serde_json::from_str::<Normalisation>(&text).unwrap(), choice);
+        let fitted = choice.fit(&Samples::Features(array![[0.3, 0.1], [0.2, 0.9]])).unwrap();
         let text = serde_json::to_string(&fitted).unwrap();
         assert_eq!(serde_json::from_str::<Fitted>(&text).unwrap(), fitted);
         assert!(serde_json::from_str::<Normalisation>(r#"{"z_score":{"dof":1}}"#).is_err());

@@ -93,15 +93,7 @@ fn parse<T: Element>(bytes: &[u8], path: &Path) -> Result<ArrayD<T>, DataError> 
 }
 
 fn array<T: Element>(bytes: &[u8]) -> Result<ArrayD<T>, String> {
-    let (
-        Header {
-            kind,
-            big_endian,
-            fortran,
-            shape,
-        },
-        data,
-    ) = Header::parse(bytes)?;
+    let (Header { kind, big_endian, fortran, shape }, data) = Header::parse(bytes)?;
     let dim = IxDyn(&shape);
     let n_bytes = dim.size_checked().and_then(|n| n.checked_mul(kind.width()));
     if n_bytes != Some(data.len()) {
@@ -115,11 +107,7 @@ fn array<T: Element>(bytes: &[u8]) -> Result<ArrayD<T>, String> {
     // A length of zero beside huge ones passes the product above and not ndarray's own check.
     let array = ArrayD::from_shape_vec(dim.set_f(fortran), values)
         .map_err(|e| format!("the shape {shape:?} cannot be used: {e}"))?;
-    Ok(if fortran {
-        array.as_standard_layout().into_owned()
-    } else {
-        array
-    })
+    Ok(if fortran { array.as_standard_layout().into_owned() } else { array })
 }
 
 #[cfg(feature = "files")]
@@ -206,10 +194,7 @@ mod files {
         let name = array_name(entry.name()).to_owned();
         match raw::unpack(entry) {
             Ok(npy) => Ok((name, npy)),
-            Err(e) => Err(DataError::malformed(
-                path,
-                format!("array `{name}` is damaged: {e}"),
-            )),
+            Err(e) => Err(DataError::malformed(path, format!("array `{name}` is damaged: {e}"))),
         }
     }
 

@@ -50,17 +50,11 @@ pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataErro
         Format::Folder => return folder::read(path, &options.pictures),
         Format::Npy => {
             let labels = npy::read_labels(&labels_file(path, options)?)?;
-            (
-                npy::read_samples(path)?,
-                labels.iter().map(i64::to_string).collect(),
-            )
+            (npy::read_samples(path)?, labels.iter().map(i64::to_string).collect())
         }
         Format::Npz => {
             let labels = npy::get_npz(path, name(&options.labels, "y"))?;
-            (
-                npy::get_npz_samples(path, name(&options.samples, "x"))?,
-                texts(labels.view()),
-            )
+            (npy::get_npz_samples(path, name(&options.samples, "x"))?, texts(labels.view()))
         }
         Format::Mat => {
             let labels = mat::get(path, name(&options.labels, "labels"))?;
@@ -84,9 +78,7 @@ pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataErro
                     ),
                 ));
             };
-            let Table {
-                features, labels, ..
-            } = rows.table(Some(column))?;
+            let Table { features, labels, .. } = rows.table(Some(column))?;
             (Samples::Features(features), labels.unwrap_or_default())
         }
         Format::Picture => {
@@ -109,12 +101,7 @@ pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataErro
         };
         return Err(DataError::unusable(path.display().to_string(), reason));
     }
-    Ok(Dataset {
-        name: name_of(path),
-        samples,
-        labels,
-        classes,
-    })
+    Ok(Dataset { name: name_of(path), samples, labels, classes })
 }
 
 /// Reads samples without labels, and a name for each: the path of a picture below the folder that
@@ -151,10 +138,7 @@ pub fn read_unlabelled_path(
     };
     check_finite(&samples, path)?;
     if samples.is_empty() {
-        return Err(DataError::unusable(
-            path.display().to_string(),
-            "no samples",
-        ));
+        return Err(DataError::unusable(path.display().to_string(), "no samples"));
     }
     let names = (0..samples.len()).map(|i| i.to_string()).collect();
     Ok((samples, names))
@@ -180,11 +164,7 @@ impl Format {
         if folder::is_picture(path) {
             return Ok(Self::Picture);
         }
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
         match name.rsplit_once('.').map(|(_, extension)| extension) {
             Some("npy") => Ok(Self::Npy),
@@ -222,15 +202,9 @@ fn labels_file(path: &Path, options: &ReadOptions) -> Result<PathBuf, DataError>
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let beside = [format!("{stem}_labels.npy"), "labels.npy".to_owned()];
-    let found = beside
-        .iter()
-        .map(|name| path.with_file_name(name))
-        .find(|file| file.is_file());
+    let found = beside.iter().map(|name| path.with_file_name(name)).find(|file| file.is_file());
     found.ok_or_else(|| {
-        let reason = format!(
-            "no labels: expected `{}` or `{}` beside it",
-            beside[0], beside[1]
-        );
+        let reason = format!("no labels: expected `{}` or `{}` beside it", beside[0], beside[1]);
         DataError::unusable(path.display().to_string(), reason)
     })
 }
@@ -251,18 +225,13 @@ fn check_finite(samples: &Samples, path: &Path) -> Result<(), DataError> {
             .find(|(_, v)| !v.is_finite())
             .map(|((i, j), v)| format!("row {i}, column {j} (both from 0) is {v}")),
         Samples::Images(x) => {
-            x.indexed_iter()
-                .find(|(_, v)| !v.is_finite())
-                .map(|((i, c, y, x), v)| {
-                    format!("image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}")
-                })
+            x.indexed_iter().find(|(_, v)| !v.is_finite()).map(|((i, c, y, x), v)| {
+                format!("image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}")
+            })
         }
     };
     match bad {
-        Some(place) => Err(DataError::malformed(
-            path,
-            format!("{place}: expected finite numbers"),
-        )),
+        Some(place) => Err(DataError::malformed(path, format!("{place}: expected finite numbers"))),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 //! It is spelt out here, on `f32`, because the `image` crate resizes one 8-bit picture at a time
 //! and is not there in a browser.
 
-use ndarray::{Array1, Array2, Array4, Axis, azip, s};
+use ndarray::{Array4, Axis, azip, s};
 
 use super::DataError;
 
@@ -37,35 +37,32 @@ pub fn resize(
 ) -> Result<Array4<f32>, DataError> {
     let (n, c, h, w) = x.dim();
     if [h, w, size.0, size.1].contains(&0) {
-        return Err(unusable(format!(
-            "cannot resize {h}×{w} images to {}×{}",
-            size.0, size.1
-        )));
+        return Err(unusable(format!("cannot resize {h}×{w} images to {}×{}", size.0, size.1)));
     }
     let columns = taps(w, size.1, filter);
     let rows = taps(h, size.0, filter);
-    let mut out = Array4::zeros((n, c, size.0, size.1));
+    let x = x.as_standard_layout();
+    let mut out = vec![0f32; n * c * size.0 * size.1];
     // Sums in f64 round to what they should be: a constant stays the same f32.
-    let mut narrow = Array2::<f64>::zeros((h, size.1));
-    let mut sums = Array1::<f64>::zeros(size.1);
-    for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
-        for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
-            for (x, mut narrow) in x.outer_iter().zip(narrow.outer_iter_mut()) {
-                for (narrow, taps) in narrow.iter_mut().zip(&columns) {
-                    let pixels = x.iter().skip(taps.start).zip(&taps.weights);
-                    *narrow = pixels.map(|(&x, weight)| f64::from(x) * weight).sum();
-                }
-            }
-            for (mut out, taps) in out.outer_iter_mut().zip(&rows) {
-                sums.fill(0.0);
-                for (narrow, &weight) in narrow.outer_iter().skip(taps.start).zip(&taps.weights) {
-                    sums.scaled_add(weight, &narrow);
-                }
-                out.zip_mut_with(&sums, |out, &sum| *out = sum as f32);
+    let mut narrow = vec![0f64; h * size.1];
+    let mut sums = vec![0f64; size.1];
+    let channels = x.as_slice().unwrap_or_default().chunks_exact(h * w);
+    for (x, out) in channels.zip(out.chunks_exact_mut(size.0 * size.1)) {
+        for (x, narrow) in x.chunks_exact(w).zip(narrow.chunks_exact_mut(size.1)) {
+            for (narrow, Taps { start, weights }) in narrow.iter_mut().zip(&columns) {
+                let pixels = x[*start..].iter().zip(weights);
+                *narrow = pixels.map(|(&x, weight)| f64::from(x) * weight).sum();
             }
         }
+        for (out, Taps { start, weights }) in out.chunks_exact_mut(size.1).zip(&rows) {
+            sums.fill(0.0);
+            for (narrow, weight) in narrow.chunks_exact(size.1).skip(*start).zip(weights) {
+                sums.iter_mut().zip(narrow).for_each(|(sum, x)| *sum += weight * x);
+            }
+            out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
+        }
     }
-    Ok(out)
+    Array4::from_shape_vec((n, c, size.0, size.1), out).map_err(|e| unusable(e.to_string()))
 }
 
 /// The input pixels of one output pixel of an axis: from `start` on, weights that sum to 1.
@@ -79,10 +76,7 @@ fn taps(n: usize, m: usize, filter: Filter) -> Vec<Taps> {
     let scale = n as f64 / m as f64;
     (0..m)
         .map(|i| match filter {
-            Filter::Nearest => Taps {
-                start: (2 * i + 1) * n / (2 * m),
-                weights: vec![1.0],
-            },
+            Filter::Nearest => Taps { start: (2 * i + 1) * n / (2 * m), weights: vec![1.0] },
             Filter::Bilinear => triangle(n, (i as f64 + 0.5) * scale, 1.0),
             Filter::Triangle => triangle(n, (i as f64 + 0.5) * scale, scale.max(1.0)),
             // In units of 1/m of an input pixel every border is an integer, so the overlaps are exact.
@@ -99,18 +93,13 @@ fn taps(n: usize, m: usize, filter: Filter) -> Vec<Taps> {
 fn triangle(n: usize, centre: f64, radius: f64) -> Taps {
     let first = (centre - radius - 0.5).floor().max(-1.0) + 1.0;
     let end = (centre + radius - 0.5).ceil().min(n as f64);
-    weighted(first as usize, end as usize, |k| {
-        1.0 - (k as f64 + 0.5 - centre).abs() / radius
-    })
+    weighted(first as usize, end as usize, |k| 1.0 - (k as f64 + 0.5 - centre).abs() / radius)
 }
 
 /// Taps from `start` to `end`, scaled to sum 1.
 fn weighted(start: usize, end: usize, weight: impl Fn(usize) -> f64) -> Taps {
     let sum: f64 = (start..end).map(&weight).sum();
-    Taps {
-        start,
-        weights: (start..end).map(|k| weight(k) / sum).collect(),
-    }
+    Taps { start, weights: (start..end).map(|k| weight(k) / sum).collect() }
 }
 
 /// Puts every image into the middle of a `size` of `value`; an odd pixel goes below and to the
@@ -127,8 +116,7 @@ pub fn pad(x: &Array4<f32>, size: (usize, usize), value: f32) -> Result<Array4<f
     };
     let (top, left) = (free_h / 2, free_w / 2);
     let mut out = Array4::from_elem((n, c, size.0, size.1), value);
-    out.slice_mut(s![.., .., top..top + h, left..left + w])
-        .assign(x);
+    out.slice_mut(s![.., .., top..top + h, left..left + w]).assign(x);
     Ok(out)
 }
 
@@ -184,43 +172,24 @@ mod tests {
 
     use super::*;
 
-    const FILTERS: [Filter; 4] = [
-        Filter::Nearest,
-        Filter::Bilinear,
-        Filter::Triangle,
-        Filter::Area,
-    ];
+    const FILTERS: [Filter; 4] =
+        [Filter::Nearest, Filter::Bilinear, Filter::Triangle, Filter::Area];
 
     fn row(values: &[f32]) -> Array4<f32> {
         Array4::from_shape_vec((1, 1, 1, values.len()), values.to_vec()).unwrap()
     }
 
     fn resized(values: &[f32], w: usize, filter: Filter) -> Vec<f32> {
-        resize(&row(values), (1, w), filter)
-            .unwrap()
-            .into_raw_vec_and_offset()
-            .0
+        resize(&row(values), (1, w), filter).unwrap().into_raw_vec_and_offset().0
     }
 
     #[test]
     fn half_pixel_centres_by_hand() {
         // Output centres 0.25, 0.75, 1.25, 1.75 against input centres 0.5 and 1.5.
-        assert_eq!(
-            resized(&[0.0, 1.0], 4, Filter::Bilinear),
-            [0.0, 0.25, 0.75, 1.0]
-        );
-        assert_eq!(
-            resized(&[0.0, 1.0], 4, Filter::Triangle),
-            [0.0, 0.25, 0.75, 1.0]
-        );
-        assert_eq!(
-            resized(&[0.0, 1.0], 4, Filter::Nearest),
-            [0.0, 0.0, 1.0, 1.0]
-        );
-        assert_eq!(
-            resized(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, Filter::Nearest),
-            [2.0, 5.0]
-        );
+        assert_eq!(resized(&[0.0, 1.0], 4, Filter::Bilinear), [0.0, 0.25, 0.75, 1.0]);
+        assert_eq!(resized(&[0.0, 1.0], 4, Filter::Triangle), [0.0, 0.25, 0.75, 1.0]);
+        assert_eq!(resized(&[0.0, 1.0], 4, Filter::Nearest), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(resized(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, Filter::Nearest), [2.0, 5.0]);
         // Each output pixel covers one and a half input pixels.
         let area = resized(&[3.0, 6.0, 9.0], 2, Filter::Area);
         assert_abs_diff_eq!(area[..], [4.0, 8.0], epsilon = 1e-6);
@@ -238,10 +207,7 @@ mod tests {
             [-1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0]
         );
         let message = pad(&x, (1, 1), 0.0).unwrap_err().to_string();
-        assert!(
-            message.contains("cannot pad 1×2 images to 1×1"),
-            "{message}"
-        );
+        assert!(message.contains("cannot pad 1×2 images to 1×1"), "{message}");
     }
 
     #[test]
@@ -250,10 +216,7 @@ mod tests {
         let grey = to_grey(&rgb).unwrap();
         assert_eq!(grey.dim(), (1, 1, 1, 2));
         assert_abs_diff_eq!(grey.as_slice().unwrap()[..], [0.299, 0.5], epsilon = 1e-6);
-        assert_eq!(
-            to_rgb(&row(&[0.3])).unwrap(),
-            Array4::from_elem((1, 3, 1, 1), 0.3)
-        );
+        assert_eq!(to_rgb(&row(&[0.3])).unwrap(), Array4::from_elem((1, 3, 1, 1), 0.3));
         assert!(to_grey(&Array4::zeros((1, 2, 1, 1))).is_err());
         assert!(to_rgb(&Array4::zeros((1, 4, 1, 1))).is_err());
     }
@@ -344,16 +307,12 @@ mod tests {
         )
         .unwrap();
         for to in [(5, 6), (22, 40), (11, 4), (30, 17)] {
-            for (ours, theirs) in [
-                (Filter::Triangle, FilterType::Triangle),
-                (Filter::Nearest, FilterType::Nearest),
-            ] {
+            for (ours, theirs) in
+                [(Filter::Triangle, FilterType::Triangle), (Filter::Nearest, FilterType::Nearest)]
+            {
                 let out = resize(&x, to, ours).unwrap();
                 let reference = imageops::resize(&picture, to.1 as u32, to.0 as u32, theirs);
-                let gap = out
-                    .iter()
-                    .zip(reference.as_raw())
-                    .map(|(a, b)| (a - b).abs());
+                let gap = out.iter().zip(reference.as_raw()).map(|(a, b)| (a - b).abs());
                 let gap = gap.fold(0.0, f32::max);
                 assert!(gap < 1e-5, "{ours:?} to {to:?}: {gap}");
             }

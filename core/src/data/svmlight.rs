@@ -48,9 +48,7 @@ pub fn parse(
         for field in fields {
             let (index, value) = entry(field, options.zero_based).map_err(malformed)?;
             if index < next {
-                return Err(malformed(format!(
-                    "`{field}`: indices must increase within a line"
-                )));
+                return Err(malformed(format!("`{field}`: indices must increase within a line")));
             }
             if let Some(d) = options.n_features.filter(|&d| index >= d) {
                 return Err(malformed(format!("`{field}` is beyond the {d} features")));
@@ -104,18 +102,13 @@ fn entry(field: &str, zero_based: bool) -> Result<(usize, f32), String> {
     // The bound keeps `index + 1` and the matrix's size from overflowing.
     let index = match index.parse::<u32>() {
         Ok(0) if !zero_based => {
-            return Err(format!(
-                "`{field}`: indices start at 1 (is the file zero-based?)"
-            ));
+            return Err(format!("`{field}`: indices start at 1 (is the file zero-based?)"));
         }
         Ok(index) => index as usize - usize::from(!zero_based),
         Err(_) => return Err(format!("`{field}`: the index is no integer below 2^32")),
     };
     let value = finite(value).map(|v| v as f32).filter(|v| v.is_finite());
-    Ok((
-        index,
-        value.ok_or_else(|| format!("`{field}`: {FINITE} of single precision"))?,
-    ))
+    Ok((index, value.ok_or_else(|| format!("`{field}`: {FINITE} of single precision"))?))
 }
 
 #[cfg(test)]
@@ -126,10 +119,7 @@ mod tests {
     use super::*;
     use crate::data::testing::gzip;
 
-    const ZERO_BASED: Options = Options {
-        n_features: None,
-        zero_based: true,
-    };
+    const ZERO_BASED: Options = Options { n_features: None, zero_based: true };
 
     fn parse(text: &str, options: Options) -> Result<(Array2<f32>, Vec<f64>), DataError> {
         super::parse(text.as_bytes(), Path::new("x.svmlight"), options)
@@ -141,14 +131,7 @@ mod tests {
         let expected = array![[0.5, 0.0, 2.0], [0.0, 0.0, 0.0], [0.0, -0.1, 0.0]];
         let labels = vec![-1.0, 1.0, 2.5];
         assert_eq!(parse(text, Options::default()).unwrap(), (expected, labels));
-        let (features, _) = parse(
-            "1 0:7",
-            Options {
-                n_features: Some(3),
-                ..ZERO_BASED
-            },
-        )
-        .unwrap();
+        let (features, _) = parse("1 0:7", Options { n_features: Some(3), ..ZERO_BASED }).unwrap();
         assert_eq!(features, array![[7.0, 0.0, 0.0]]);
     }
 
@@ -159,37 +142,22 @@ mod tests {
             assert!(message.contains(part), "{message}");
         };
         let default = Options::default();
-        fails(
-            "1 1:1\n1 0:1",
-            default,
-            "x.svmlight: line 2: `0:1`: indices start at 1",
-        );
+        fails("1 1:1\n1 0:1", default, "x.svmlight: line 2: `0:1`: indices start at 1");
         fails("1 2:1 2:1", default, "line 1: `2:1`: indices must increase");
         fails(
             "1 3:1",
-            Options {
-                n_features: Some(2),
-                ..default
-            },
+            Options { n_features: Some(2), ..default },
             "`3:1` is beyond the 2 features",
         );
         fails("1 1:one", default, "`1:one`: expected a finite number");
         fails("1 1:nan", default, "`1:nan`: expected a finite number");
-        fails(
-            "1 1:1e39",
-            default,
-            "`1:1e39`: expected a finite number of single precision",
-        );
+        fails("1 1:1e39", default, "`1:1e39`: expected a finite number of single precision");
         fails("1 1", default, "`1`: expected `index:value`");
         fails("1 -1:1", default, "the index is no integer below 2^32");
         fails("1 qid:3 1:1", default, "line 1: `qid:` marks ranking data");
         fails("1,2 1:1", default, "label `1,2`: expected a finite number");
         fails("# nothing\n", default, "no rows");
-        fails(
-            "1 4294967295:1",
-            default,
-            "1 rows of 4294967295 features are more than 268435456",
-        );
+        fails("1 4294967295:1", default, "1 rows of 4294967295 features are more than 268435456");
     }
 
     proptest! {
@@ -222,16 +190,10 @@ mod tests {
         let Some(root) = crate::data::testing::data_root("svmlight files") else {
             return;
         };
-        let options = Options {
-            n_features: Some(5000),
-            zero_based: true,
-        };
-        for (domain, n) in [
-            ("books", 4465),
-            ("dvd", 3586),
-            ("electronics", 5681),
-            ("kitchen", 5945),
-        ] {
+        let options = Options { n_features: Some(5000), zero_based: true };
+        for (domain, n) in
+            [("books", 4465), ("dvd", 3586), ("electronics", 5681), ("kitchen", 5945)]
+        {
             for (part, n) in [("train", 2000), ("test", n)] {
                 let path = root.join(format!("amazon-reviews/{domain}_{part}.svmlight.gz"));
                 let (features, labels) = read(&path, options).unwrap();

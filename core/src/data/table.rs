@@ -53,11 +53,7 @@ pub fn read(path: &Path, options: &TableOptions) -> Result<Table, DataError> {
 /// [`read`] on bytes; `path` serves the messages only.
 pub fn parse(bytes: &[u8], path: &Path, options: &TableOptions) -> Result<Table, DataError> {
     let rows = Rows::parse(bytes, path, options.header)?;
-    let label = options
-        .label
-        .as_deref()
-        .map(|name| rows.column(name))
-        .transpose()?;
+    let label = options.label.as_deref().map(|name| rows.column(name)).transpose()?;
     rows.table(label)
 }
 
@@ -71,28 +67,22 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(super) fn parse(bytes: &[u8], path: &'a Path, header: Header) -> Result<Self, DataError> {
         let bytes = raw::gunzip(bytes, path)?;
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .trim(Trim::All)
-            .from_reader(&*bytes);
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(&*bytes);
         let mut records = Vec::new();
         for record in reader.records() {
             records.push(record.map_err(|e| DataError::malformed(path, explain(&e)))?);
         }
         let is_text = |cell: &str| !cell.is_empty() && cell.parse::<f64>().is_err();
         let has_header = match header {
-            Header::Auto => records
-                .first()
-                .is_some_and(|first| first.iter().any(is_text)),
+            Header::Auto => records.first().is_some_and(|first| first.iter().any(is_text)),
             Header::Present => !records.is_empty(),
             Header::Absent => false,
         };
         let columns: Vec<String> = if has_header {
             records.remove(0).iter().map(str::to_owned).collect()
         } else {
-            (1..=records.first().map_or(0, StringRecord::len))
-                .map(|i| i.to_string())
-                .collect()
+            (1..=records.first().map_or(0, StringRecord::len)).map(|i| i.to_string()).collect()
         };
         if let Some(i) = columns.iter().position(String::is_empty) {
             return Err(DataError::malformed(
@@ -109,11 +99,7 @@ impl<'a> Rows<'a> {
                 format!("two columns of the header are named `{name}`, the first is column {i}"),
             ));
         }
-        Ok(Self {
-            path,
-            columns,
-            records,
-        })
+        Ok(Self { path, columns, records })
     }
 
     pub(super) fn columns(&self) -> &[String] {
@@ -125,10 +111,7 @@ impl<'a> Rows<'a> {
         self.columns.iter().position(|c| c == name).ok_or_else(|| {
             DataError::malformed(
                 self.path,
-                format!(
-                    "no column `{name}`; the columns are: {}",
-                    self.columns.join(", ")
-                ),
+                format!("no column `{name}`; the columns are: {}", self.columns.join(", ")),
             )
         })
     }
@@ -136,10 +119,7 @@ impl<'a> Rows<'a> {
     /// The features, and the labels of the column at `label`.
     pub(super) fn table(self, label: Option<usize>) -> Result<Table, DataError> {
         let malformed = |reason: String| DataError::malformed(self.path, reason);
-        let (n, d) = (
-            self.records.len(),
-            self.columns.len() - usize::from(label.is_some()),
-        );
+        let (n, d) = (self.records.len(), self.columns.len() - usize::from(label.is_some()));
         if n == 0 || d == 0 {
             return Err(malformed(format!(
                 "{n} rows of {d} features: expected at least one of each"
@@ -160,9 +140,8 @@ impl<'a> Rows<'a> {
                     labels.get_or_insert_default().push(cell.to_owned());
                     continue;
                 }
-                let value: f32 = cell
-                    .parse()
-                    .map_err(|_| at(&format!("`{cell}` is not a number")))?;
+                let value: f32 =
+                    cell.parse().map_err(|_| at(&format!("`{cell}` is not a number")))?;
                 if !value.is_finite() {
                     return Err(at(&format!(
                         "`{cell}` is not a finite number of single precision"
@@ -177,29 +156,18 @@ impl<'a> Rows<'a> {
         if let Some(label) = label {
             columns.remove(label);
         }
-        Ok(Table {
-            columns,
-            features,
-            labels,
-        })
+        Ok(Table { columns, features, labels })
     }
 }
 
 fn explain(error: &csv::Error) -> String {
     match error.kind() {
-        ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => format!(
+        ErrorKind::UnequalLengths { pos, expected_len, len } => format!(
             "line {} has {len} cells: expected {expected_len}, as in the first row",
             pos.as_ref().map_or(0, |p| p.line())
         ),
         ErrorKind::Utf8 { pos, .. } => {
-            format!(
-                "line {} is not UTF-8 text",
-                pos.as_ref().map_or(0, |p| p.line())
-            )
+            format!("line {} is not UTF-8 text", pos.as_ref().map_or(0, |p| p.line()))
         }
         _ => error.to_string(),
     }
@@ -214,29 +182,19 @@ mod tests {
     use crate::data::testing::gzip;
 
     fn parse(text: &str, label: Option<&str>, header: Header) -> Result<Table, DataError> {
-        let options = TableOptions {
-            label: label.map(str::to_owned),
-            header,
-        };
+        let options = TableOptions { label: label.map(str::to_owned), header };
         super::parse(text.as_bytes(), Path::new("x.csv"), &options)
     }
 
     #[test]
     fn a_header_is_recognised_by_its_text() {
-        let table = parse(
-            "\u{feff}a, y ,b\n1,cat,2\r\n3,dog,-4e-1\n",
-            Some("y"),
-            Header::Auto,
-        );
+        let table = parse("\u{feff}a, y ,b\n1,cat,2\r\n3,dog,-4e-1\n", Some("y"), Header::Auto);
         let table = table.unwrap();
         assert_eq!(table.columns, ["a", "b"]);
         assert_eq!(table.features, array![[1.0, 2.0], [3.0, -0.4]]);
         assert_eq!(table.labels.unwrap(), ["cat", "dog"]);
         let table = parse("0,5\n1,6\n", Some("2"), Header::Auto).unwrap();
-        assert_eq!(
-            (table.columns, table.features),
-            (vec!["1".into()], array![[0.0], [1.0]])
-        );
+        assert_eq!((table.columns, table.features), (vec!["1".into()], array![[0.0], [1.0]]));
         assert_eq!(table.labels.unwrap(), ["5", "6"]);
         let table = parse("0,1\n5,6\n", None, Header::Present).unwrap();
         assert_eq!(
@@ -252,51 +210,20 @@ mod tests {
             let message = parse(text, label, Header::Auto).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         };
-        fails(
-            "a,b\n1,2\n3,\n",
-            None,
-            "x.csv: line 3, column `b`: the cell is empty",
-        );
-        fails(
-            "a,b\n\n1,2\n3,x\n",
-            None,
-            "line 4, column `b`: `x` is not a number",
-        );
-        fails(
-            "a,b\nNaN,2\n",
-            None,
-            "line 2, column `a`: `NaN` is not a finite number",
-        );
-        fails(
-            "1,2\n3,1e39\n",
-            None,
-            "line 2, column `2`: `1e39` is not a finite number",
-        );
-        fails(
-            "a,b\n1,2\n3\n",
-            None,
-            "line 3 has 1 cells: expected 2, as in the first row",
-        );
-        fails(
-            "a,b\n1,2\n",
-            Some("label"),
-            "no column `label`; the columns are: a, b",
-        );
+        fails("a,b\n1,2\n3,\n", None, "x.csv: line 3, column `b`: the cell is empty");
+        fails("a,b\n\n1,2\n3,x\n", None, "line 4, column `b`: `x` is not a number");
+        fails("a,b\nNaN,2\n", None, "line 2, column `a`: `NaN` is not a finite number");
+        fails("1,2\n3,1e39\n", None, "line 2, column `2`: `1e39` is not a finite number");
+        fails("a,b\n1,2\n3\n", None, "line 3 has 1 cells: expected 2, as in the first row");
+        fails("a,b\n1,2\n", Some("label"), "no column `label`; the columns are: a, b");
         fails(",b\n0,1\n", None, "column 1 of the header has no name");
-        fails(
-            "a,b,a\n0,1,2\n",
-            None,
-            "two columns of the header are named `a`, the first is col",
-        );
+        fails("a,b,a\n0,1,2\n", None, "two columns of the header are named `a`, the first is col");
         fails("a,b\n", None, "0 rows of 2 features");
         fails("", None, "0 rows of 0 features");
         fails("y\n1\n", Some("y"), "1 rows of 0 features");
         let options = TableOptions::default();
         let message = super::parse(b"a\n\xff\n", Path::new("x.csv"), &options).unwrap_err();
-        assert!(
-            message.to_string().contains("line 2 is not UTF-8 text"),
-            "{message}"
-        );
+        assert!(message.to_string().contains("line 2 is not UTF-8 text"), "{message}");
     }
 
     proptest! {

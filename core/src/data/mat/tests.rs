@@ -14,21 +14,13 @@ struct Writer {
 
 impl Writer {
     fn word(self, v: u32) -> [u8; 4] {
-        if self.big_endian {
-            v.to_be_bytes()
-        } else {
-            v.to_le_bytes()
-        }
+        if self.big_endian { v.to_be_bytes() } else { v.to_le_bytes() }
     }
 
     fn header(self) -> Vec<u8> {
         let mut bytes = vec![b' '; 124];
         bytes[..19].copy_from_slice(b"MATLAB 5.0 MAT-file");
-        bytes.extend(if self.big_endian {
-            *b"\x01\x00MI"
-        } else {
-            *b"\x00\x01IM"
-        });
+        bytes.extend(if self.big_endian { *b"\x01\x00MI" } else { *b"\x00\x01IM" });
         bytes
     }
 
@@ -54,11 +46,8 @@ impl Writer {
             1..=4 => self.short(types::INT8, name.as_bytes()),
             _ => self.element(types::INT8, name.as_bytes()),
         };
-        let parts = [
-            &self.element(types::UINT32, &flags)[..],
-            &self.element(types::INT32, &dims),
-            &name,
-        ];
+        let parts =
+            [&self.element(types::UINT32, &flags)[..], &self.element(types::INT32, &dims), &name];
         self.element(types::MATRIX, &[&parts.concat()[..], values].concat())
     }
 
@@ -66,26 +55,14 @@ impl Writer {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(element).unwrap();
         let data = encoder.finish().unwrap();
-        [
-            &self.word(types::COMPRESSED)[..],
-            &self.word(data.len() as u32),
-            &data,
-        ]
-        .concat()
+        [&self.word(types::COMPRESSED)[..], &self.word(data.len() as u32), &data].concat()
     }
 
     fn doubles(self, values: &[f64]) -> Vec<u8> {
         let bytes = |v: &f64| {
-            if self.big_endian {
-                v.to_be_bytes()
-            } else {
-                v.to_le_bytes()
-            }
+            if self.big_endian { v.to_be_bytes() } else { v.to_le_bytes() }
         };
-        self.element(
-            types::DOUBLE,
-            &values.iter().flat_map(bytes).collect::<Vec<u8>>(),
-        )
+        self.element(types::DOUBLE, &values.iter().flat_map(bytes).collect::<Vec<u8>>())
     }
 }
 
@@ -145,30 +122,17 @@ fn what_is_not_read_is_reported_only_when_asked_for() {
     let empty = LE.doubles(&[]);
     let file = [
         LE.header(),
-        LE.matrix(
-            "names",
-            1,
-            &[1, 1],
-            &LE.matrix("", 4, &[1, 1], &LE.short(16, b"a")),
-        ),
+        LE.matrix("names", 1, &[1, 1], &LE.matrix("", 4, &[1, 1], &LE.short(16, b"a"))),
         LE.matrix("info", 2, &[1, 1], &empty),
         LE.matrix("title", 4, &[1, 2], &LE.short(16, b"ab")),
         LE.matrix("graph", 5, &[2, 2], &empty),
-        LE.matrix(
-            "z",
-            0x806,
-            &[1, 1],
-            &[LE.doubles(&[1.0]), LE.doubles(&[2.0])].concat(),
-        ),
+        LE.matrix("z", 0x806, &[1, 1], &[LE.doubles(&[1.0]), LE.doubles(&[2.0])].concat()),
         LE.matrix("cube", 6, &[1, 1, 1], &LE.doubles(&[1.0])),
         LE.matrix("", 9, &[1, 1], &LE.short(types::UINT8, &[1])),
         LE.matrix("labels", 9, &[2, 1], &LE.short(types::UINT8, &[3, 4])),
     ]
     .concat();
-    assert_eq!(
-        read(&file).unwrap(),
-        [("labels".to_owned(), array![[3.0], [4.0]])]
-    );
+    assert_eq!(read(&file).unwrap(), [("labels".to_owned(), array![[3.0], [4.0]])]);
     let get = |name| message(find(&file, Path::new("x.mat"), name));
     for (name, kind) in [
         ("names", "a cell array"),
@@ -195,21 +159,10 @@ fn messages_say_what_is_wrong() {
     assert!(message(read(&hdf5)).contains("v7.3 file (HDF5) is not supported: save it with `-v7`"));
     assert!(message(read(b"short")).contains("128 bytes is cut short"));
     assert!(message(read(&[0; 200])).contains("byte order mark is missing"));
-    let file = [
-        LE.header(),
-        LE.matrix("fts", 6, &[1, 2], &LE.doubles(&[1.0, 2.0])),
-    ]
-    .concat();
+    let file = [LE.header(), LE.matrix("fts", 6, &[1, 2], &LE.doubles(&[1.0, 2.0]))].concat();
     let cut = message(read(&file[..file.len() - 8]));
-    assert!(
-        cut.contains("element at byte 128: type 14 promises 64 bytes, and 56 follow"),
-        "{cut}"
-    );
-    let short = [
-        LE.header(),
-        LE.matrix("fts", 6, &[2, 2], &LE.doubles(&[1.0])),
-    ]
-    .concat();
+    assert!(cut.contains("element at byte 128: type 14 promises 64 bytes, and 56 follow"), "{cut}");
+    let short = [LE.header(), LE.matrix("fts", 6, &[2, 2], &LE.doubles(&[1.0]))].concat();
     assert!(message(read(&short)).contains("variable `fts` is 2 × 2 and has 1 values"));
     let mut spoilt = [LE.header(), LE.compressed(&LE.matrix("a", 6, &[0, 0], &[]))].concat();
     *spoilt.last_mut().unwrap() ^= 1;
@@ -243,12 +196,7 @@ fn office_caltech_has_the_published_sizes() {
     let Some(root) = crate::data::testing::data_root("MATLAB files") else {
         return;
     };
-    for (name, n) in [
-        ("amazon", 958),
-        ("Caltech10", 1123),
-        ("dslr", 157),
-        ("webcam", 295),
-    ] {
+    for (name, n) in [("amazon", 958), ("Caltech10", 1123), ("dslr", 157), ("webcam", 295)] {
         let path = root.join(format!("office_caltech10_surf/{name}_SURF_L10.mat"));
         let fts = get(&path, "fts").unwrap();
         assert_eq!(fts.dim(), (n, 800));

@@ -52,11 +52,7 @@ pub(super) fn decode<T: Element>(
             let (chunks, _) = data.as_chunks::<{ size_of::<$ty>() }>();
             let convert: fn($ty) -> Option<T> = $convert;
             let value = |b: &[u8; size_of::<$ty>()]| {
-                if big_endian {
-                    <$ty>::from_be_bytes(*b)
-                } else {
-                    <$ty>::from_le_bytes(*b)
-                }
+                if big_endian { <$ty>::from_be_bytes(*b) } else { <$ty>::from_le_bytes(*b) }
             };
             let element = |(i, b): (usize, _)| {
                 let v = value(b);

@@ -69,18 +69,14 @@ pub(super) fn is_not_numeric(npy: &[u8]) -> bool {
 
 /// The text of the header and the bytes behind it.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
-    let rest = bytes
-        .strip_prefix(MAGIC)
-        .ok_or("not an .npy file: the magic string is missing")?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or("not an .npy file: the magic string is missing")?;
     let (len, rest) = match rest {
         [1, 0, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
         [2 | 3, 0, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
         [1..=3, 0, ..] | [] | [_] => return Err("the .npy header is cut short".into()),
         [major, minor, ..] => return Err(format!("unknown .npy version {major}.{minor}")),
     };
-    let (text, data) = rest
-        .split_at_checked(len)
-        .ok_or("the .npy header is cut short")?;
+    let (text, data) = rest.split_at_checked(len).ok_or("the .npy header is cut short")?;
     let text = std::str::from_utf8(text).map_err(|_| "the .npy header is not text")?;
     Ok((text, data))
 }
@@ -148,10 +144,7 @@ impl<'a> Scanner<'a> {
         if !self.take("[") {
             return self.quoted().map(str::to_owned);
         }
-        let end = self
-            .rest
-            .rfind(']')
-            .ok_or("the .npy header has an unclosed `[`")?;
+        let end = self.rest.rfind(']').ok_or("the .npy header has an unclosed `[`")?;
         self.rest = &self.rest[end + 1..];
         Ok("[…]".into())
     }
@@ -168,9 +161,7 @@ impl<'a> Scanner<'a> {
         self.expect("(")?;
         while !self.take(")") {
             let rest = self.rest.trim_start();
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
             let (digits, rest) = rest.split_at(end);
             let length = digits.parse();
             shape.push(length.map_err(|_| format!("`{digits}` in the shape is no length"))?);
@@ -186,15 +177,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn quoted(&mut self) -> Result<&'a str, String> {
-        let quote = if self.take("\"") {
-            '"'
-        } else {
-            self.expect("'").map(|()| '\'')?
-        };
-        let (text, rest) = self
-            .rest
-            .split_once(quote)
-            .ok_or("the .npy header has an unclosed quote")?;
+        let quote = if self.take("\"") { '"' } else { self.expect("'").map(|()| '\'')? };
+        let (text, rest) =
+            self.rest.split_once(quote).ok_or("the .npy header has an unclosed quote")?;
         self.rest = rest;
         Ok(text)
     }
@@ -204,9 +189,7 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         let found: String = self.rest.trim().chars().take(12).collect();
-        Err(format!(
-            "expected `{token}` in the .npy header, found `{found}`"
-        ))
+        Err(format!("expected `{token}` in the .npy header, found `{found}`"))
     }
 
     fn take(&mut self, token: &str) -> bool {

@@ -47,18 +47,9 @@ fn every_type_of_an_independent_writer_is_read() {
 
 #[test]
 fn byte_order_and_memory_order_do_not_matter() {
-    let data: Vec<u8> = [1i16, 2, 3, 4, 5, 6]
-        .iter()
-        .flat_map(|v| v.to_be_bytes())
-        .collect();
-    let bytes = with_header(
-        "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }\n",
-        &data,
-    );
-    assert_eq!(
-        features(&bytes).unwrap(),
-        array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
-    );
+    let data: Vec<u8> = [1i16, 2, 3, 4, 5, 6].iter().flat_map(|v| v.to_be_bytes()).collect();
+    let bytes = with_header("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }\n", &data);
+    assert_eq!(features(&bytes).unwrap(), array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
     let transposed = array![[1.5f64, 2.0], [3.0, 4.0], [5.0, 6.0]].reversed_axes();
     let read = features(&npy(&transposed)).unwrap();
     assert_eq!(read, transposed.mapv(|v| v as f32));
@@ -71,10 +62,7 @@ fn headers_of_other_writers_are_read() {
         "{\"shape\": (1L, 2L), \"fortran_order\": False, \"descr\": \"|u1\"}",
         "{'descr':'u1','fortran_order':False,'shape':(1,2)}     \n",
     ] {
-        assert_eq!(
-            features(&with_header(header, &[3, 4])).unwrap(),
-            arr2(&[[3.0, 4.0]])
-        );
+        assert_eq!(features(&with_header(header, &[3, 4])).unwrap(), arr2(&[[3.0, 4.0]]));
     }
 }
 
@@ -83,23 +71,11 @@ fn rank_four_is_images() {
     let path = Path::new("x.npy");
     let bytes = Array4::from_elem((2, 3, 1, 2), 51u8);
     let expected = Array4::from_elem((2, 3, 1, 2), 0.2f32);
-    assert_eq!(
-        parse_samples(&npy(&bytes), path).unwrap(),
-        Samples::Images(expected)
-    );
+    assert_eq!(parse_samples(&npy(&bytes), path).unwrap(), Samples::Images(expected));
     let floats = Array4::from_elem((2, 1, 1, 2), 51f32);
-    assert_eq!(
-        parse_samples(&npy(&floats), path).unwrap(),
-        Samples::Images(floats)
-    );
-    let last = message(parse_samples(
-        &npy(&Array4::<u8>::zeros((2, 8, 8, 3))),
-        path,
-    ));
-    assert!(
-        last.contains("the channels come second, not last"),
-        "{last}"
-    );
+    assert_eq!(parse_samples(&npy(&floats), path).unwrap(), Samples::Images(floats));
+    let last = message(parse_samples(&npy(&Array4::<u8>::zeros((2, 8, 8, 3))), path));
+    assert!(last.contains("the channels come second, not last"), "{last}");
 }
 
 #[test]
@@ -110,23 +86,14 @@ fn messages_say_what_is_wrong() {
         "x.npy: the array has rank 3, shape [5, 2, 3]: expected one row per sample, (n, d)"
     );
     let samples = message(parse_samples(&npy(&Array3::<f32>::zeros((5, 2, 3))), path));
-    assert!(
-        samples.ends_with("images of one channel are (n, 1, h, w)"),
-        "{samples}"
-    );
+    assert!(samples.ends_with("images of one channel are (n, 1, h, w)"), "{samples}");
     let full = npy(&arr2(&[[1.0f32, 2.0]]));
     let cut = message(features(&full[..full.len() - 1]));
-    assert!(
-        cut.contains("promises an array [1, 2] of 4 bytes an element, and 7 bytes"),
-        "{cut}"
-    );
+    assert!(cut.contains("promises an array [1, 2] of 4 bytes an element, and 7 bytes"), "{cut}");
     assert!(message(features(&full[..40])).contains("header is cut short"));
     assert!(message(features(b"PK\x03\x04")).contains("not an .npy file"));
     assert!(message(features(b"\x93NUMPY\x09\x00__")).contains("unknown .npy version 9.0"));
-    let half = with_header(
-        "{'descr': '<f2', 'fortran_order': False, 'shape': (1, 1), }",
-        &[0; 2],
-    );
+    let half = with_header("{'descr': '<f2', 'fortran_order': False, 'shape': (1, 1), }", &[0; 2]);
     assert!(message(features(&half)).contains("type `<f2`: expected float32"));
     let fields = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }";
     assert!(message(features(&with_header(fields, &[0; 4]))).contains("type `[…]`"));
@@ -167,8 +134,7 @@ mod npz {
 
     fn write(path: &Path) {
         let mut npz = NpzWriter::new_compressed(std::fs::File::create(path).unwrap());
-        npz.add_array("x", &arr2(&[[1.0f32, 2.0], [3.0, 4.0]]))
-            .unwrap();
+        npz.add_array("x", &arr2(&[[1.0f32, 2.0], [3.0, 4.0]])).unwrap();
         npz.add_array("y", &arr1(&[5i64, 6])).unwrap();
         npz.finish().unwrap();
     }
@@ -179,21 +145,13 @@ mod npz {
         let path = folder.path().join("data.npz");
         write(&path);
         let all = read_npz(&path).unwrap();
-        assert_eq!(
-            all.iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>(),
-            ["x", "y"]
-        );
+        assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!(all[1].1, arr1(&[5.0, 6.0]).into_dyn());
         assert_eq!(get_npz(&path, "y").unwrap(), all[1].1);
         let x = get_npz_samples(&path, "x").unwrap();
         assert_eq!(x, Samples::Features(arr2(&[[1.0, 2.0], [3.0, 4.0]])));
         let missing = message(get_npz(&path, "labels"));
-        assert!(
-            missing.ends_with("no array `labels`; the file has: x, y"),
-            "{missing}"
-        );
+        assert!(missing.ends_with("no array `labels`; the file has: x, y"), "{missing}");
         let rank = message(get_npz_samples(&path, "y"));
         assert!(rank.contains("array `y`: the array has rank 1"), "{rank}");
     }
@@ -204,20 +162,16 @@ mod npz {
         let options = zip::write::SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored);
         let text = "{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }";
-        for (name, npy) in [
-            ("names.npy", with_header(text, &[65, 0, 0, 0])),
-            ("y.npy", npy(&arr1(&[1.0f64]))),
-        ] {
+        for (name, npy) in
+            [("names.npy", with_header(text, &[65, 0, 0, 0])), ("y.npy", npy(&arr1(&[1.0f64])))]
+        {
             zip.start_file(name, options).unwrap();
             zip.write_all(&npy).unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.npz");
         std::fs::write(&path, zip.finish().unwrap().into_inner()).unwrap();
-        assert_eq!(
-            read_npz(&path).unwrap(),
-            [("y".to_owned(), arr1(&[1.0]).into_dyn())]
-        );
+        assert_eq!(read_npz(&path).unwrap(), [("y".to_owned(), arr1(&[1.0]).into_dyn())]);
         assert!(message(get_npz(&path, "names")).contains("array `names`: elements of type `<U1`"));
     }
 
@@ -228,11 +182,7 @@ mod npz {
         write(&path);
         let bytes = std::fs::read(&path).unwrap();
         for len in 0..bytes.len() {
-            assert!(
-                parse_npz(&bytes[..len], &path).is_err(),
-                "{len} of {} bytes",
-                bytes.len()
-            );
+            assert!(parse_npz(&bytes[..len], &path).is_err(), "{len} of {} bytes", bytes.len());
         }
     }
 
@@ -245,10 +195,7 @@ mod npz {
         let x = get_npz_samples(&path, "x_usps").unwrap();
         assert_eq!((x.len(), x.row_shape()), (1800, vec![256]));
         let y = get_npz(&path, "y_usps").unwrap();
-        assert!(
-            y.iter()
-                .all(|&v| v.fract() == 0.0 && (1.0..=10.0).contains(&v))
-        );
+        assert!(y.iter().all(|&v| v.fract() == 0.0 && (1.0..=10.0).contains(&v)));
         assert_eq!(read_npz(&path).unwrap().len(), 4);
     }
 }
