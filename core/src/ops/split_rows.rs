@@ -46,7 +46,8 @@ impl SplitRowsKernel for Cpu {
         let (x, tape) = x.try_reshape_like(&(n, d)).map_err(Error::device)?.split_tape();
         let part = |from: usize, to: usize, mut tape: T| -> Result<Matrix<Self, T>> {
             let values = slices::read(&x)[from * d..to * d].to_vec();
-            let y = x.device().try_tensor_from_vec(values, (to - from, d)).map_err(Error::device)?;
+            let y =
+                x.device().try_tensor_from_vec(values, (to - from, d)).map_err(Error::device)?;
             let (input, output) = (x.ghost(), y.ghost());
             tape.add_backward_op(move |grads| {
                 let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
