@@ -41,7 +41,8 @@ pub(crate) fn moments(isa: Isa, x: &[f32], c: usize) -> Moments {
         for j in 0..c {
             let first = f64::from(sums.first[j]);
             let delta = f64::from(shift[j]) + first / m - mean[j];
-            square[j] += f64::from(sums.second[j]) - first * first / m + delta * delta * rows * m / total;
+            square[j] +=
+                f64::from(sums.second[j]) - first * first / m + delta * delta * rows * m / total;
             mean[j] += delta * m / total;
         }
         rows = total;
@@ -175,8 +176,11 @@ fn columns(len: usize, c: usize, lanes: usize) -> impl Iterator<Item = Column> {
     let rows = (BLOCK / c).max(1);
     (0..len / c).step_by(rows).flat_map(move |row| {
         let rows = rows.min(len / c - row);
-        (0..c).step_by(lanes).map(move |channel| {
-            Column { start: row * c + channel, rows, channel, lanes: lanes.min(c - channel) }
+        (0..c).step_by(lanes).map(move |channel| Column {
+            start: row * c + channel,
+            rows,
+            channel,
+            lanes: lanes.min(c - channel),
         })
     })
 }

@@ -231,10 +231,8 @@ mod tests {
 
     fn check(m: usize, n: usize, k: usize, transpose_a: bool, transpose_b: bool) {
         let (a, b, bias) = (values(m * k, 1), values(k * n, 2), values(n, 3));
-        let view_a =
-            if transpose_a { View::rows(&a, m).transposed() } else { View::rows(&a, k) };
-        let view_b =
-            if transpose_b { View::rows(&b, k).transposed() } else { View::rows(&b, n) };
+        let view_a = if transpose_a { View::rows(&a, m).transposed() } else { View::rows(&a, k) };
+        let view_b = if transpose_b { View::rows(&b, k).transposed() } else { View::rows(&b, n) };
         let product = |i: usize, j: usize| -> f64 {
             let at = |v: View<'_>, i, j| f64::from(v.values[i * v.row + j * v.column]);
             (0..k).map(|l| at(view_a, i, l) * at(view_b, l, j)).sum()
@@ -251,7 +249,10 @@ mod tests {
                         Finish::BiasRelu(b) => (product(i, j) + f64::from(b[j])).max(0.0),
                     };
                     let error = (f64::from(got) - expected).abs();
-                    assert!(error < 1e-5 * (1.0 + k as f64), "{isa:?} ({i}, {j}): {got}, {expected}");
+                    assert!(
+                        error < 1e-5 * (1.0 + k as f64),
+                        "{isa:?} ({i}, {j}): {got}, {expected}"
+                    );
                 }
             }
         }
