@@ -11,19 +11,25 @@ use std::{
 
 use transduct_benches::DannStep;
 
-fn main() -> Result<(), Box<dyn Error>> {
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [network, threads] = arguments.as_slice() else {
         return Err("usage: dann-step NETWORK THREADS".into());
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
+    // Inside the pool the calling thread works too, instead of waiting for others.
+    pool.install(|| answer(network))
+}
+
+fn answer(network: &str) -> Result<()> {
     let mut step = DannStep::new(network)?;
     for line in std::io::stdin().lock().lines() {
         let mut answer = String::new();
         for _ in 0..line?.trim().parse()? {
             let start = Instant::now();
-            // Inside the pool the calling thread works too, instead of waiting for others.
-            std::hint::black_box(pool.scope(|_| step.run())?);
+            std::hint::black_box(step.run()?);
             answer += &format!("{:.4} ", start.elapsed().as_secs_f64() * 1e3);
         }
         writeln!(std::io::stdout(), "{answer}{}", peak_kib())?;

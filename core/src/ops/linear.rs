@@ -147,10 +147,10 @@ mod tests {
     };
     use crate::Taped;
 
-    type Map = dyn Fn(Taped<Cpu>, Matrix<Cpu>, Vector<Cpu>) -> Result<Taped<Cpu>>;
+    type Map<'a> = dyn Fn(Taped<Cpu>, Matrix<Cpu>, Vector<Cpu>) -> Result<Taped<Cpu>> + 'a;
 
     /// y, then the gradients of x, W and b for a random weighting of y.
-    fn run(map: &Map, (n, d_in, d_out): (usize, usize, usize), seed: u64) -> [Vec<f32>; 4] {
+    fn run(map: &Map<'_>, (n, d_in, d_out): (usize, usize, usize), seed: u64) -> [Vec<f32>; 4] {
         let dev = crate::cpu();
         let matrix = |shape: (usize, usize), seed| -> Matrix<Cpu> {
             dev.tensor_from_vec(values(shape.0 * shape.1, seed), shape)
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         super::super::testing::assert_same_on_any_threads(|| {
-            let map: &Map = &|x, w, b| linear(x, w, b, Activation::Relu, true);
+            let map: &Map<'_> = &|x, w, b| linear(x, w, b, Activation::Relu, true);
             run(map, (130, 70, 90), 1).to_vec()
         });
     }
