@@ -16,6 +16,7 @@ pub mod channels_last;
 pub mod conv2d;
 pub mod conv_relu_pool;
 pub mod covariance;
+pub(crate) mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod entropy;
