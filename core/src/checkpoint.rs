@@ -58,8 +58,8 @@ impl Checkpoint {
             batches: self.batches.clone(),
             updates: self.optimiser.updates.clone(),
         };
-        let under = |prefix: &'static str| move |(name, a): (&String, &_)| {
-            (format!("{prefix}{name}"), Clone::clone(a))
+        let under = |prefix: &'static str| {
+            move |(name, a): (&String, &_)| (format!("{prefix}{name}"), Clone::clone(a))
         };
         let parameters = self.parameters.iter().map(under(PARAMETER));
         let optimiser = self.optimiser.tensors.iter().map(under(OPTIMISER));

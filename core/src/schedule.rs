@@ -6,7 +6,10 @@ use std::f32::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    check::{non_negative, positive},
+};
 
 /// The learning rate's course η_p / η_0, by name: in TOML `{ name = "cosine", warm_up = 0.05 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,28 +71,19 @@ impl Schedule {
     /// # Errors
     /// [`Error::Config`].
     pub fn check(&self) -> Result<()> {
-        let non_negative = |field: &str, value: f32| {
-            if value.is_finite() && value >= 0.0 {
-                return Ok(());
-            }
-            Err(Error::config("schedule", field, value, "a finite number ≥ 0"))
-        };
         match *self {
             Self::Constant {} => Ok(()),
             Self::Step { every: 0, .. } => {
                 Err(Error::config("schedule", "every", 0, "at least 1 step"))
             }
-            Self::Step { factor, .. } if !(factor.is_finite() && factor > 0.0) => {
-                Err(Error::config("schedule", "factor", factor, "a finite number > 0"))
-            }
-            Self::Step { .. } => Ok(()),
+            Self::Step { factor, .. } => positive("schedule", "factor", factor),
             Self::Cosine { warm_up } if !(0.0..1.0).contains(&warm_up) => {
                 Err(Error::config("schedule", "warm_up", warm_up, "a share in [0, 1)"))
             }
             Self::Cosine { .. } => Ok(()),
             Self::InverseDecay { alpha, beta } => {
-                non_negative("alpha", alpha)?;
-                non_negative("beta", beta)
+                non_negative("schedule", "alpha", alpha)?;
+                non_negative("schedule", "beta", beta)
             }
         }
     }
@@ -109,9 +103,7 @@ impl Schedule {
                     Some(after) => (1.0 + (PI * progress(after, steps - rise)).cos()) / 2.0,
                 }
             }
-            Self::InverseDecay { alpha, beta } => {
-                (1.0 + alpha * progress(step, steps)).powf(-beta)
-            }
+            Self::InverseDecay { alpha, beta } => (1.0 + alpha * progress(step, steps)).powf(-beta),
         }
     }
 }

@@ -42,7 +42,9 @@ pub fn restore<D: Dev>(
         let array = tensors.get(&name).ok_or_else(|| wrong(format!("no tensor `{name}`")))?;
         if array.shape() != parameter.dims() {
             let (expected, got) = (parameter.dims(), array.shape());
-            return Err(wrong(format!("tensor `{name}`: expected shape {expected:?}, got {got:?}")));
+            return Err(wrong(format!(
+                "tensor `{name}`: expected shape {expected:?}, got {got:?}"
+            )));
         }
         if array.iter().any(|v| !v.is_finite()) {
             return Err(wrong(format!("tensor `{name}` holds NaN or infinite values")));

@@ -26,6 +26,8 @@ pub mod linear;
 pub mod max_pool2d;
 pub mod reverse_gradient;
 pub mod split_rows;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 pub use avg_pool2d::avg_pool2d;
@@ -56,6 +58,7 @@ pub trait Kernels:
     + global_avg_pool::GlobalAvgPoolKernel
     + linear::LinearKernel
     + max_pool2d::MaxPool2dKernel
+    + reverse_gradient::ReverseGradientKernel
     + split_rows::SplitRowsKernel
 {
 }
@@ -70,6 +73,7 @@ impl<D> Kernels for D where
         + global_avg_pool::GlobalAvgPoolKernel
         + linear::LinearKernel
         + max_pool2d::MaxPool2dKernel
+        + reverse_gradient::ReverseGradientKernel
         + split_rows::SplitRowsKernel
 {
 }

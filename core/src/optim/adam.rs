@@ -3,9 +3,10 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{PIECE, Update, non_negative};
+use super::{PIECE, Update};
 use crate::{
     Error, Result, Vector,
+    check::{non_negative, positive},
     ops::cpu::{
         parallel,
         simd::{Isa, Kernel, Simd},
@@ -69,9 +70,7 @@ impl AdamRule {
                 return Err(Error::config(owner, field, beta, "a number in [0, 1)"));
             }
         }
-        if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
-            return Err(Error::config(owner, "epsilon", self.epsilon, "a finite number > 0"));
-        }
+        positive(owner, "epsilon", self.epsilon)?;
         non_negative(owner, "weight_decay", weight_decay)
     }
 

@@ -389,14 +389,6 @@ fn moments<D: Dev>(slots: &mut [Vector<D>]) -> [&mut Vector<D>; 2] {
     }
 }
 
-/// Checks that `value` is finite and ≥ 0.
-fn non_negative(owner: &str, field: &str, value: f32) -> Result<()> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::config(owner, field, value, "a finite number ≥ 0"))
-}
-
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{PIECE, Update, non_negative};
+use super::{PIECE, Update};
 use crate::{
     Error, Result, Vector,
+    check::non_negative,
     ops::cpu::{
         parallel,
         simd::{Isa, Kernel, Simd},

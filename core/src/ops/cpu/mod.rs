@@ -8,7 +8,12 @@
 //! - `slices`: a dfdx tensor's elements without a copy;
 //! - `buffer`: memory that is used again in the next step.
 
+pub(crate) mod batch_norm;
 pub(crate) mod buffer;
+pub(crate) mod conv2d;
+pub(crate) mod conv_relu_pool;
+pub(crate) mod gemm;
 pub(crate) mod parallel;
+pub(crate) mod pool2d;
 pub(crate) mod simd;
 pub(crate) mod slices;
