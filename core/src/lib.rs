@@ -2,6 +2,7 @@
 //! checkpoints and devices.
 
 pub mod backbone;
+pub mod batch;
 pub mod check;
 pub mod checkpoint;
 pub mod data;
