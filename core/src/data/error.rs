@@ -1,6 +1,6 @@
 //! What can be wrong with data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Data that could not be read or used. Every variant names the file (or the data set), the place
 /// in it where that is known, and what was expected.
@@ -31,4 +31,21 @@ pub enum DataError {
         /// What is wrong and what to do.
         reason: String,
     },
+}
+
+impl DataError {
+    /// A [`DataError::Io`].
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    /// A [`DataError::Malformed`].
+    pub fn malformed(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// A [`DataError::Unusable`].
+    pub fn unusable(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Unusable { name: name.into(), reason: reason.into() }
+    }
 }

@@ -4,8 +4,32 @@
 
 use ndarray::{Array2, Array4, Axis};
 
+pub mod classes;
+mod domain;
 mod error;
+mod framing;
+pub mod idx;
+pub mod mat;
+pub mod normalise;
+pub mod npy;
+mod pair;
+mod protocol;
+mod raw;
+pub mod resize;
+pub mod split;
+pub mod svmlight;
+pub mod synthetic;
+#[cfg(feature = "files")]
+pub mod table;
+#[cfg(test)]
+mod testing;
+
+pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
+pub use framing::{Channels, Framing};
+pub use pair::DomainPair;
+pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
+pub use split::Split;
 
 /// The rows of a data set, without labels.
 #[derive(Clone, Debug, PartialEq)]
