@@ -11,6 +11,7 @@ use dfdx::prelude::*;
 
 use super::{
     conv2d::{self, Conv2d},
+    cpu::{self, buffer::Buffer, simd::Isa, slices},
     max_pool2d,
     window::Window,
 };
@@ -26,6 +27,12 @@ pub fn conv_relu_pool<D: Dev, T: Tape<f32, D>>(
     bias: Vector<D>,
     input_gradient: bool,
 ) -> Result<Maps<D, T>> {
+    let (_, h, w, c) = Conv2d::default().output(*x.shape(), *filter.shape())?;
+    Window::square(2, 2, 0).output("conv_relu_pool", h, w)?;
+    if bias.shape().0 != c {
+        let got = format!("bias {:?}", bias.shape());
+        return Err(Error::shape("conv_relu_pool", format!("bias ({c},)"), got));
+    }
     D::conv_relu_pool(x, filter, bias, input_gradient)
 }
 
@@ -45,7 +52,46 @@ pub trait ConvReluPoolKernel: Device<f32> {
     }
 }
 
-impl ConvReluPoolKernel for Cpu {}
+impl ConvReluPoolKernel for Cpu {
+    fn conv_relu_pool<T: Tape<f32, Self>>(
+        x: Maps<Self, T>,
+        filter: Maps<Self>,
+        bias: Vector<Self>,
+        input_gradient: bool,
+    ) -> Result<Maps<Self, T>> {
+        let (n, h, w, c_in) = *x.shape();
+        let (kh, kw, _, c_out) = *filter.shape();
+        let dims = cpu::conv_relu_pool::Dims { n, h, w, c_in, c_out, kh, kw };
+        let isa = Isa::best();
+
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let x = x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?;
+        let (x, mut tape) = x.split_tape();
+        let filter = filter.try_reshape_like(&(kh, kw, c_in, c_out)).map_err(Error::device)?;
+        let output = (n, dims.ph(), dims.pw(), c_out);
+        let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
+        let mut codes = Buffer::new(n * dims.output());
+        {
+            let (x, filter, bias) = (slices::read(&x), slices::read(&filter), slices::read(&bias));
+            let y = slices::write(&mut y);
+            cpu::conv_relu_pool::forward(isa, &dims, x, filter, bias, y, &mut codes);
+        }
+        let output = y.ghost();
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            if input_gradient {
+                let dx = grads.get_or_alloc_mut(&x)?;
+                cpu::conv_relu_pool::input_grad(isa, &dims, slices::read(&filter), &codes, &dy, dx);
+            }
+            let dw = grads.get_or_alloc_mut(&filter)?;
+            cpu::conv_relu_pool::filter_grad(isa, &dims, slices::read(&x), &codes, &dy, dw);
+            let db = grads.get_or_alloc_mut(&bias)?;
+            cpu::conv_relu_pool::bias_grad(&dims, &codes, &dy, db);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl ConvReluPoolKernel for Cuda {}
 

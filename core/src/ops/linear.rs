@@ -8,6 +8,11 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::cpu::{
+    gemm::{Finish, View, gemm},
+    simd::Isa,
+    slices,
+};
 use crate::{Dev, Error, Matrix, Result, Vector};
 
 /// What follows the affine map.
@@ -57,7 +62,59 @@ pub trait LinearKernel: Device<f32> {
     }
 }
 
-impl LinearKernel for Cpu {}
+impl LinearKernel for Cpu {
+    fn linear<T: Tape<f32, Self>>(
+        x: Matrix<Self, T>,
+        weight: Matrix<Self>,
+        bias: Vector<Self>,
+        activation: Activation,
+        input_gradient: bool,
+    ) -> Result<Matrix<Self, T>> {
+        let (n, d_in) = *x.shape();
+        let d_out = bias.shape().0;
+        let isa = Isa::best();
+
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let (x, mut tape) = x.try_reshape_like(&(n, d_in)).map_err(Error::device)?.split_tape();
+        let weight = weight.try_reshape_like(&(d_in, d_out)).map_err(Error::device)?;
+        let mut y = x.device().try_zeros_like(&(n, d_out)).map_err(Error::device)?;
+        {
+            let (x, weight) = (slices::read(&x), slices::read(&weight));
+            let bias = slices::read(&bias);
+            let finish = match activation {
+                Activation::Identity => Finish::Bias(bias),
+                Activation::Relu => Finish::BiasRelu(bias),
+            };
+            let (x, weight) = (View::rows(x, d_in), View::rows(weight, d_out));
+            gemm(isa, (n, d_out, d_in), x, weight, slices::write(&mut y), finish);
+        }
+        let output = y.ghost();
+        let positive = (activation == Activation::Relu).then(|| y.clone());
+        tape.add_backward_op(move |grads| {
+            let mut dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            if let Some(y) = &positive {
+                for (dy, &y) in dy.iter_mut().zip(slices::read(y)) {
+                    *dy = if y > 0.0 { *dy } else { 0.0 };
+                }
+            }
+            let dy_view = View::rows(&dy, d_out);
+            if input_gradient {
+                let weight = View::rows(slices::read(&weight), d_out).transposed();
+                let dx = grads.get_or_alloc_mut(&x)?;
+                gemm(isa, (n, d_in, d_out), dy_view, weight, dx, Finish::Add);
+            }
+            let x = View::rows(slices::read(&x), d_in).transposed();
+            let dw = grads.get_or_alloc_mut(&weight)?;
+            gemm(isa, (d_in, d_out, n), x, dy_view, dw, Finish::Add);
+            let db = grads.get_or_alloc_mut(&bias)?;
+            for dy in dy.chunks_exact(d_out.max(1)) {
+                db.iter_mut().zip(dy).for_each(|(db, dy)| *db += dy);
+            }
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl LinearKernel for Cuda {}
 

@@ -5,6 +5,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::slices;
 use crate::{Dev, Error, Matrix, Result};
 
 /// Splits `x` after row `n_s`.
@@ -35,7 +36,30 @@ pub trait SplitRowsKernel: Device<f32> {
     }
 }
 
-impl SplitRowsKernel for Cpu {}
+impl SplitRowsKernel for Cpu {
+    fn split_rows<T: Tape<f32, Self>>(
+        x: Matrix<Self, T>,
+        n_s: usize,
+    ) -> Result<[Matrix<Self, T>; 2]> {
+        let (n, d) = *x.shape();
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let (x, tape) = x.try_reshape_like(&(n, d)).map_err(Error::device)?.split_tape();
+        let part = |from: usize, to: usize, mut tape: T| -> Result<Matrix<Self, T>> {
+            let values = slices::read(&x)[from * d..to * d].to_vec();
+            let y =
+                x.device().try_tensor_from_vec(values, (to - from, d)).map_err(Error::device)?;
+            let (input, output) = (x.ghost(), y.ghost());
+            tape.add_backward_op(move |grads| {
+                let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+                let dx = &mut grads.get_or_alloc_mut(&input)?[from * d..to * d];
+                dx.iter_mut().zip(&dy).for_each(|(dx, dy)| *dx += dy);
+                Ok(())
+            });
+            Ok(y.put_tape(tape))
+        };
+        Ok([part(0, n_s, tape)?, part(n_s, n, T::default())?])
+    }
+}
 #[cfg(feature = "cuda")]
 impl SplitRowsKernel for Cuda {}
 
