@@ -3,18 +3,22 @@
 
 pub mod backbone;
 pub mod check;
+pub mod checkpoint;
 pub mod data;
 pub mod device;
 mod error;
 mod input;
 pub mod layer;
 mod method;
+pub mod model;
 pub mod ops;
 pub mod optim;
 mod parameter;
 mod pass;
 mod rng;
+pub mod schedule;
 pub mod suggest;
+pub mod tensors;
 
 #[cfg(feature = "cuda")]
 pub use device::cuda;
