@@ -14,7 +14,7 @@ mod welcome;
 use std::{error::Error, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use transduct_core::DeviceChoice;
+use transduct_core::{DeviceChoice, data::DataDir};
 
 use crate::interrupt;
 pub(crate) use output::Output;
@@ -60,13 +60,11 @@ pub(crate) struct Global {
     /// Print a summary for programs, in JSON, on standard output.
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
-    /// The directory of data sets. By default the platform's cache directory.
+    /// The directory of data sets. By default what TRANSDUCT_DATA names, else the platform's cache.
     #[arg(
         long,
         global = true,
         value_name = "DIR",
-        env = "TRANSDUCT_DATA",
-        hide_env_values = true,
         help_heading = "Global options"
     )]
     data: Option<PathBuf>,
@@ -88,6 +86,28 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     threads: Option<u16>,
+}
+
+impl Global {
+    /// Where data sets are.
+    pub(crate) fn data_dir(&self) -> anyhow::Result<DataDir> {
+        Ok(DataDir::find(self.data.as_deref())?)
+    }
+
+    /// The options that decide where and on what to compute, as a command line has them.
+    pub(crate) fn as_options(&self) -> String {
+        let mut options = String::new();
+        if let Some(data) = &self.data {
+            options += &format!(" --data {}", run::quoted(&data.display().to_string()));
+        }
+        if self.device != DeviceChoice::default() {
+            options += &format!(" --device {}", self.device);
+        }
+        if let Some(threads) = self.threads {
+            options += &format!(" --threads {threads}");
+        }
+        options
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,12 +1,16 @@
 //! `transduct report`.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use serde_json::json;
 
 use super::{Output, Status};
-use crate::{record::RunDir, report};
+use crate::{
+    record::RunDir,
+    report::{self, Written, terminal},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,4 +23,26 @@ pub(super) struct ReportArgs {
     /// The run directory.
     #[arg(value_name = "DIR")]
     run: PathBuf,
+}
+
+pub(super) fn execute(args: ReportArgs, output: &Output) -> Result<Status> {
+    let written = report::write(RunDir::new(args.run).root())?;
+    conclude(&written, output)?;
+    Ok(Status::Done)
+}
+
+/// Prints the results and where they are.
+pub(super) fn conclude(written: &Written, output: &Output) -> io::Result<()> {
+    let Written { summary, headline, results, table, report } = written;
+    let value = json!({
+        "headline": headline.title,
+        "results": summary,
+        "files": {"results": results, "table": table, "report": report},
+    });
+    let mut text = format!("{}\n\n{}. {}\n", terminal(summary), headline.title, headline.basis);
+    for note in &summary.notes {
+        text += &format!("note: {note}\n");
+    }
+    text += &format!("\nresults  {}\nreport   {}", table.display(), report.display());
+    output.conclude(&value, text)
 }

@@ -2,9 +2,7 @@
 //!
 //! A configuration grows in layers: what a command starts from, a file, the options of the command
 //! line, `--set`. Sections that are completed later from the data or from a registry
-//! ([`RunConfig::protocol`], [`RunConfig::training`], options of methods and backbones) are kept
-//! as tables until then; their keys are checked at every layer, so that an error can name where
-//! the key came from.
+//! ([`RunConfig::protocol`], options of methods and backbones) are kept as tables until then.
 
 pub(crate) mod table;
 
@@ -34,6 +32,8 @@ pub struct RunConfig {
     pub methods: Vec<String>,
     /// The seeds; each method is run with each.
     pub seeds: Vec<u64>,
+    /// Passes over the source; stands for the steps that they take.
+    pub epochs: Option<u64>,
     /// How the source is read when it is a path.
     pub source_files: ReadOptions,
     /// How the target is read when it is a path.
@@ -44,8 +44,8 @@ pub struct RunConfig {
     pub backbone: BackboneConfig,
     /// The classifier on top of it.
     pub head: PerceptronConfig,
-    /// A [`TrainConfig`]: steps, batches, optimiser, schedule.
-    pub training: Table,
+    /// Steps, batches, optimiser, schedule.
+    pub training: TrainConfig,
     /// When and on what models are judged.
     pub evaluation: EvaluationConfig,
     /// Options by method; those not given keep their defaults.
@@ -103,7 +103,7 @@ impl RunConfig {
                 None => anyhow!("{}", e.message()),
             }
         })?;
-        config.check_sections()?;
+        config.check_protocol()?;
         Ok(config)
     }
 
@@ -116,7 +116,7 @@ impl RunConfig {
             let mut table = self.to_table()?;
             table::set(&mut table, key, value)?;
             let config: Self = table.try_into().map_err(|e| one_message("", &e))?;
-            config.check_sections()?;
+            config.check_protocol()?;
             Ok(config)
         };
         *self = set().map_err(|e: anyhow::Error| anyhow!("`--set {key}={value}`: {e}"))?;
@@ -133,11 +133,9 @@ impl RunConfig {
         Ok(toml::to_string_pretty(self)?)
     }
 
-    /// The sections that are kept as tables have no key and no value that does not fit.
-    fn check_sections(&self) -> Result<()> {
-        section::<Protocol>("protocol", &Protocol::default(), &self.protocol)?;
-        section::<TrainConfig>("training", &TrainConfig::default(), &self.training)?;
-        Ok(())
+    /// The protocol, which is kept as a table, has no key and no value that does not fit.
+    fn check_protocol(&self) -> Result<()> {
+        section("protocol", &Protocol::default(), &self.protocol).map(drop)
     }
 }
 
