@@ -215,8 +215,10 @@ fn default_normalisation(source: &Origin, samples: &Samples) -> Normalisation {
 /// Images of different shapes are brought to the larger height and width, and to colours if either
 /// has them, where the protocol does not say.
 fn complete_framing(protocol: &mut Protocol, source: &Samples, target: &Samples) {
-    let (InputShape::Images { c: c_s, h: h_s, w: w_s }, InputShape::Images { c: c_t, h: h_t, w: w_t }) =
-        (InputShape::of(source), InputShape::of(target))
+    let (
+        InputShape::Images { c: c_s, h: h_s, w: w_s },
+        InputShape::Images { c: c_t, h: h_t, w: w_t },
+    ) = (InputShape::of(source), InputShape::of(target))
     else {
         return;
     };

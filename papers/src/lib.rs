@@ -6,6 +6,7 @@ mod data;
 mod device;
 mod evaluate;
 mod interrupt;
+mod observer;
 mod plan;
 mod predict;
 mod progress;

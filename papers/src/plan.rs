@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use dfdx::prelude::Cpu;
-use serde_json::Value;
+use serde_json::{Value, json};
 use toml::Table;
 use transduct_adapt::{
     registry::{Parts, build_method, methods},
@@ -15,7 +15,7 @@ use transduct_core::{
     data::DataDir,
     model::ModelCard,
     rng, suggest,
-    train::TrainConfig,
+    train::{TrainConfig, Trainer},
 };
 
 use crate::{
@@ -30,8 +30,6 @@ use crate::{
 const METHODS: [&str; 2] = ["source-only", "dann"];
 /// The number of seeds of a run that names none.
 const SEEDS: u64 = 3;
-/// The number of evaluations of a run that names no interval.
-const EVALUATIONS: u64 = 20;
 
 /// A run, ready to start.
 pub(crate) struct Plan {
@@ -43,10 +41,6 @@ pub(crate) struct Plan {
     pub(crate) methods: Vec<(String, Value)>,
     /// The backbone and its options.
     pub(crate) backbone: (String, Value),
-    /// How every part is trained, but for its seed.
-    pub(crate) train: TrainConfig,
-    /// Steps between two evaluations.
-    pub(crate) evaluate_every: u64,
 }
 
 impl Plan {
@@ -67,26 +61,22 @@ impl Plan {
         for name in &config.evaluation.validators {
             validator(name)?;
         }
+        if config.training.seed != 0 {
+            bail!("training.seed: expected none, since `seeds` has those of the run");
+        }
         if let Some(name) = &config.backbone.name {
             backbone_defaults(name)?;
         }
         let data = RunData::load(&mut config, dir)?;
         let backbone = complete_backbone(&mut config, data.input())?;
-        if let Some(epochs) = config.epochs.take() {
-            let batches = data.source.len() / config.training.source_batch.max(1);
-            config.training.steps = epochs * batches as u64;
-        }
-        let train = config.training.clone();
-        train.check()?;
-        let evaluate_every = config.evaluation.every.unwrap_or(train.steps.div_ceil(EVALUATIONS));
-        if evaluate_every == 0 {
-            bail!("evaluation.every = 0: expected at least 1 step");
-        }
-        config.evaluation.every = Some(evaluate_every);
-        let plan = Self { config, data, methods, backbone, train, evaluate_every };
-        // Options out of range are told before anything is written.
+        config.training = config.training.resolved(data.source.len())?;
+        // The steps say it all; a saved configuration must not say it twice.
+        config.training.epochs = None;
+        let plan = Self { config, data, methods, backbone };
+        // Options out of range and batches that no domain fills are told before anything is
+        // written.
         for (method, _) in &plan.methods {
-            plan.build(&cpu(), method, 0)?;
+            plan.trainer(&cpu(), method, 0)?;
         }
         Ok(plan)
     }
@@ -95,12 +85,7 @@ impl Plan {
     ///
     /// # Errors
     /// Options out of range, or not enough memory.
-    pub(crate) fn build<D: Dev>(
-        &self,
-        dev: &D,
-        method: &str,
-        seed: u64,
-    ) -> Result<Box<dyn Method<D>>, Error> {
+    fn build<D: Dev>(&self, dev: &D, method: &str, seed: u64) -> Result<Box<dyn Method<D>>, Error> {
         let mut init = rng(seed, Stream::Init);
         let (name, options) = &self.backbone;
         let mut backbone = build_backbone(dev, name, self.data.input(), options, &mut init)?;
@@ -111,6 +96,27 @@ impl Plan {
         let parts = Parts { dev, backbone, head, classes, rng: &mut init };
         let options = self.methods.iter().find(|(name, _)| name == method).map(|(_, o)| o);
         build_method(method, parts, options.unwrap_or(&Value::Null))
+    }
+
+    /// The training of this method from the start, as `seed` makes it.
+    ///
+    /// # Errors
+    /// Options out of range, a batch that is larger than its domain, or not enough memory.
+    pub(crate) fn trainer<D: Dev>(
+        &self,
+        dev: &D,
+        method: &str,
+        seed: u64,
+    ) -> Result<Trainer<'_, D>, Error> {
+        let config = TrainConfig { seed, ..self.config.training.clone() };
+        let about = json!({
+            "method": method,
+            "options": self.config.method.get(method),
+            "backbone": self.config.backbone,
+            "head": self.config.head,
+        });
+        let built = self.build(dev, method, seed)?;
+        Trainer::new(dev, config, about, built, &self.data.source, &self.data.target)
     }
 
     /// What model files of this (method, seed) say of themselves.

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use transduct_core::{DeviceChoice, Error, data::read::read_unlabelled_path, model::Model, suggest};
+use transduct_core::{
+    DeviceChoice, Error, data::read::read_unlabelled_path, model::Model, suggest,
+};
 
 use crate::{
     data::Preprocessing,
@@ -61,7 +63,11 @@ impl Choice {
         })?;
         let method = match &self.method {
             Some(method) => {
-                known("method", method, &run.methods.iter().map(String::as_str).collect::<Vec<_>>())?;
+                known(
+                    "method",
+                    method,
+                    &run.methods.iter().map(String::as_str).collect::<Vec<_>>(),
+                )?;
                 method.clone()
             }
             None => default_method(&summary).with_context(|| unfinished(dir))?,
@@ -128,8 +134,9 @@ impl Predictions {
         on_device!(device, |dev| {
             let model = Model::load(&dev, path)?;
             let card = model.card();
-            let preprocessing: Preprocessing = serde_json::from_value(card.preprocessing.clone())
-                .with_context(|| format!("{}: preprocessing", path.display()))?;
+            let preprocessing: Preprocessing =
+                serde_json::from_value(card.preprocessing.clone())
+                    .with_context(|| format!("{}: preprocessing", path.display()))?;
             let (samples, names) = read_unlabelled_path(input, &preprocessing.files)?;
             let samples = preprocessing
                 .preparation

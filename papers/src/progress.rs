@@ -9,7 +9,9 @@ use std::{
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::record::{Done, Evaluation, Named};
+use transduct_core::observe::StepMeans;
+
+use crate::record::{Done, Evaluation};
 
 /// Between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -20,6 +22,7 @@ pub(crate) struct Progress {
     style: Style,
     bar: ProgressBar,
     part: String,
+    step: u64,
     steps: u64,
     losses: String,
     evaluation: String,
@@ -34,8 +37,8 @@ enum Style {
 }
 
 impl Progress {
-    /// Progress over `steps` steps in all; shown unless `show` is false.
-    pub(crate) fn new(steps: u64, show: bool) -> Self {
+    /// Shown unless `show` is false.
+    pub(crate) fn new(show: bool) -> Self {
         let style = match show {
             false => Style::Nothing,
             true if io::stderr().is_terminal() => Style::Bar,
@@ -46,7 +49,7 @@ impl Progress {
             Style::Bar => ProgressDrawTarget::stderr(),
             _ => ProgressDrawTarget::hidden(),
         };
-        let bar = ProgressBar::with_draw_target(Some(steps), target);
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         if let Ok(template) = ProgressStyle::with_template(
             "{prefix} {wide_bar:.cyan/dim} {percent:>3} %, {eta} left\n  {wide_msg:.dim}",
         ) {
@@ -56,6 +59,7 @@ impl Progress {
             style,
             bar,
             part: String::new(),
+            step: 0,
             steps: 0,
             losses: String::new(),
             evaluation: String::new(),
@@ -63,50 +67,58 @@ impl Progress {
         }
     }
 
-    /// A (method, seed) starts at step `from` of `steps`; it is number `index` of `count`.
-    pub(crate) fn start(
-        &mut self,
-        (method, seed): (&str, u64),
-        (index, count): (usize, usize),
-        (from, steps): (u64, u64),
-    ) {
+    /// There will be `steps` steps in all.
+    pub(crate) fn expect(&mut self, steps: u64) {
+        self.bar.set_length(steps);
+        self.bar.reset_elapsed();
+    }
+
+    /// A (method, seed) starts; it is number `index` of `count`.
+    pub(crate) fn start(&mut self, (method, seed): (&str, u64), (index, count): (usize, usize)) {
         self.part = format!("{method} seed {seed}");
-        self.steps = steps;
+        (self.step, self.steps) = (0, 0);
         self.losses.clear();
         self.evaluation.clear();
         self.bar.set_prefix(format!("[{index}/{count}] {}", self.part));
         self.bar.set_message("");
-        // Steps of an earlier attempt take no time now.
-        self.bar.set_length(self.bar.length().unwrap_or(0).saturating_sub(from));
         if self.style == Style::Lines {
-            let resumed = if from > 0 { format!(" from step {from}") } else { String::new() };
-            line(&format!("[{index}/{count}] {}{resumed}", self.part));
+            line(&format!("[{index}/{count}] {}", self.part));
+        }
+    }
+
+    /// It has `steps` steps, of which an earlier attempt did `step`.
+    pub(crate) fn resume(&mut self, step: u64, steps: u64) {
+        (self.step, self.steps) = (step, steps);
+        // What was done before takes no time now.
+        self.shorten(step);
+        if step > 0 {
+            self.say(&format!("{}: going on after step {step}", self.part));
         }
     }
 
     /// A step is done.
     pub(crate) fn step(&mut self) {
+        self.step += 1;
         self.bar.inc(1);
     }
 
     /// The mean losses since the last call.
-    pub(crate) fn losses(&mut self, step: u64, losses: &Named<f64>) {
+    pub(crate) fn losses(&mut self, means: &StepMeans) {
         self.losses.clear();
-        for (name, value) in losses.iter() {
+        for (name, value) in &means.losses {
             let separator = if self.losses.is_empty() { "" } else { "  " };
             let _ = write!(self.losses, "{separator}{name} {value:.3}");
         }
-        self.show(step);
+        self.show();
     }
 
     /// What an evaluation found.
     pub(crate) fn evaluation(&mut self, evaluation: &Evaluation) {
-        self.evaluation =
-            format!("source {:.1} %", 100.0 * evaluation.source_validation_accuracy);
+        self.evaluation = format!("source {:.1} %", 100.0 * evaluation.source_validation_accuracy);
         for (name, score) in evaluation.validators.iter() {
             let _ = write!(self.evaluation, "  {name} {score:.3}");
         }
-        self.show(evaluation.step);
+        self.show();
     }
 
     /// The (method, seed) is finished.
@@ -123,12 +135,10 @@ impl Progress {
         ));
     }
 
-    /// The (method, seed) failed at `step`.
-    pub(crate) fn fail(&mut self, step: u64, message: &str) {
+    /// The (method, seed) failed.
+    pub(crate) fn fail(&mut self, message: &str) {
         let text = format!("error: {}: {message}", self.part);
-        self.bar.set_length(
-            self.bar.length().unwrap_or(0).saturating_sub(self.steps.saturating_sub(step)),
-        );
+        self.shorten(self.steps.saturating_sub(self.step));
         match self.style {
             Style::Nothing => line(&text),
             _ => self.say(&text),
@@ -140,14 +150,19 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    fn show(&mut self, step: u64) {
+    fn shorten(&self, steps: u64) {
+        self.bar.set_length(self.bar.length().unwrap_or(0).saturating_sub(steps));
+    }
+
+    fn show(&mut self) {
         let separator = if self.evaluation.is_empty() { "" } else { "  ·  " };
         let state = format!("{}{separator}{}", self.losses, self.evaluation);
         match self.style {
             Style::Lines if self.last_line.elapsed() >= LINE_INTERVAL => {
                 self.last_line = Instant::now();
-                let (steps, left) = (self.steps, HumanDuration(self.bar.eta()));
-                line(&format!("  {} step {step}/{steps}  {state}  ({left} left)", self.part));
+                let left = HumanDuration(self.bar.eta());
+                let Self { part, step, steps, .. } = &self;
+                line(&format!("  {part} step {step}/{steps}  {state}  ({left} left)"));
             }
             Style::Bar => self.bar.set_message(state),
             _ => {}

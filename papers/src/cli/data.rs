@@ -183,9 +183,9 @@ fn download_bar(output: &Output) -> ProgressBar {
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    if let Ok(style) = ProgressStyle::with_template(
-        "{msg} {wide_bar:.cyan/dim} {bytes}/{total_bytes}, {eta} left",
-    ) {
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} {wide_bar:.cyan/dim} {bytes}/{total_bytes}, {eta} left")
+    {
         bar.set_style(style.progress_chars("━━─"));
     }
     bar

@@ -58,9 +58,9 @@ impl Kind {
             }
             Self::Backbones => {
                 let all = backbones::<Cpu>();
-                let value = all.iter().map(|b| {
-                    json!({"name": b.name, "about": b.about, "defaults": b.defaults})
-                });
+                let value = all
+                    .iter()
+                    .map(|b| json!({"name": b.name, "about": b.about, "defaults": b.defaults}));
                 let rows =
                     all.iter().map(|b| [b.name.to_owned(), with_options(b.about, &b.defaults)]);
                 ("backbones", value.collect(), output::table(["Backbone", "What it is"], rows))
@@ -68,12 +68,10 @@ impl Kind {
             Self::Data => data::list(global)?,
             Self::Validators => {
                 let all = validators();
-                let value = all.iter().map(|v| {
-                    json!({"name": v.name(), "about": v.about(), "paper": v.paper()})
-                });
-                let rows = all
+                let value = all
                     .iter()
-                    .map(|v| [v.name(), v.about(), v.paper()].map(str::to_owned));
+                    .map(|v| json!({"name": v.name(), "about": v.about(), "paper": v.paper()}));
+                let rows = all.iter().map(|v| [v.name(), v.about(), v.paper()].map(str::to_owned));
                 let table = output::table(["Validator", "Scores high", "Paper"], rows);
                 ("validators", value.collect(), table)
             }

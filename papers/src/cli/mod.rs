@@ -61,12 +61,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
     /// The directory of data sets. By default what TRANSDUCT_DATA names, else the platform's cache.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     data: Option<PathBuf>,
     /// Where to compute: `cpu`, `cuda` or `cuda:N`.
     #[arg(

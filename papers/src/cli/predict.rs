@@ -73,12 +73,8 @@ pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Re
         "out": out,
     });
     let counts: Vec<_> = counts.iter().map(|(class, n)| format!("{class} {n}")).collect();
-    let text = format!(
-        "{} rows → {}\npredicted: {}",
-        predictions.len(),
-        out.display(),
-        counts.join(", ")
-    );
+    let text =
+        format!("{} rows → {}\npredicted: {}", predictions.len(), out.display(), counts.join(", "));
     output.conclude(&value, text)?;
     Ok(Status::Done)
 }

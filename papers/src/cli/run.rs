@@ -172,10 +172,9 @@ impl TrainingArgs {
     fn apply(&self, config: &mut RunConfig) -> Result<()> {
         let training = &mut config.training;
         if let Some(steps) = self.steps {
-            training.steps = steps;
-            config.epochs = None;
+            (training.steps, training.epochs) = (steps, None);
         }
-        config.epochs = self.epochs.or(config.epochs);
+        training.epochs = self.epochs.or(training.epochs);
         if let Some(rows) = self.batch_size {
             (training.source_batch, training.target_batch) = (rows, rows);
         }
@@ -190,7 +189,9 @@ impl TrainingArgs {
             };
         }
         training.rate = self.rate.or(training.rate);
-        config.evaluation.every = self.evaluate_every.or(config.evaluation.every);
+        if let Some(steps) = self.evaluate_every {
+            training.evaluate_every = steps;
+        }
         if let Some(freeze) = &self.freeze {
             config.backbone.freeze = freeze.clone();
         }

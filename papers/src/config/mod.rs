@@ -32,8 +32,6 @@ pub struct RunConfig {
     pub methods: Vec<String>,
     /// The seeds; each method is run with each.
     pub seeds: Vec<u64>,
-    /// Passes over the source; stands for the steps that they take.
-    pub epochs: Option<u64>,
     /// How the source is read when it is a path.
     pub source_files: ReadOptions,
     /// How the target is read when it is a path.
@@ -44,9 +42,10 @@ pub struct RunConfig {
     pub backbone: BackboneConfig,
     /// The classifier on top of it.
     pub head: PerceptronConfig,
-    /// Steps, batches, optimiser, schedule.
+    /// Steps, batches, optimiser, schedule, intervals. Its seed is not used: see
+    /// [`RunConfig::seeds`].
     pub training: TrainConfig,
-    /// When and on what models are judged.
+    /// On what and by what models are judged.
     pub evaluation: EvaluationConfig,
     /// Options by method; those not given keep their defaults.
     pub method: BTreeMap<String, Table>,
@@ -64,13 +63,10 @@ pub struct BackboneConfig {
     pub options: Table,
 }
 
-/// When and on what models are judged.
+/// On what and by what models are judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Steps between two evaluations, ≥ 1; without it, a twentieth of the training. The end is
-    /// always evaluated.
-    pub every: Option<u64>,
     /// The most target rows that validators look at, drawn once from those that training sees.
     pub target_rows: usize,
     /// The validators; the first is the default one, whose choice `predict` uses.
@@ -79,7 +75,7 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { every: None, target_rows: 2000, validators: vec!["im".into(), "entropy".into()] }
+        Self { target_rows: 2000, validators: vec!["im".into(), "entropy".into()] }
     }
 }
 
@@ -235,8 +231,7 @@ mod tests {
 
     #[test]
     fn a_bad_assignment_is_quoted() {
-        let message =
-            RunConfig::default().set("training.batchsize", "3").unwrap_err().to_string();
+        let message = RunConfig::default().set("training.batchsize", "3").unwrap_err().to_string();
         let start = "`--set training.batchsize=3`: `training`: unknown field `batchsize`";
         assert!(message.starts_with(start), "{message}");
     }

@@ -6,7 +6,9 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use rand::seq::index;
-use transduct_adapt::validate::{Evidence, LabelledOutputs, UnlabelledOutputs, Validator, validator};
+use transduct_adapt::validate::{
+    Evidence, LabelledOutputs, UnlabelledOutputs, Validator, validator,
+};
 use transduct_core::{
     Dev, Method, Stream,
     data::Samples,
@@ -20,7 +22,7 @@ use crate::{
     config::EvaluationConfig,
     data::RunData,
     record::{
-        Chosen, Done, DomainOutputs, Evaluation, FINAL, Line, ModelOutputs, Named, ORACLE, Oracle,
+        Chosen, DomainOutputs, Done, Evaluation, FINAL, Line, ModelOutputs, Named, ORACLE, Oracle,
         OracleChoice, PartDir, write_atomic,
     },
 };
@@ -38,9 +40,9 @@ pub(crate) struct EvidenceRows {
 }
 
 impl EvidenceRows {
-    pub(crate) fn new(data: &RunData, config: &EvaluationConfig, seed: u64) -> Self {
+    pub(crate) fn new(data: &RunData, config: &EvaluationConfig) -> Self {
         let target = data.target.samples();
-        let rows = drawn(target.len(), config.target_rows, seed);
+        let rows = drawn(target.len(), config.target_rows, 0);
         Self { samples: target.select(&rows), tested: *target == data.test, rows }
     }
 }

@@ -7,7 +7,8 @@
 //! DIR/results.json, results.csv          the summary of the report
 //! DIR/report.html
 //! DIR/<method>/seed-<n>/metrics.jsonl    one Line a line; no wall time, so that it can be compared
-//! DIR/<method>/seed-<n>/checkpoint.*     to resume
+//! DIR/<method>/seed-<n>/checkpoint.safetensors       to resume
+//! DIR/<method>/seed-<n>/spent.json       the time spent until the checkpoint
 //! DIR/<method>/seed-<n>/model-<choice>.safetensors   choice: final, oracle or a validator
 //! DIR/<method>/seed-<n>/outputs.npz      ModelOutputs of the final model
 //! DIR/<method>/seed-<n>/done.json        Done: there only when this part is finished
@@ -105,9 +106,14 @@ impl PartDir {
         self.0.join("metrics.jsonl")
     }
 
-    /// `checkpoint`, the stem of the two files of a checkpoint.
+    /// `checkpoint.safetensors`.
     pub fn checkpoint(&self) -> PathBuf {
-        self.0.join("checkpoint")
+        self.0.join("checkpoint.safetensors")
+    }
+
+    /// `spent.json`.
+    pub fn spent(&self) -> PathBuf {
+        self.0.join("spent.json")
     }
 
     /// `model-<choice>.safetensors`; the choice is [`FINAL`], [`ORACLE`] or a validator.
