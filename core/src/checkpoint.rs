@@ -23,6 +23,8 @@ pub struct Checkpoint {
     pub rng: RngState,
     /// Where the batches of both domains stand.
     pub batches: Value,
+    /// What has been summed of an unfinished interval of the metrics.
+    pub means: Value,
     /// Weights and buffers of all networks.
     pub parameters: Tensors,
     /// Velocities, moments, update counts.
@@ -37,6 +39,7 @@ struct Document {
     config: Value,
     rng: RngState,
     batches: Value,
+    means: Value,
     updates: std::collections::BTreeMap<String, u64>,
 }
 
@@ -56,6 +59,7 @@ impl Checkpoint {
             config: self.config.clone(),
             rng: self.rng.clone(),
             batches: self.batches.clone(),
+            means: self.means.clone(),
             updates: self.optimiser.updates.clone(),
         };
         let under = |prefix: &'static str| {
@@ -89,6 +93,7 @@ impl Checkpoint {
             config: document.config,
             rng: document.rng,
             batches: document.batches,
+            means: document.means,
             parameters,
             optimiser: OptimiserState { updates: document.updates, tensors: moments },
         })
@@ -166,6 +171,7 @@ mod tests {
             config: json!({"steps": 10, "optimiser": {"name": "sgd", "momentum": 0.9}}),
             rng: RngState::from(&rng(3, Stream::Step)),
             batches: json!({"source": 4}),
+            means: json!({"total": 0.5}),
             parameters: Tensors::from([("head/head.bias".to_owned(), tensor(1.0))]),
             optimiser: OptimiserState {
                 updates: [("head/head.bias".to_owned(), 7)].into(),

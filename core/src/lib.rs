@@ -2,6 +2,7 @@
 //! checkpoints and devices.
 
 pub mod backbone;
+pub mod batch;
 pub mod check;
 pub mod checkpoint;
 pub mod data;
@@ -11,6 +12,7 @@ mod input;
 pub mod layer;
 mod method;
 pub mod model;
+pub mod observe;
 pub mod ops;
 pub mod optim;
 mod parameter;
@@ -19,6 +21,7 @@ mod rng;
 pub mod schedule;
 pub mod suggest;
 pub mod tensors;
+pub mod train;
 
 #[cfg(feature = "cuda")]
 pub use device::cuda;

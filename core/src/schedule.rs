@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn schedules_are_tagged_by_name() {
-        let read = serde_json::from_str::<Schedule>;
+        let read = |text: &str| serde_json::from_str::<Schedule>(text);
         let half = Schedule::InverseDecay { alpha: 10.0, beta: 0.5 };
         assert_eq!(read(r#"{"name": "inverse-decay", "beta": 0.5}"#).unwrap(), half);
         assert_eq!(read(r#"{"name": "constant"}"#).unwrap(), Schedule::Constant {});

@@ -21,9 +21,7 @@ pub(super) fn steps_on_cubes<C: Into<OptimiserConfig>>(config: C, clip: Option<f
     let mut optimiser = Optimiser::new(config, 0.1, parameters).with_clip(clip);
     for rate in [0.1, 0.1, 0.05] {
         optimiser.set_rate(rate);
-        let x = p.recorded();
-        let loss =
-            (x.with_empty_tape() * (x.with_empty_tape() * x.with_empty_tape() * 1.0) * 1.0).sum();
+        let loss = p.recorded().powi(3).sum();
         optimiser.update(&mut loss.backward()).unwrap();
     }
     p.to_vec().try_into().unwrap()
