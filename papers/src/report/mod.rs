@@ -43,6 +43,14 @@ pub struct Written {
     pub report: PathBuf,
 }
 
+/// The numbers of the run in `dir`, as far as it came.
+///
+/// # Errors
+/// `run.json` is missing, malformed or of another format.
+pub fn summarise(dir: &Path) -> anyhow::Result<Summary> {
+    Ok(Summary::of(&Run::read(&RunDir::new(dir))?))
+}
+
 /// Writes `results.json`, `results.csv` and `report.html` of the run in `dir`, each atomically.
 ///
 /// # Errors
