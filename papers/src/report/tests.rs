@@ -19,7 +19,7 @@ const SEEDS: [u64; 3] = [0, 1, 2];
 const TARGET: [[f64; 3]; 3] = [[0.62, 0.60, 0.64], [0.80, 0.79, 0.83], [0.66, 0.59, 0.67]];
 const ROWS: usize = 120;
 
-fn record() -> RunRecord {
+pub(super) fn record() -> RunRecord {
     let domain = |name: &str| DomainRecord {
         name: name.to_owned(),
         training_rows: 1200,

@@ -79,7 +79,7 @@ fn figure(
 /// Text of `size` CSS pixels.
 fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
     // plotters divides a font's size by 1.24 on its way to SVG.
-    TextStyle::from(("sans-serif", 1.24 * size * f64::from(UNIT)).into_font().color(&colour))
+    ("sans-serif", 1.24 * size * f64::from(UNIT)).into_font().color(&colour)
 }
 
 /// `name`, cut to at most `most` characters.
