@@ -5,7 +5,7 @@
 //! labels that score a target lie in a [`TestSet`], which answers questions about predictions and
 //! which no training function takes.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::{DataError, Dataset, Samples};
 
@@ -225,6 +225,30 @@ impl Dataset {
         }
     }
 
+    /// The rows of `self`, then those of `other`; the name is that of `self`.
+    ///
+    /// Errors: other classes, or rows of another shape.
+    pub fn concat(mut self, other: Self) -> Result<Self, DataError> {
+        let reason = match (&mut self.samples, &other.samples) {
+            _ if self.classes != other.classes => "has other classes",
+            (Samples::Images(x), Samples::Images(y)) => match x.append(Axis(0), y.view()) {
+                Ok(()) => "",
+                Err(_) => "has images of another shape",
+            },
+            (Samples::Features(x), Samples::Features(y)) => match x.append(Axis(0), y.view()) {
+                Ok(()) => "",
+                Err(_) => "has another number of features",
+            },
+            _ => "has rows of another kind",
+        };
+        if !reason.is_empty() {
+            let reason = format!("cannot be joined with {}, which {reason}", other.name);
+            return Err(DataError::unusable(self.name, reason));
+        }
+        self.labels.extend(other.labels);
+        Ok(self)
+    }
+
     /// Whether the parts fit together: at least one row, every value finite, one label a row, every
     /// label below the number of classes, no class name twice.
     pub fn check(&self) -> Result<(), DataError> {
@@ -314,6 +338,20 @@ mod tests {
         assert_eq!(
             reason(|d| d.classes[1] = "cat".into()),
             "three: the class name `cat` occurs twice"
+        );
+    }
+
+    #[test]
+    fn joined_sets_keep_their_order() {
+        let all = dataset().concat(dataset().select(&[2])).unwrap();
+        all.check().unwrap();
+        assert_eq!(all, dataset().select(&[0, 1, 2, 2]));
+        let mut other = dataset();
+        other.samples = Samples::Features(Array2::zeros((3, 5)));
+        let message = dataset().concat(other).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "three: cannot be joined with three, which has another number of features"
         );
     }
 

@@ -23,6 +23,28 @@ pub enum DataError {
         /// The field or position, what was expected and what was found.
         reason: String,
     },
+    /// A file of a registered data set is not in the data directory.
+    #[error(
+        "{name}: {} is missing; `transduct data fetch {name}` gets it, and --data or TRANSDUCT_DATA \
+         name another data directory",
+        path.display()
+    )]
+    Missing {
+        /// The data set.
+        name: &'static str,
+        /// Where the file was looked for.
+        path: PathBuf,
+    },
+    /// No address gave a file of a registered data set.
+    #[error("{name} could not be fetched ({reasons}); by hand: {by_hand}")]
+    Fetch {
+        /// The data set.
+        name: &'static str,
+        /// Every address with its reason.
+        reasons: String,
+        /// What to do instead.
+        by_hand: &'static str,
+    },
     /// The content is well formed but cannot be used as asked.
     #[error("{name}: {reason}")]
     Unusable {

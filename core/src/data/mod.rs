@@ -5,8 +5,15 @@
 use ndarray::{Array2, Array4, Axis};
 
 pub mod classes;
+#[cfg(feature = "files")]
+mod digest;
+#[cfg(feature = "files")]
+mod dir;
 mod domain;
+pub mod embedded;
 mod error;
+#[cfg(feature = "files")]
+pub mod fetch;
 #[cfg(feature = "files")]
 pub mod folder;
 mod framing;
@@ -14,11 +21,14 @@ pub mod idx;
 pub mod mat;
 pub mod normalise;
 pub mod npy;
+mod optdigits;
 mod pair;
 mod protocol;
 mod raw;
 #[cfg(feature = "files")]
 pub mod read;
+#[cfg(feature = "files")]
+pub mod registry;
 pub mod resize;
 pub mod split;
 pub mod svmlight;
@@ -28,6 +38,8 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "files")]
+pub use dir::DataDir;
 pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
 pub use framing::{Channels, Framing};
