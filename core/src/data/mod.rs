@@ -13,9 +13,9 @@ mod domain;
 pub mod embedded;
 mod error;
 #[cfg(feature = "files")]
-pub mod folder;
-#[cfg(feature = "files")]
 pub mod fetch;
+#[cfg(feature = "files")]
+pub mod folder;
 mod framing;
 pub mod idx;
 pub mod mat;
