@@ -16,6 +16,9 @@ use transduct_core::{
     rng,
 };
 
+#[global_allocator]
+static ALLOCATOR: transduct_core::memory::Recycler = transduct_core::memory::Recycler::new();
+
 const BATCH: usize = 64;
 const CLASSES: usize = 10;
 

@@ -7,6 +7,7 @@ pub mod device;
 mod error;
 mod input;
 pub mod layer;
+pub mod memory;
 mod method;
 pub mod ops;
 pub mod optim;
