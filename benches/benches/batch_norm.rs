@@ -29,9 +29,8 @@ fn normalisations(c: &mut Criterion) {
     group.sample_size(20);
     for (size, channels) in [(32, 16), (16, 32), (8, 64)] {
         let shape = (BATCH * size * size, channels);
-        let tensor = |seed| -> Matrix<Cpu> {
-            dev.tensor_from_vec(numbers(shape.0 * shape.1, seed), shape)
-        };
+        let tensor =
+            |seed| -> Matrix<Cpu> { dev.tensor_from_vec(numbers(shape.0 * shape.1, seed), shape) };
         let (x, residual) = (tensor(1), tensor(2));
         let norm = BatchNorm {
             scale: dev.ones_like(&(channels,)),

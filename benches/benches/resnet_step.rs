@@ -30,7 +30,8 @@ fn resnet_step(c: &mut Criterion) {
     let head = Head::new(&dev, (backbone.features(), CLASSES), &Default::default(), &mut init)
         .expect("built");
     let parts = Parts { dev: &dev, backbone, head, classes: CLASSES, rng: &mut init };
-    let mut method: Box<dyn Method<Cpu>> = build_method("dann", parts, &Value::Null).expect("built");
+    let mut method: Box<dyn Method<Cpu>> =
+        build_method("dann", parts, &Value::Null).expect("built");
     let mut optimiser = Optimiser::new(Sgd::default(), 1e-3, method.parameters());
 
     let images = |seed| {
@@ -41,8 +42,7 @@ fn resnet_step(c: &mut Criterion) {
     let mut random = rng(0, Stream::Step);
     c.bench_function("dann/resnet-20/64+64x32x32", |b| {
         b.iter(|| {
-            let mut step =
-                Step { progress: 0.5, rng: &mut random, optimiser: &mut optimiser };
+            let mut step = Step { progress: 0.5, rng: &mut random, optimiser: &mut optimiser };
             let source = Labelled { x: &x_s, y: &y };
             black_box(method.step(source, Unlabelled { x: &x_t }, &mut step).expect("a step"))
         });

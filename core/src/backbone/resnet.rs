@@ -194,20 +194,17 @@ impl<D: Dev> Block<D> {
         ConvNorm::new(dev, names, 1, (c_in, c_out), stride, Activation::Identity, rng).map(Some)
     }
 
-    fn forward<T: Tape<f32, D>>(
-        &self,
-        x: Maps<D, T>,
-        pass: &mut Pass<'_>,
-    ) -> Result<Maps<D, T>> {
+    fn forward<T: Tape<f32, D>>(&self, x: Maps<D, T>, pass: &mut Pass<'_>) -> Result<Maps<D, T>> {
         let shortcut = x.retaped::<T>();
         let mut residual = Some(match &self.projection {
             Some(projection) => projection.forward(shortcut, None, pass)?,
             None => shortcut,
         });
         let last = self.chain.len() - 1;
-        self.chain.iter().enumerate().try_fold(x, |x, (i, layer)| {
-            layer.forward(x, residual.take_if(|_| i == last), pass)
-        })
+        self.chain
+            .iter()
+            .enumerate()
+            .try_fold(x, |x, (i, layer)| layer.forward(x, residual.take_if(|_| i == last), pass))
     }
 
     fn parameters(&self) -> impl Iterator<Item = Parameter<D>> {
@@ -327,8 +324,7 @@ mod tests {
         let input = shape(3, 8, 8);
         let net = network(input, 8, 4).unwrap();
         let x = batch(input, 64, 1);
-        let trained =
-            || net.forward_train(&x, &mut rng(0, Stream::Step)).unwrap().as_vec();
+        let trained = || net.forward_train(&x, &mut rng(0, Stream::Step)).unwrap().as_vec();
         for _ in 0..150 {
             trained();
         }

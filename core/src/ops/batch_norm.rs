@@ -345,8 +345,8 @@ mod tests {
     /// x, γ, β, r: x around 3, γ around 1.
     fn inputs(case: &Case) -> [Vec<f32>; 4] {
         let (n, c) = case.shape;
-        let mut all = [(n * c, 0), (c, 1), (c, 2), (n * c, 3)]
-            .map(|(len, i)| values(len, case.seed + i));
+        let mut all =
+            [(n * c, 0), (c, 1), (c, 2), (n * c, 3)].map(|(len, i)| values(len, case.seed + i));
         all[0].iter_mut().for_each(|x| *x += 3.0);
         all[1].iter_mut().for_each(|g| *g = 1.0 + *g / 2.0);
         all
@@ -365,11 +365,13 @@ mod tests {
     ) -> Result<Normalised<Cpu, Tape>>;
 
     const EVAL: Run = |x, norm, residual| {
-        let [mean, var] = given(x.shape().1).map(|v| crate::cpu().tensor_from_vec(v.clone(), (v.len(),)));
+        let [mean, var] =
+            given(x.shape().1).map(|v| crate::cpu().tensor_from_vec(v.clone(), (v.len(),)));
         Ok((batch_norm_eval(x, norm, mean.clone(), var.clone(), residual)?, mean, var))
     };
     const COMPOSED_EVAL: Run = |x, norm, residual| {
-        let [mean, var] = given(x.shape().1).map(|v| crate::cpu().tensor_from_vec(v.clone(), (v.len(),)));
+        let [mean, var] =
+            given(x.shape().1).map(|v| crate::cpu().tensor_from_vec(v.clone(), (v.len(),)));
         Ok((composed_eval(x, norm, mean.clone(), var.clone(), residual)?, mean, var))
     };
 

@@ -106,7 +106,8 @@ impl Conv2dKernel for Cpu {
         let isa = Isa::best();
 
         // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?.split_tape();
+        let (x, mut tape) =
+            x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?.split_tape();
         let filter = filter.try_reshape_like(&(kh, kw, i, c_out)).map_err(Error::device)?;
         let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
         {
@@ -242,8 +243,7 @@ mod tests {
         let x = dev.tensor_from_vec(x, case.x);
         let filter = dev.tensor_from_vec(filter, case.filter);
         let bias = dev.tensor_from_vec(bias, (case.filter.3,));
-        let y =
-            run(x.leaky_trace(), filter.clone(), Some(bias.clone()), case.config).unwrap();
+        let y = run(x.leaky_trace(), filter.clone(), Some(bias.clone()), case.config).unwrap();
         let r = dev.tensor_from_vec(values(y.shape().num_elements(), case.seed + 9), *y.shape());
         let out = y.as_vec();
         let grads = (y * r).sum().backward();

@@ -46,7 +46,8 @@ pub(crate) fn assert_gradient(
 #[track_caller]
 pub(crate) fn assert_same_on_any_threads(f: impl Fn() -> Vec<Vec<f32>> + Sync) {
     let on = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(&f);
-    let bits = |all: Vec<Vec<f32>>| -> Vec<u32> { all.concat().iter().map(|x| x.to_bits()).collect() };
+    let bits =
+        |all: Vec<Vec<f32>>| -> Vec<u32> { all.concat().iter().map(|x| x.to_bits()).collect() };
     let one = bits(on(1));
     assert_eq!(one, bits(on(2)));
     assert_eq!(one, bits(on(5)));

@@ -41,7 +41,8 @@ pub(crate) fn moments(isa: Isa, x: &[f32], c: usize) -> Moments {
         for j in 0..c {
             let first = f64::from(sums.first[j]);
             let delta = f64::from(shift[j]) + first / m - mean[j];
-            square[j] += f64::from(sums.second[j]) - first * first / m + delta * delta * rows * m / total;
+            square[j] +=
+                f64::from(sums.second[j]) - first * first / m + delta * delta * rows * m / total;
             mean[j] += delta * m / total;
         }
         rows = total;
@@ -175,8 +176,11 @@ fn columns(len: usize, c: usize, lanes: usize) -> impl Iterator<Item = Column> {
     let rows = (BLOCK / c).max(1);
     (0..len / c).step_by(rows).flat_map(move |row| {
         let rows = rows.min(len / c - row);
-        (0..c).step_by(lanes).map(move |channel| {
-            Column { start: row * c + channel, rows, channel, lanes: lanes.min(c - channel) }
+        (0..c).step_by(lanes).map(move |channel| Column {
+            start: row * c + channel,
+            rows,
+            channel,
+            lanes: lanes.min(c - channel),
         })
     })
 }
@@ -380,5 +384,42 @@ unsafe fn add_to<S: Simd>(s: S, sums: &mut [f32], channel: usize, lanes: usize, 
     unsafe {
         let old = load(s, sums, channel, lanes);
         store(s, sums, channel, lanes, s.add(old, sum));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, values};
+
+    /// Channels that fill registers, that do not, and more rows than a block holds.
+    const SHAPES: [(usize, usize); 6] =
+        [(2, 1), (7, 3), (700, 16), (333, 64), (2500, 10), (9, 300)];
+
+    #[test]
+    fn every_instruction_set_gives_the_same() {
+        for (rows, c) in SHAPES {
+            let [x, dy, residual] = [1, 2, 3].map(|seed| values(rows * c, seed));
+            let [scale, shift] = [4, 5].map(|seed| values(c, seed));
+            let results = Isa::available().into_iter().map(|isa| {
+                let Moments { mean, var } = moments(isa, &x, c);
+                let mut y = vec![f32::NAN; x.len()];
+                let residual = Some(&residual[..]);
+                Normalise { x: &x, scale: &scale, shift: &shift, residual, relu: true }
+                    .forward(isa, &mut y);
+                let of = Backward { x: &x, mean: &mean, dy: &dy, relu: Some(&y) };
+                let Sums { first, second } = of.sums(isa);
+                let (mut dx, mut dr) = (vec![1.0; x.len()], vec![2.0; x.len()]);
+                let coefficients = InputGrad { slope: &scale, curve: &shift, offset: &var };
+                of.input_grad(isa, coefficients, &mut dx, Some(&mut dr));
+                [mean.clone(), var.clone(), y.clone(), first, second, dx, dr]
+            });
+            let results: Vec<_> = results.collect();
+            for other in &results[1..] {
+                for (a, b) in other.iter().zip(&results[0]) {
+                    assert_close("result", a, b, 1e-5);
+                }
+            }
+        }
     }
 }

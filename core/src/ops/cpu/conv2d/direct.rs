@@ -127,7 +127,8 @@ pub(super) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], d
                     for j in (rx..d.kw).step_by(s) {
                         let (up, left) = ((i - ry) / s, (j - rx) / s);
                         runs.push(Run {
-                            input: (padded.top + qy - up) * row + (padded.left + qx - left) * d.c_out,
+                            input: (padded.top + qy - up) * row
+                                + (padded.left + qx - left) * d.c_out,
                             filter_row: (i * d.kw + j) * co,
                             len: co,
                         });
@@ -177,7 +178,8 @@ fn run(
     let n = src.len() / padded.sample_len();
     let per_piece = parallel::rows_per_piece(n, 1, 32);
     let dst_len = dst.len() / n;
-    let pieces = dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * padded.sample_len()));
+    let pieces =
+        dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * padded.sample_len()));
     parallel::for_each(pieces.collect(), |_, (dst, src)| {
         let mut scratch = padded.scratch(1);
         for (dst, src) in dst.chunks_exact_mut(dst_len).zip(src.chunks_exact(padded.sample_len())) {
@@ -253,7 +255,8 @@ impl PassKernel<'_> {
         let src_at = src_start + row * src_row + col * src_col;
         let dst_at = dst_start + row * dst_row + col * dst_col + panel * panels.width;
         let cols = (panels.cols - panel * panels.width).min(panels.width);
-        let filter = &panels.data[(pass.group * panels.count + panel) * panels.rows * panels.width..];
+        let filter =
+            &panels.data[(pass.group * panels.count + panel) * panels.rows * panels.width..];
 
         let mut acc = [[s.zero(); N]; T];
         if let Some(bias) = self.bias {

@@ -29,7 +29,11 @@ pub(super) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &
     let sums = parallel::map(pieces, |_, (x, dy)| {
         let mut sums = Buffer::zeroed(d.groups * panels * rows * width);
         let mut scratch = padded.scratch(1);
-        let mut wide = Buffer::zeroed(if co == panels * width { 0 } else { oh * ow * d.groups * panels * width });
+        let mut wide = Buffer::zeroed(if co == panels * width {
+            0
+        } else {
+            oh * ow * d.groups * panels * width
+        });
         for (x, dy) in x.chunks_exact(padded.sample_len()).zip(dy.chunks_exact(oh * ow * d.c_out)) {
             let x = padded.fill(x, &mut scratch);
             let dy = widen(dy, co, panels * width, &mut wide);

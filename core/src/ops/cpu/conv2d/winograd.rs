@@ -196,7 +196,13 @@ fn panel_registers<S: Simd>(c_out: usize) -> usize {
 /// Where the numbers of one point, row (input channel) and register of output channels lie: as
 /// `[point][panel][row][column]`, what a register tile reads in one sweep.
 #[inline(always)]
-fn filter_at<S: Simd>(point: usize, row: usize, register: usize, c_in: usize, c_out: usize) -> usize {
+fn filter_at<S: Simd>(
+    point: usize,
+    row: usize,
+    register: usize,
+    c_in: usize,
+    c_out: usize,
+) -> usize {
     let n = panel_registers::<S>(c_out);
     ((point * (c_out / (n * S::LANES)) + register / n) * c_in + row) * n * S::LANES
         + register % n * S::LANES
@@ -532,8 +538,7 @@ impl FilterSums<'_> {
                             }
                         }
                         for _ in 0..count {
-                            let g_row: [S::F; N] =
-                                from_fn(|v| s.load(g.add(v * TILES * S::LANES)));
+                            let g_row: [S::F; N] = from_fn(|v| s.load(g.add(v * TILES * S::LANES)));
                             for (r, acc) in acc.iter_mut().enumerate().take(r_len) {
                                 let x = s.splat(*x.add(r));
                                 for v in 0..N {
@@ -593,14 +598,7 @@ fn a_back_1d<S: Simd>(s: S, y: [S::F; 4]) -> [S::F; 6] {
     let (even, odd) = (s.add(y[0], y[2]), s.add(y[1], y[3]));
     let even_2 = s.mul_add(s.splat(4.0), y[2], y[0]);
     let odd_2 = s.mul_add(s.splat(8.0), y[3], s.add(y[1], y[1]));
-    [
-        y[0],
-        s.add(even, odd),
-        s.sub(even, odd),
-        s.add(even_2, odd_2),
-        s.sub(even_2, odd_2),
-        y[3],
-    ]
+    [y[0], s.add(even, odd), s.sub(even, odd), s.add(even_2, odd_2), s.sub(even_2, odd_2), y[3]]
 }
 
 /// `G g`
