@@ -11,9 +11,6 @@ use transduct_core::{
     ops::{Activation, BatchNorm, batch_norm, batch_norm_train},
 };
 
-#[global_allocator]
-static ALLOCATOR: transduct_core::memory::Recycler = transduct_core::memory::Recycler::new();
-
 const BATCH: usize = 128;
 
 type Taped = Matrix<Cpu, OwnedTape<f32, Cpu>>;

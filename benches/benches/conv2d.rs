@@ -10,9 +10,6 @@ use transduct_core::{
     ops::{Conv2d, conv2d},
 };
 
-#[global_allocator]
-static ALLOCATOR: transduct_core::memory::Recycler = transduct_core::memory::Recycler::new();
-
 const BATCH: usize = 128;
 
 /// Size, channels in and out, kernel, stride.

@@ -2,6 +2,9 @@
 //! checkpoints and devices.
 
 pub mod backbone;
+pub mod batch;
+pub mod check;
+pub mod checkpoint;
 pub mod data;
 pub mod device;
 mod error;
@@ -9,12 +12,15 @@ mod input;
 pub mod layer;
 pub mod memory;
 mod method;
+pub mod model;
 pub mod ops;
 pub mod optim;
 mod parameter;
 mod pass;
 mod rng;
+pub mod schedule;
 pub mod suggest;
+pub mod tensors;
 
 #[cfg(feature = "cuda")]
 pub use device::cuda;

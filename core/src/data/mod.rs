@@ -4,8 +4,48 @@
 
 use ndarray::{Array2, Array4, Axis};
 
+pub mod classes;
+#[cfg(feature = "files")]
+mod digest;
+#[cfg(feature = "files")]
+mod dir;
+mod domain;
+pub mod embedded;
 mod error;
+#[cfg(feature = "files")]
+pub mod fetch;
+#[cfg(feature = "files")]
+pub mod folder;
+mod framing;
+pub mod idx;
+pub mod mat;
+pub mod normalise;
+pub mod npy;
+mod optdigits;
+mod pair;
+mod protocol;
+mod raw;
+#[cfg(feature = "files")]
+pub mod read;
+#[cfg(feature = "files")]
+pub mod registry;
+pub mod resize;
+pub mod split;
+pub mod svmlight;
+pub mod synthetic;
+#[cfg(feature = "files")]
+pub mod table;
+#[cfg(test)]
+mod testing;
+
+#[cfg(feature = "files")]
+pub use dir::DataDir;
+pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
 pub use error::DataError;
+pub use framing::{Channels, Framing};
+pub use pair::DomainPair;
+pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
+pub use split::Split;
 
 /// The rows of a data set, without labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,4 +99,11 @@ pub struct Dataset {
     pub labels: Vec<usize>,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+/// The name of a data set that lies at `path`: the last part of it, without an extension.
+#[cfg(feature = "files")]
+fn name_of(path: &std::path::Path) -> String {
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -58,6 +58,7 @@ pub trait Kernels:
     + global_avg_pool::GlobalAvgPoolKernel
     + linear::LinearKernel
     + max_pool2d::MaxPool2dKernel
+    + reverse_gradient::ReverseGradientKernel
     + split_rows::SplitRowsKernel
 {
 }
@@ -72,6 +73,7 @@ impl<D> Kernels for D where
         + global_avg_pool::GlobalAvgPoolKernel
         + linear::LinearKernel
         + max_pool2d::MaxPool2dKernel
+        + reverse_gradient::ReverseGradientKernel
         + split_rows::SplitRowsKernel
 {
 }

@@ -16,15 +16,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const ALIGN: usize = 64;
 
 /// Element types for which every bit pattern is a value.
-pub(crate) trait Element: Copy + sealed::Sealed {}
-impl Element for f32 {}
-impl Element for u8 {}
-
-mod sealed {
-    pub(crate) trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for u8 {}
-}
+///
+/// # Safety
+/// Zero bytes, and the bytes of any other element type, are a value of this type.
+pub(crate) unsafe trait Element: Copy {}
+// SAFETY: every bit pattern is a number.
+unsafe impl Element for f32 {}
+// SAFETY: every bit pattern is a number.
+unsafe impl Element for u8 {}
 
 /// `len` elements at an address that is a multiple of 64; goes back to the pool when dropped.
 pub(crate) struct Buffer<T: Element> {

@@ -6,12 +6,13 @@
 //! - `simd`: one source for all instruction sets;
 //! - `parallel`: threads, with results that do not depend on their number;
 //! - `slices`: a dfdx tensor's elements without a copy;
-//! - `buffer`: memory that is used again in the next step;
-//! - `conv2d`, `batch_norm`, `pool2d`: the kernels of the operations of those names.
+//! - `buffer`: memory that is used again in the next step.
 
 pub(crate) mod batch_norm;
 pub(crate) mod buffer;
 pub(crate) mod conv2d;
+pub(crate) mod conv_relu_pool;
+pub(crate) mod gemm;
 pub(crate) mod parallel;
 pub(crate) mod pool2d;
 pub(crate) mod simd;

@@ -1,0 +1,219 @@
+//! NumPy's `.npy` (one array) and `.npz` (a zip archive of them).
+//!
+//! NumPy, "numpy.lib.format", format versions 1.0 to 3.0. Every integer and float type but
+//! `float16` is read, and `bool` as 0 and 1, in either byte order and either memory order.
+//!
+//! The header is a Python literal in full generality only on paper: NumPy writes a dictionary of
+//! three keys, and that is what is parsed here. A general literal parser in front of untrusted
+//! files would have to be fenced against deep nesting.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayD, Dimension, Ix1, Ix2, Ix4, IxDyn, ShapeBuilder};
+
+use super::{DataError, Samples};
+
+mod element;
+mod header;
+
+use element::Element;
+use header::{Header, Kind};
+
+/// Parses feature vectors `(n, d)`. `path` serves the messages only, here and below.
+///
+/// Errors: another format, another rank, an element type that is no number, fewer or more
+/// elements than the header promises.
+pub fn parse_features(bytes: &[u8], path: &Path) -> Result<Array2<f32>, DataError> {
+    let array: ArrayD<f32> = parse(bytes, path)?;
+    let shape = array.shape().to_vec();
+    array.into_dimensionality::<Ix2>().map_err(|_| {
+        DataError::malformed(
+            path,
+            format!(
+                "the array has rank {}, shape {shape:?}: expected one row per sample, (n, d)",
+                shape.len()
+            ),
+        )
+    })
+}
+
+/// Parses feature vectors `(n, d)` or images `(n, c, h, w)`, c = 1 or 3.
+///
+/// Images of bytes are divided by 255, since an image in [`Samples`] lies in [0, 1]; every other
+/// value stays as it is stored.
+///
+/// Errors: as [`parse_features`].
+pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {
+    let (header, _) = Header::parse(bytes).map_err(|e| DataError::malformed(path, e))?;
+    let hint = match header.shape[..] {
+        [_, 1 | 3, _, _] => {
+            let mut x = parse::<f32>(bytes, path)?
+                .into_dimensionality::<Ix4>()
+                .map_err(|e| DataError::malformed(path, e.to_string()))?;
+            if header.kind == Kind::U8 {
+                x.mapv_inplace(|v| v / 255.0);
+            }
+            return Ok(Samples::Images(x));
+        }
+        [_, _] => return parse_features(bytes, path).map(Samples::Features),
+        [_, _, _, 1 | 3] => ": the channels come second, not last",
+        [_, _, _] => "; images of one channel are (n, 1, h, w)",
+        _ => "",
+    };
+    Err(DataError::malformed(
+        path,
+        format!(
+            "the array has rank {}, shape {:?}: expected one row per sample, (n, d), or images \
+             (n, c, h, w) with c = 1 or 3{hint}",
+            header.shape.len(),
+            header.shape
+        ),
+    ))
+}
+
+/// Parses integer labels `(n,)`. Floats that are whole numbers are taken.
+pub fn parse_labels(bytes: &[u8], path: &Path) -> Result<Vec<i64>, DataError> {
+    let array: ArrayD<i64> = parse(bytes, path)?;
+    let shape = array.shape().to_vec();
+    let labels = array.into_dimensionality::<Ix1>().map_err(|_| {
+        DataError::malformed(
+            path,
+            format!(
+                "the array has rank {}, shape {shape:?}: expected one label per sample, (n,)",
+                shape.len()
+            ),
+        )
+    })?;
+    Ok(labels.to_vec())
+}
+
+/// Parses one array of any rank into row-major order.
+fn parse<T: Element>(bytes: &[u8], path: &Path) -> Result<ArrayD<T>, DataError> {
+    array(bytes).map_err(|reason| DataError::malformed(path, reason))
+}
+
+fn array<T: Element>(bytes: &[u8]) -> Result<ArrayD<T>, String> {
+    let (Header { kind, big_endian, fortran, shape }, data) = Header::parse(bytes)?;
+    let dim = IxDyn(&shape);
+    let n_bytes = dim.size_checked().and_then(|n| n.checked_mul(kind.width()));
+    if n_bytes != Some(data.len()) {
+        return Err(format!(
+            "the header promises an array {shape:?} of {} bytes an element, and {} bytes follow",
+            kind.width(),
+            data.len()
+        ));
+    }
+    let values = element::decode::<T>(data, kind, big_endian)?;
+    // A length of zero beside huge ones passes the product above and not ndarray's own check.
+    let array = ArrayD::from_shape_vec(dim.set_f(fortran), values)
+        .map_err(|e| format!("the shape {shape:?} cannot be used: {e}"))?;
+    Ok(if fortran { array.as_standard_layout().into_owned() } else { array })
+}
+
+#[cfg(feature = "files")]
+mod files {
+    use std::io::Cursor;
+
+    use zip::ZipArchive;
+    use zip::result::ZipError;
+
+    use super::*;
+    use crate::data::raw;
+
+    /// [`parse_features`] on a file.
+    pub fn read_features(path: &Path) -> Result<Array2<f32>, DataError> {
+        parse_features(&raw::read(path)?, path)
+    }
+
+    /// [`parse_samples`] on a file.
+    pub fn read_samples(path: &Path) -> Result<Samples, DataError> {
+        parse_samples(&raw::read(path)?, path)
+    }
+
+    /// [`parse_labels`] on a file.
+    pub fn read_labels(path: &Path) -> Result<Vec<i64>, DataError> {
+        parse_labels(&raw::read(path)?, path)
+    }
+
+    /// Every array of numbers in an `.npz` file with its name, in the file's order. Arrays of
+    /// other types (text, objects) are left out; [`get_npz`] says so when one is asked for.
+    pub fn read_npz(path: &Path) -> Result<Vec<(String, ArrayD<f64>)>, DataError> {
+        parse_npz(&raw::read(path)?, path)
+    }
+
+    /// [`read_npz`] on bytes.
+    pub fn parse_npz(bytes: &[u8], path: &Path) -> Result<Vec<(String, ArrayD<f64>)>, DataError> {
+        let mut archive = open(bytes, path)?;
+        let mut arrays = Vec::new();
+        for index in 0..archive.len() {
+            let (name, npy) = unpack(archive.by_index(index), path)?;
+            if !npy.starts_with(header::MAGIC) || header::is_not_numeric(&npy) {
+                continue;
+            }
+            let array = parse(&npy, path).map_err(|e| within(&name, e, path))?;
+            arrays.push((name, array));
+        }
+        Ok(arrays)
+    }
+
+    /// The array `name` of an `.npz` file. The error lists the names that there are.
+    pub fn get_npz(path: &Path, name: &str) -> Result<ArrayD<f64>, DataError> {
+        parse(&npz_entry(&raw::read(path)?, path, name)?, path).map_err(|e| within(name, e, path))
+    }
+
+    /// The samples `name` of an `.npz` file, as [`parse_samples`] takes them.
+    pub fn get_npz_samples(path: &Path, name: &str) -> Result<Samples, DataError> {
+        parse_samples(&npz_entry(&raw::read(path)?, path, name)?, path)
+            .map_err(|e| within(name, e, path))
+    }
+
+    /// The `.npy` file behind `name`.
+    fn npz_entry(bytes: &[u8], path: &Path, name: &str) -> Result<Vec<u8>, DataError> {
+        let mut archive = open(bytes, path)?;
+        let file_name = format!("{name}.npy");
+        let Some(index) = archive.index_for_name(&file_name) else {
+            let names: Vec<&str> = archive.file_names().map(array_name).collect();
+            return Err(DataError::malformed(
+                path,
+                format!("no array `{name}`; the file has: {}", names.join(", ")),
+            ));
+        };
+        Ok(unpack(archive.by_index(index), path)?.1)
+    }
+
+    fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<ZipArchive<Cursor<&'a [u8]>>, DataError> {
+        ZipArchive::new(Cursor::new(bytes))
+            .map_err(|e| DataError::malformed(path, format!("not an .npz archive: {e}")))
+    }
+
+    fn unpack(
+        entry: Result<zip::read::ZipFile<'_, Cursor<&[u8]>>, ZipError>,
+        path: &Path,
+    ) -> Result<(String, Vec<u8>), DataError> {
+        let entry = entry.map_err(|e| DataError::malformed(path, e.to_string()))?;
+        let name = array_name(entry.name()).to_owned();
+        match raw::unpack(entry) {
+            Ok(npy) => Ok((name, npy)),
+            Err(e) => Err(DataError::malformed(path, format!("array `{name}` is damaged: {e}"))),
+        }
+    }
+
+    fn array_name(file_name: &str) -> &str {
+        file_name.strip_suffix(".npy").unwrap_or(file_name)
+    }
+
+    /// Says in which array of the archive `error` arose.
+    fn within(name: &str, error: DataError, path: &Path) -> DataError {
+        match error {
+            DataError::Malformed { reason, .. } => {
+                DataError::malformed(path, format!("array `{name}`: {reason}"))
+            }
+            other => other,
+        }
+    }
+}
+#[cfg(feature = "files")]
+pub use files::*;
+
+#[cfg(test)]
+mod tests;
