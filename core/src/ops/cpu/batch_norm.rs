@@ -203,17 +203,14 @@ impl Kernel for MomentSums<'_> {
             unsafe {
                 let shift = s.load_head(self.shift.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                let mut row = 0;
-                while row < rows {
-                    let several = if row + 4 <= rows { 4 } else { 1 };
+                for row in (0..rows).step_by(4) {
                     for i in 0..4 {
-                        if i < several {
+                        if row + i < rows {
                             let d = s.sub(load(s, self.x, start + (row + i) * c, lanes), shift);
                             first[i] = s.add(first[i], d);
                             second[i] = s.mul_add(d, d, second[i]);
                         }
                     }
-                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);
@@ -271,11 +268,9 @@ impl Kernel for GradSums<'_> {
             unsafe {
                 let mean = s.load_head(self.of.mean.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                let mut row = 0;
-                while row < rows {
-                    let several = if row + 4 <= rows { 4 } else { 1 };
+                for row in (0..rows).step_by(4) {
                     for i in 0..4 {
-                        if i < several {
+                        if row + i < rows {
                             let at = start + (row + i) * c;
                             let g = after_relu(s, &self.of, at, lanes);
                             let x = s.sub(load(s, self.of.x, at, lanes), mean);
@@ -283,7 +278,6 @@ impl Kernel for GradSums<'_> {
                             second[i] = s.mul_add(g, x, second[i]);
                         }
                     }
-                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);
