@@ -54,6 +54,9 @@ pub struct StepMeans {
     pub rate: f64,
     /// The loss terms as they entered the sum, `total` first.
     pub losses: Named<f64>,
+    /// The norm of the gradients before clipping, when they are clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
 }
 
 /// What an evaluation found.

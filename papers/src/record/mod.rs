@@ -4,10 +4,11 @@
 //! DIR/config.toml                        the full configuration, every default written out
 //! DIR/run.json                           RunRecord: data, classes, program, device
 //! DIR/samples.npz                        SampleImages, for images only
-//! DIR/results.json, results.csv          Results, and the summary table
+//! DIR/results.json, results.csv          the summary of the report
 //! DIR/report.html
 //! DIR/<method>/seed-<n>/metrics.jsonl    one Line a line; no wall time, so that it can be compared
-//! DIR/<method>/seed-<n>/checkpoint.*     to resume
+//! DIR/<method>/seed-<n>/checkpoint.safetensors       to resume
+//! DIR/<method>/seed-<n>/spent.json       the time spent until the checkpoint
 //! DIR/<method>/seed-<n>/model-<choice>.safetensors   choice: final, oracle or a validator
 //! DIR/<method>/seed-<n>/outputs.npz      ModelOutputs of the final model
 //! DIR/<method>/seed-<n>/done.json        Done: there only when this part is finished
@@ -105,9 +106,14 @@ impl PartDir {
         self.0.join("metrics.jsonl")
     }
 
-    /// `checkpoint`, the stem of the two files of a checkpoint.
+    /// `checkpoint.safetensors`.
     pub fn checkpoint(&self) -> PathBuf {
-        self.0.join("checkpoint")
+        self.0.join("checkpoint.safetensors")
+    }
+
+    /// `spent.json`.
+    pub fn spent(&self) -> PathBuf {
+        self.0.join("spent.json")
     }
 
     /// `model-<choice>.safetensors`; the choice is [`FINAL`], [`ORACLE`] or a validator.
@@ -217,26 +223,6 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Everything that the parts of a run came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Results {
-    /// One a method, in the run's order.
-    pub methods: Vec<MethodResults>,
-}
-
-/// The seeds of one method.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MethodResults {
-    /// The method.
-    pub method: String,
-    /// The finished seeds, in the run's order.
-    pub finished: Vec<(u64, Done)>,
-    /// The failed seeds.
-    pub failed: Vec<(u64, Failure)>,
-    /// The seeds that have not been started or not been finished.
-    pub missing: Vec<u64>,
-}
-
 impl RunRecord {
     /// Reads `run.json`.
     ///
@@ -257,45 +243,11 @@ impl RunRecord {
     }
 }
 
-impl Results {
-    /// Reads what is finished in a run directory.
-    ///
-    /// # Errors
-    /// A file that is there and cannot be read.
-    pub fn read(dir: &RunDir, run: &RunRecord) -> Result<Self> {
-        let methods = run.methods.iter().map(|method| {
-            let mut results = MethodResults {
-                method: method.clone(),
-                finished: Vec::new(),
-                failed: Vec::new(),
-                missing: Vec::new(),
-            };
-            for &seed in &run.seeds {
-                let part = dir.part(method, seed);
-                if part.done().exists() {
-                    results.finished.push((seed, read_json(&part.done())?));
-                } else if part.failed().exists() {
-                    results.failed.push((seed, read_json(&part.failed())?));
-                } else {
-                    results.missing.push(seed);
-                }
-            }
-            Ok(results)
-        });
-        Ok(Self { methods: methods.collect::<Result<_>>()? })
-    }
-
-    /// Whether every method finished every seed.
-    pub fn complete(&self) -> bool {
-        self.methods.iter().all(|m| m.failed.is_empty() && m.missing.is_empty())
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
-    pub(crate) fn run_record() -> RunRecord {
+    fn run_record() -> RunRecord {
         let domain = |name: &str| DomainRecord {
             name: name.to_owned(),
             training_rows: 80,
@@ -316,35 +268,6 @@ pub(crate) mod tests {
             device: "cpu".to_owned(),
             started: "2026-11-24T07:00:00Z".to_owned(),
         }
-    }
-
-    pub(crate) fn done() -> Done {
-        Done {
-            steps: 100,
-            target_accuracy: Some(0.5),
-            source_validation_accuracy: 0.9,
-            chosen: Named(vec![(
-                "im".to_owned(),
-                Chosen { step: 50, score: 1.5, target_accuracy: Some(0.6) },
-            )]),
-            oracle: Some(OracleChoice { step: 60, target_accuracy: 0.7 }),
-            seconds: 1.5,
-        }
-    }
-
-    #[test]
-    fn results_tell_finished_failed_and_missing_apart() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = RunDir::new(temp.path());
-        let run = run_record();
-        let failure = Failure { message: "the loss is NaN".to_owned() };
-        write_json(&dir.part("dann", 1).failed(), &failure).unwrap();
-        write_json(&dir.part("dann", 0).done(), &done()).unwrap();
-        let results = Results::read(&dir, &run).unwrap();
-        assert_eq!(results.methods[0].missing, [0, 1]);
-        assert_eq!(results.methods[1].finished, [(0, done())]);
-        assert_eq!(results.methods[1].failed, [(1, failure)]);
-        assert!(!results.complete());
     }
 
     #[test]

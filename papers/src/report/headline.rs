@@ -34,7 +34,7 @@ impl Headline {
         let reference = summary.method(SOURCE_ONLY).and_then(|m| m.target_accuracy);
         let (Some(difference), Some(reference)) = (&method.difference, reference) else {
             return Self {
-                title: format!("{} is right on {accuracy} % of the target", method.method),
+                title: format!("{} is right on {accuracy}\u{a0}% of the target", method.method),
                 basis: format!("No finished source-only run to compare with. {pick}"),
             };
         };
@@ -45,19 +45,21 @@ impl Headline {
         let Some([low, high]) = difference.interval else {
             return Self {
                 title: format!(
-                    "Target accuracy on one seed: {reference} % source-only, {accuracy} % with {name}"
+                    "Target accuracy: {reference}\u{a0}% source-only, {accuracy}\u{a0}% with {name}, on too \
+                     few seeds to be sure"
                 ),
                 basis: format!(
-                    "{change} points. One seed says nothing about chance: run three or more for an \
-                     interval. {pick}"
+                    "{change} points on the one seed that both finished; an interval needs two or \
+                     more. {pick}"
                 ),
             };
         };
-        let interval = format!("95 % interval {} to {}", points(low), points(high));
+        let interval = format!("95\u{a0}% interval {} to {}", points(low), points(high));
         if !difference.excludes_zero() {
             return Self {
                 title: format!(
-                    "No certain change with {name}: {reference} % source-only, {accuracy} % adapted"
+                    "No certain change of target accuracy: {reference}\u{a0}% source-only, {accuracy}\u{a0}% \
+                     with {name}"
                 ),
                 basis: format!(
                     "The paired difference over {n} seeds is {change} points, and its {interval} \
@@ -65,9 +67,11 @@ impl Headline {
                 ),
             };
         }
-        let verb = if difference.mean > 0.0 { "lifts" } else { "lowers" };
+        let verb = if difference.mean > 0.0 { "rises" } else { "falls" };
         Self {
-            title: format!("{name} {verb} target accuracy from {reference} % to {accuracy} %"),
+            title: format!(
+                "Target accuracy {verb} from {reference}\u{a0}% to {accuracy}\u{a0}% with {name}"
+            ),
             basis: format!("Paired difference over {n} seeds: {change} points, {interval}. {pick}"),
         }
     }

@@ -10,6 +10,7 @@ mod page;
 mod samples;
 mod summary;
 mod table;
+mod terminal;
 mod tsne;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ use std::{
 
 pub use headline::Headline;
 pub use summary::{MethodSummary, SOURCE_ONLY, SeedState, SeedSummary, Summary};
-pub use table::terminal;
+pub use terminal::terminal;
 
 use crate::record::{RunDir, write_atomic, write_json};
 use load::Run;
@@ -40,6 +41,14 @@ pub struct Written {
     pub table: PathBuf,
     /// `report.html`.
     pub report: PathBuf,
+}
+
+/// The numbers of the run in `dir`, as far as it came.
+///
+/// # Errors
+/// `run.json` is missing, malformed or of another format.
+pub fn summarise(dir: &Path) -> anyhow::Result<Summary> {
+    Ok(Summary::of(&Run::read(&RunDir::new(dir))?))
 }
 
 /// Writes `results.json`, `results.csv` and `report.html` of the run in `dir`, each atomically.

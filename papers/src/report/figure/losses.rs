@@ -82,7 +82,7 @@ fn draw(panel: &Panel) -> anyhow::Result<Figure> {
         })
         .collect();
     let alt = format!("Loss term {} over training steps: {}.", panel.title, ends.join(", "));
-    figure(&panel.title, &alt, (340, 220), |area| {
+    figure(&panel.title, &alt, (320, 210), |area| {
         let points = || panel.curves.iter().flat_map(|curve| &curve.points);
         let steps = points().map(|p| p.step).fold(0.0, f64::max);
         let y = padded(extent(points().flat_map(Point::band)).unwrap_or(0.0..1.0));
