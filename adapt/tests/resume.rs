@@ -1,7 +1,9 @@
 //! A training that was stopped and resumed ends with exactly the numbers of one that was not:
 //! every weight, every running statistic, every byte of the metrics.
 
-use std::{fs, path::Path};
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{cell::Cell, fs, path::Path};
 
 use dfdx::prelude::Cpu;
 use ndarray::{Array2, Array4};
@@ -13,7 +15,7 @@ use transduct_core::{
     checkpoint::Checkpoint,
     cpu,
     data::{Dataset, LabelledDomain, Samples, UnlabelledDomain},
-    observe::{CheckpointFile, MetricsFile, Observer, StepRecord},
+    observe::{CheckpointFile, MetricsFile, Observer, StepMeans, StepRecord},
     optim::{Adam, OptimiserConfig, Sgd},
     rng,
     schedule::Schedule,
@@ -75,7 +77,7 @@ impl Case {
         let mut record = Record { file, target: target.samples().clone() };
         let mut checkpoints = CheckpointFile::new(path);
         let mut watch = Watch { step: trainer.step(), kill };
-        let stop = std::cell::Cell::new(trainer.step());
+        let stop = Cell::new(trainer.step());
         trainer.run(&mut [&mut watch, &mut record, &mut checkpoints], &|| {
             stop.set(stop.get() + 1);
             stop.get() == interrupt
@@ -115,7 +117,7 @@ struct Record {
 }
 
 impl Observer<Cpu> for Record {
-    fn on_means(&mut self, means: &transduct_core::observe::StepMeans) -> Result<()> {
+    fn on_means(&mut self, means: &StepMeans) -> Result<()> {
         self.file.write(means)
     }
 

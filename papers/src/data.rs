@@ -106,8 +106,12 @@ impl RunData {
 
         // Pictures in folders come in any shape: they take the asked one, else the other domain's.
         let asked: Protocol = section("protocol", &Protocol::default(), &config.protocol)?;
-        complete_pictures(&mut config.source_files, &asked, target.images());
-        complete_pictures(&mut config.target_files, &asked, source.images());
+        if let Origin::Path(_) = source {
+            complete_pictures(&mut config.source_files, &asked, target.images());
+        }
+        if let Origin::Path(_) = target {
+            complete_pictures(&mut config.target_files, &asked, source.images());
+        }
 
         let split = match &source {
             Origin::Registered(Entry { parts: Parts::TrainTest { .. }, .. }) => Split::Train,

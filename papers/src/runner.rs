@@ -11,7 +11,6 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use transduct_core::{
     Dev, DeviceChoice, Error,
     checkpoint::Checkpoint,

@@ -1,11 +1,8 @@
 //! `transduct data`.
 
-use std::{
-    io::{self, IsTerminal},
-    path::PathBuf,
-};
+use std::io::{self, IsTerminal};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,7 +13,7 @@ use transduct_core::data::{
     registry::{Entry, Parts, data_set, data_sets},
 };
 
-use super::{Global, Output, Status, UsageError, output};
+use super::{Global, Output, Status, output};
 
 const EXAMPLES: &str = "\
 Examples:

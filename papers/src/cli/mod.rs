@@ -182,7 +182,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),
-        Some(Command::Summary(args)) => summary::execute(args, &global, &output),
+        Some(Command::Summary(args)) => summary::execute(args, &output),
         Some(Command::Completions(args)) => completions::execute(args),
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 /// Standard output, in the form that was asked for.
@@ -57,20 +57,23 @@ pub(crate) fn tell_error(message: &str) {
     let _ = writeln!(io::stderr(), "error: {}", message.replace('\n', " "));
 }
 
-/// A table of text without borders, as wide as the terminal allows; not cut when piped.
+/// The width of a table where there is no terminal.
+const PIPED_WIDTH: u16 = 120;
+
+/// A table of text with a line under its header, as wide as the terminal allows.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header).add_rows(rows);
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+    let line = LineStyle::none().fill('─').junction('─');
+    table
+        .load_style(TableStyle::new().header_separator(line))
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header)
+        .add_rows(rows);
+    if !io::stdout().is_terminal() {
+        table.set_width(PIPED_WIDTH);
     }
     table
-}
-
-/// A cell of a number.
-pub(crate) fn number(text: impl Display) -> Cell {
-    Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
 }

@@ -28,6 +28,7 @@ Examples:
 const OUT: &str = "runs/quickstart";
 const METHODS: [&str; 5] = ["source-only", "dann", "deep-coral", "dan", "entropy-minimisation"];
 const STEPS: u64 = 400;
+const EVALUATE_EVERY: u64 = 25;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -58,6 +59,7 @@ fn base() -> Result<RunConfig> {
         ..RunConfig::default()
     };
     config.training.steps = STEPS;
+    config.training.evaluate_every = EVALUATE_EVERY;
     Ok(config)
 }
 

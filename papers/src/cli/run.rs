@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use transduct_core::{backbone::Freeze, data::Protocol};
 
 use super::{Global, Output, Status, UsageError};
@@ -308,22 +309,21 @@ pub(super) fn launch(
     };
     interrupt::listen();
     let end = runner::run(request, output)?;
+    if end == End::Interrupted {
+        // No report: whoever stops a run does not wait for one.
+        let resume = format!(
+            "{} run --out {} --resume{}",
+            quoted(arguments.first().map_or("transduct", String::as_str)),
+            quoted(&out.display().to_string()),
+            global.as_options()
+        );
+        let text = format!("stopped; go on by\n  {resume}");
+        output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
+        return Ok(Status::Interrupted);
+    }
     let written = report::write(&out)?;
     super::report::conclude(&written, output)?;
-    Ok(match end {
-        End::Complete => Status::Done,
-        End::Failed => Status::Failed,
-        End::Interrupted => {
-            let program = arguments.first().map_or("transduct", String::as_str);
-            output.note(format!(
-                "stopped; go on by\n  {} run --out {} --resume{}",
-                quoted(program),
-                quoted(&out.display().to_string()),
-                global.as_options()
-            ));
-            Status::Interrupted
-        }
-    })
+    Ok(if end == End::Complete { Status::Done } else { Status::Failed })
 }
 
 /// `text` as a shell takes it for one word.

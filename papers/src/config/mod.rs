@@ -33,8 +33,10 @@ pub struct RunConfig {
     /// The seeds; each method is run with each.
     pub seeds: Vec<u64>,
     /// How the source is read when it is a path.
+    #[serde(skip_serializing_if = "is_default")]
     pub source_files: ReadOptions,
     /// How the target is read when it is a path.
+    #[serde(skip_serializing_if = "is_default")]
     pub target_files: ReadOptions,
     /// A [`Protocol`]: which rows train and score, framing, normalisation.
     pub protocol: Table,
@@ -126,13 +128,17 @@ impl RunConfig {
 
     /// The text of a TOML file.
     pub(crate) fn to_text(&self) -> Result<String> {
-        Ok(toml::to_string_pretty(self)?)
+        Ok(toml::to_string(self)?)
     }
 
     /// The protocol, which is kept as a table, has no key and no value that does not fit.
     fn check_protocol(&self) -> Result<()> {
         section("protocol", &Protocol::default(), &self.protocol).map(drop)
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `given`, completed from `defaults`.

@@ -5,7 +5,7 @@ mod outputs;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use rand::seq::index;
+use rand::seq::SliceRandom;
 use transduct_adapt::validate::{
     Evidence, LabelledOutputs, UnlabelledOutputs, Validator, validator,
 };
@@ -49,7 +49,9 @@ impl EvidenceRows {
 
 /// At most `most` of `n` rows, ascending.
 fn drawn(n: usize, most: usize, seed: u64) -> Vec<usize> {
-    let mut rows = index::sample(&mut rng(seed, Stream::Split), n, most.min(n)).into_vec();
+    let mut rows: Vec<usize> = (0..n).collect();
+    rows.shuffle(&mut rng(seed, Stream::Split));
+    rows.truncate(most);
     rows.sort_unstable();
     rows
 }

@@ -81,7 +81,13 @@ fn training(method: &str, target: f64, labelled: bool, rng: &mut ChaCha8Rng) -> 
         losses.push(("classification", classification));
         losses.extend(domain.map(|loss| ("domain", loss)));
         let losses = Named(losses.into_iter().map(|(name, x)| (name.to_owned(), x)).collect());
-        lines.push(Line::Step(StepMeans { step, progress: t, rate: 0.01, losses }));
+        lines.push(Line::Step(StepMeans {
+            step,
+            progress: t,
+            rate: 0.01,
+            losses,
+            gradient_norm: None,
+        }));
         if step % 100 == 0 {
             let accuracy = if step == 1000 {
                 target

@@ -1,11 +1,10 @@
 //! The `transduct` command, run as people run it.
 
 mod commands;
-mod data;
 mod predict;
 mod refusals;
-mod runs;
 mod resume;
+mod runs;
 
 use std::{
     fmt::Write as _,
