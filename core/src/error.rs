@@ -70,6 +70,14 @@ pub enum Error {
         /// What to try.
         advice: &'static str,
     },
+    /// A validator was given outputs that have no score.
+    #[error("validator `{validator}`: {reason}")]
+    Unscorable {
+        /// The validator.
+        validator: &'static str,
+        /// What is wrong with the outputs.
+        reason: String,
+    },
     /// Data that could not be read or used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -81,6 +89,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An observer of a training could not do its work.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
     /// The caller asked to stop; the state is saved.
     #[error("interrupted at step {step}")]
     Interrupted {
