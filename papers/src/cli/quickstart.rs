@@ -27,8 +27,11 @@ Examples:
 
 const OUT: &str = "runs/quickstart";
 const METHODS: [&str; 5] = ["source-only", "dann", "deep-coral", "dan", "entropy-minimisation"];
-const STEPS: u64 = 400;
-const EVALUATE_EVERY: u64 = 25;
+// Of 0.01, 0.05 and 300 or 600 steps, tried on seed 0, the setting with which the source-only model
+// itself is trained to the end.
+const STEPS: u64 = 600;
+const EVALUATE_EVERY: u64 = 100;
+const RATE: f32 = 0.05;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -49,17 +52,18 @@ pub(super) struct QuickstartArgs {
     steps: Option<u64>,
 }
 
-/// The embedded digits: UCI's small images are labelled, MNIST is to be adapted to.
+/// The embedded digits: MNIST's are labelled, UCI's small and blurred ones are to be adapted to.
 fn base() -> Result<RunConfig> {
     let mut config = RunConfig {
-        source: Some("uci-digits".to_owned()),
-        target: Some("mnist-small".to_owned()),
+        source: Some("mnist-small".to_owned()),
+        target: Some("uci-digits".to_owned()),
         methods: METHODS.map(str::to_owned).to_vec(),
-        protocol: Table::try_from(digits_protocol(Direction::UciToMnist, UciFrame::default()))?,
+        protocol: Table::try_from(digits_protocol(Direction::MnistToUci, UciFrame::default()))?,
         ..RunConfig::default()
     };
     config.training.steps = STEPS;
     config.training.evaluate_every = EVALUATE_EVERY;
+    config.training.rate = Some(RATE);
     Ok(config)
 }
 
