@@ -10,6 +10,7 @@ pub mod device;
 mod error;
 mod input;
 pub mod layer;
+pub mod memory;
 mod method;
 pub mod model;
 pub mod observe;

@@ -123,7 +123,11 @@ pub fn write_atomically(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     };
     let write = || -> std::io::Result<()> {
         // In the same folder: a rename does not cross file systems.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // As any other new file: by default a temporary one is its owner's alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
@@ -191,6 +195,15 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode();
+            let ordinary = folder.path().join("ordinary");
+            std::fs::write(&ordinary, b"").unwrap();
+            assert_eq!(mode(&path), mode(&ordinary));
+            std::fs::remove_file(&ordinary).unwrap();
+        }
         let nowhere = folder.path().join("missing").join("x");
         assert!(write_atomically(&nowhere, b"new").is_err());
     }

@@ -2,6 +2,7 @@
 //! for memory that the file does not account for.
 
 #![cfg(feature = "files")]
+#![allow(clippy::unwrap_used, reason = "the good files are written to memory")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

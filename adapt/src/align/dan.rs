@@ -76,7 +76,8 @@ impl MethodConfig for Dan {
 }
 
 impl Dan {
-    fn family(&self) -> GaussianFamily {
+    /// The family of kernels that these options describe.
+    pub fn family(&self) -> GaussianFamily {
         GaussianFamily { kernels: self.kernels, ratio: self.ratio, bandwidth: self.bandwidth }
     }
 }

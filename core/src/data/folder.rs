@@ -20,6 +20,12 @@ use crate::data::resize::{Filter, pad, resize, to_grey, to_rgb};
 /// The most bytes that one picture may decode to, so that a small file cannot fill the memory.
 const MAX_DECODED: u64 = 256 << 20;
 
+/// The longest side that a picture is scaled to.
+const MAX_SIDE: usize = 4096;
+
+/// The most values that the pictures of one folder may become, 16 GiB of them.
+const MAX_VALUES: u64 = 1 << 32;
+
 /// What becomes of a picture whose shape is not the wanted one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,7 +41,7 @@ pub enum Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FolderOptions {
-    /// (h, w), each > 0; 32 × 32 by default.
+    /// (h, w), each from 1 to 4096; 32 × 32 by default.
     pub size: (usize, usize),
     /// 3, the default, or 1: the luma of [`to_grey`].
     pub channels: usize,
@@ -52,9 +58,11 @@ impl Default for FolderOptions {
 impl FolderOptions {
     fn check(&self) -> Result<(), DataError> {
         let Self { size: (h, w), channels, .. } = *self;
-        if h == 0 || w == 0 || !matches!(channels, 1 | 3) {
+        let sides = 1..=MAX_SIDE;
+        if !sides.contains(&h) || !sides.contains(&w) || !matches!(channels, 1 | 3) {
             let reason = format!(
-                "{channels} channels of {h}×{w}: expected 1 or 3 channels and a size above 0"
+                "{channels} channels of {h}×{w}: expected 1 or 3 channels and sides from 1 to \
+                 {MAX_SIDE}"
             );
             return Err(DataError::unusable("images", reason));
         }
@@ -62,9 +70,9 @@ impl FolderOptions {
     }
 }
 
-/// Reads the pictures of every class folder in `root`, classes and pictures in the order of their
-/// names, into images `(n, c, h, w)` in [0, 1]. Hidden files and files of other kinds are passed
-/// over, and so are folders within class folders.
+/// Reads the pictures of every class folder in `root`, the classes in the order of
+/// [`classes::sort`] and their pictures by name, into images `(n, c, h, w)` in [0, 1]. Hidden
+/// files and files of other kinds are passed over, and so are folders within class folders.
 ///
 /// Errors: no class folder, one alone, one without a picture, a picture that cannot be decoded.
 pub fn read(root: &Path, options: &FolderOptions) -> Result<Dataset, DataError> {
@@ -189,6 +197,10 @@ fn decode(bytes: &[u8]) -> Result<Array4<f32>, String> {
 /// `(n, c, h, w)`, decoded in parallel; the error is that of the first bad picture.
 fn read_pictures(paths: &[PathBuf], options: &FolderOptions) -> Result<Array4<f32>, DataError> {
     let (h, w) = options.size;
+    if (paths.len() * options.channels) as u64 * (h * w) as u64 > MAX_VALUES {
+        let reason = format!("{} of {h}×{w} exceed 16 GiB: expected a smaller size", paths.len());
+        return Err(DataError::unusable("pictures", reason));
+    }
     let mut images = Array4::zeros((paths.len(), options.channels, h, w));
     let read = |(mut image, path): (ArrayViewMut3<'_, f32>, &PathBuf)| {
         image.assign(&parse(&raw::read(path)?, path, options)?);

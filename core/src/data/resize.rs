@@ -29,7 +29,7 @@ pub enum Filter {
 
 /// Resizes `(n, c, h, w)` to `(n, c, size.0, size.1)`, one axis after the other.
 ///
-/// Errors: a height or width of zero, before or after.
+/// Errors: a height or width of zero, before or after; a result that does not fit into memory.
 pub fn resize(
     x: &Array4<f32>,
     size: (usize, usize),
@@ -39,15 +39,19 @@ pub fn resize(
     if [h, w, size.0, size.1].contains(&0) {
         return Err(unusable(format!("cannot resize {h}×{w} images to {}×{}", size.0, size.1)));
     }
+    let x = x.as_standard_layout();
+    let mut out = filled((n, c, size.0, size.1), 0.0)?;
+    if out.is_empty() {
+        return Ok(out);
+    }
     let columns = taps(w, size.1, filter);
     let rows = taps(h, size.0, filter);
-    let x = x.as_standard_layout();
-    let mut out = vec![0f32; n * c * size.0 * size.1];
     // Sums in f64 round to what they should be: a constant stays the same f32.
     let mut narrow = vec![0f64; h * size.1];
     let mut sums = vec![0f64; size.1];
     let channels = x.as_slice().unwrap_or_default().chunks_exact(h * w);
-    for (x, out) in channels.zip(out.chunks_exact_mut(size.0 * size.1)) {
+    let out_channels = out.as_slice_mut().unwrap_or_default().chunks_exact_mut(size.0 * size.1);
+    for (x, out) in channels.zip(out_channels) {
         for (x, narrow) in x.chunks_exact(w).zip(narrow.chunks_exact_mut(size.1)) {
             for (narrow, Taps { start, weights }) in narrow.iter_mut().zip(&columns) {
                 let pixels = x[*start..].iter().zip(weights);
@@ -62,7 +66,7 @@ pub fn resize(
             out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
         }
     }
-    Array4::from_shape_vec((n, c, size.0, size.1), out).map_err(|e| unusable(e.to_string()))
+    Ok(out)
 }
 
 /// The input pixels of one output pixel of an axis: from `start` on, weights that sum to 1.
@@ -105,7 +109,7 @@ fn weighted(start: usize, end: usize, weight: impl Fn(usize) -> f64) -> Taps {
 /// Puts every image into the middle of a `size` of `value`; an odd pixel goes below and to the
 /// right.
 ///
-/// Errors: an image that is larger than `size`.
+/// Errors: an image that is larger than `size`; a result that does not fit into memory.
 pub fn pad(x: &Array4<f32>, size: (usize, usize), value: f32) -> Result<Array4<f32>, DataError> {
     let (n, c, h, w) = x.dim();
     let (Some(free_h), Some(free_w)) = (size.0.checked_sub(h), size.1.checked_sub(w)) else {
@@ -115,7 +119,7 @@ pub fn pad(x: &Array4<f32>, size: (usize, usize), value: f32) -> Result<Array4<f
         )));
     };
     let (top, left) = (free_h / 2, free_w / 2);
-    let mut out = Array4::from_elem((n, c, size.0, size.1), value);
+    let mut out = filled((n, c, size.0, size.1), value)?;
     out.slice_mut(s![.., .., top..top + h, left..left + w]).assign(x);
     Ok(out)
 }
@@ -155,6 +159,18 @@ pub fn to_grey(x: &Array4<f32>) -> Result<Array4<f32>, DataError> {
         }
         (_, c, _, _) => Err(channels(c)),
     }
+}
+
+/// An array of `value`, or an error where there is no memory for it.
+fn filled(dim: (usize, usize, usize, usize), value: f32) -> Result<Array4<f32>, DataError> {
+    let (n, c, h, w) = dim;
+    let too_large = || unusable(format!("{n} × {c} × {h} × {w} values do not fit into memory"));
+    let len = [c, h, w].iter().try_fold(n, |len, &side| len.checked_mul(side));
+    let len = len.ok_or_else(too_large)?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| too_large())?;
+    values.resize(len, value);
+    Array4::from_shape_vec(dim, values).map_err(|_| too_large())
 }
 
 fn channels(c: usize) -> DataError {
@@ -227,6 +243,8 @@ mod tests {
         assert!(resize(&Array4::zeros((1, 1, 0, 1)), (1, 1), Filter::Area).is_err());
         let none = resize(&Array4::zeros((0, 3, 2, 2)), (4, 5), Filter::Bilinear).unwrap();
         assert_eq!(none.dim(), (0, 3, 4, 5));
+        let huge = resize(&row(&[1.0]), (1 << 40, 1 << 40), Filter::Area).unwrap_err().to_string();
+        assert!(huge.contains("do not fit into memory"), "{huge}");
     }
 
     fn images() -> impl Strategy<Value = Array4<f32>> {

@@ -166,7 +166,13 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use super::{
+        super::testing::{assert_close, values},
+        *,
+    };
+    use crate::Scalar;
 
     fn loss(z: Vec<f32>, shape: (usize, usize), y: &[usize], config: CrossEntropy<'_>) -> f32 {
         cross_entropy(crate::cpu().tensor_from_vec(z, shape), y, config).unwrap().array()
@@ -198,6 +204,28 @@ mod tests {
         let l = loss(vec![0.0, 3f32.ln()], (1, 2), &[1], config);
         let expected = -(0.1 * 0.25f32.ln() + 0.9 * 0.75f32.ln());
         assert!((l - expected).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernel_equals_the_composed_version(
+            (n, k) in (1usize..12, 1usize..9),
+            smoothing in 0.0f32..=1.0,
+            weighted in any::<bool>(),
+            seed in 0u64..1000,
+        ) {
+            let labels: Vec<usize> = (0..n).map(|i| (i * 7 + seed as usize) % k).collect();
+            let weights: Vec<f32> = values(n, seed + 1).iter().map(|w| w.abs() + 0.01).collect();
+            let config = CrossEntropy { smoothing, weights: weighted.then_some(&weights[..]) };
+            let dev = crate::cpu();
+            let z: Matrix<Cpu> =
+                dev.tensor_from_vec(values(n * k, seed).iter().map(|z| 5.0 * z).collect(), (n, k));
+            let fast = cross_entropy(z.leaky_trace(), &labels, config).unwrap() * 3.0;
+            let slow = composed(z.leaky_trace(), &labels, config).unwrap() * 3.0;
+            assert_close("L", &[fast.array()], &[slow.array()], 1e-5);
+            let gradient = |loss: Scalar<Cpu>| loss.backward().get(&z).as_vec();
+            assert_close("dz", &gradient(fast), &gradient(slow), 1e-5);
+        }
     }
 
     #[test]

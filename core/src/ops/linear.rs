@@ -136,3 +136,64 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
         Activation::Relu => y.try_relu().map_err(Error::device),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::testing::{assert_close, values},
+        *,
+    };
+    use crate::Taped;
+
+    type Map<'a> = dyn Fn(Taped<Cpu>, Matrix<Cpu>, Vector<Cpu>) -> Result<Taped<Cpu>> + 'a;
+
+    /// y, then the gradients of x, W and b for a random weighting of y.
+    fn run(map: &Map<'_>, (n, d_in, d_out): (usize, usize, usize), seed: u64) -> [Vec<f32>; 4] {
+        let dev = crate::cpu();
+        let matrix = |shape: (usize, usize), seed| -> Matrix<Cpu> {
+            dev.tensor_from_vec(values(shape.0 * shape.1, seed), shape)
+        };
+        let (x, weight) = (matrix((n, d_in), seed), matrix((d_in, d_out), seed + 1));
+        let bias: Vector<Cpu> = dev.tensor_from_vec(values(d_out, seed + 2), (d_out,));
+        let y = map(x.leaky_trace(), weight.clone(), bias.clone()).unwrap();
+        let value = y.as_vec();
+        let grads = (y * matrix((n, d_out), seed + 3)).sum::<Rank0, _>().backward();
+        [value, grads.get(&x).as_vec(), grads.get(&weight).as_vec(), grads.get(&bias).as_vec()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn the_kernel_equals_the_composed_version(
+            shape in (1usize..70, 1usize..40, 1usize..120),
+            relu in any::<bool>(),
+            seed in 0u64..1000,
+        ) {
+            let activation = if relu { Activation::Relu } else { Activation::Identity };
+            let fast = run(&|x, w, b| linear(x, w, b, activation, true), shape, seed);
+            let slow = run(&|x, w, b| composed(x, w, b, activation), shape, seed);
+            for ((fast, slow), what) in fast.iter().zip(&slow).zip(["y", "dx", "dw", "db"]) {
+                assert_close(what, fast, slow, 1e-5);
+            }
+        }
+    }
+
+    #[cfg(feature = "threads")]
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        super::super::testing::assert_same_on_any_threads(|| {
+            let map: &Map<'_> = &|x, w, b| linear(x, w, b, Activation::Relu, true);
+            run(map, (130, 70, 90), 1).to_vec()
+        });
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_named() {
+        let dev = crate::cpu();
+        let (x, w, b) = (dev.zeros_like(&(2, 3)), dev.zeros_like(&(4, 5)), dev.zeros_like(&(5,)));
+        let error = linear(x, w, b, Activation::Identity, true).unwrap_err().to_string();
+        assert_eq!(error, "linear: expected x (n, 4), bias (5,), got x (2, 3), bias (5,)");
+    }
+}

@@ -77,12 +77,14 @@ mod tests {
     #[test]
     fn value_is_kept_and_gradient_reversed() {
         let dev = crate::cpu();
-        let x = dev.tensor_from_vec(vec![1.0, -2.0, 3.0, 0.5], (2, 2));
-        let y = reverse_gradient(x.leaky_trace(), 0.5).unwrap();
-        for (a, b) in x.as_vec().iter().zip(y.as_vec()) {
-            assert!((a - b).abs() <= 1e-6);
+        let x: Matrix<Cpu> = dev.tensor_from_vec(vec![1.0, -2.0, 3.0, 0.5], (2, 2));
+        for reverse in [reverse_gradient, composed] {
+            let y = reverse(x.leaky_trace(), 0.5).unwrap();
+            for (a, b) in x.as_vec().iter().zip(y.as_vec()) {
+                assert!((a - b).abs() <= 1e-6);
+            }
+            let gradient = y.sum::<Rank0, _>().backward().get(&x).as_vec();
+            assert_eq!(gradient, [-0.5; 4]);
         }
-        let gradient = y.sum::<Rank0, _>().backward().get(&x).as_vec();
-        assert_eq!(gradient, [-0.5; 4]);
     }
 }

@@ -62,7 +62,7 @@ impl<'a, D: Dev> Trainer<'a, D> {
         }
         let fingerprint = json!({
             "about": about,
-            "training": config,
+            "training": document(&config)?,
             "shape": InputShape::of(source.samples()),
             "source": {"name": source.name(), "rows": source.len()},
             "target": {"name": target.name(), "rows": target.len()},
@@ -209,6 +209,14 @@ impl<'a, D: Dev> Trainer<'a, D> {
     pub fn into_method(self) -> Box<dyn Method<D>> {
         self.method
     }
+}
+
+/// A configuration as JSON, its numbers as a file would have them: `json!` alone makes 0.01 a
+/// 0.009999999776482582.
+fn document(config: &TrainConfig) -> Result<Value> {
+    serde_json::to_string(config)
+        .and_then(|text| serde_json::from_str(&text))
+        .map_err(|e| Error::config("train", "values", e, "what JSON can hold"))
 }
 
 /// A part of a checkpoint's JSON.

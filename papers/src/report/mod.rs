@@ -10,6 +10,7 @@ mod page;
 mod samples;
 mod summary;
 mod table;
+mod terminal;
 mod tsne;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ use std::{
 
 pub use headline::Headline;
 pub use summary::{MethodSummary, SOURCE_ONLY, SeedState, SeedSummary, Summary};
-pub use table::terminal;
+pub use terminal::terminal;
 
 use crate::record::{RunDir, write_atomic, write_json};
 use load::Run;

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use dfdx::tensor::Cpu;
+use rayon::prelude::*;
 use transduct_adapt::registry;
 
 use super::{
@@ -30,7 +31,7 @@ struct Page<'a> {
     /// The seed of the embeddings and samples.
     seed: u64,
     /// The methods whose predictions the samples show.
-    verdict_methods: Vec<&'a str>,
+    sampled: Vec<MethodView<'a>>,
     difference: Option<Figure>,
     losses: Vec<Figure>,
     accuracy: Vec<Figure>,
@@ -39,6 +40,8 @@ struct Page<'a> {
     embeddings: Vec<Figure>,
     by_class: bool,
     samples: Option<[Gallery; 2]>,
+    /// The least width of a sample in rem, by the longest class name.
+    sample_width: f64,
 }
 
 struct Row<'a> {
@@ -46,7 +49,8 @@ struct Row<'a> {
     colour: &'static str,
     preferred: bool,
     cells: Vec<CellView>,
-    unfinished: Vec<String>,
+    /// How many seeds it finished, unless all.
+    finished: Option<usize>,
 }
 
 struct CellView {
@@ -89,15 +93,20 @@ pub(crate) fn render(
     let (confusion, more_confusion) = (confusion(&pair), confusion(&others));
 
     let (seed, models) = same_seed(&pair);
-    let mut embeddings = Vec::new();
-    for (method, outputs) in &models {
-        let drawn = Embedding::of(outputs).and_then(|embedding| {
-            embedding.map(|e| figure::embedding(&method.name, &e, &run.record.classes)).transpose()
-        });
-        embeddings.extend(kept("an embedding", drawn, &mut trouble).flatten());
-    }
+    let classes = &run.record.classes;
+    let embed = |(method, outputs): &(&Method, &ModelOutputs)| {
+        let embedding = Embedding::of(outputs)?;
+        embedding.map(|e| figure::embedding(&method.name, &e, classes)).transpose()
+    };
+    let embeddings: Vec<_> = models.par_iter().map(embed).collect();
+    let embeddings = embeddings
+        .into_iter()
+        .filter_map(|drawn| kept("an embedding", drawn, &mut trouble)?)
+        .collect();
     let outputs: Vec<&ModelOutputs> = models.iter().map(|(_, outputs)| *outputs).collect();
     let samples = kept("the sample images", samples(run, &outputs), &mut trouble).flatten();
+
+    let longest = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0);
 
     summary.notes.extend(trouble);
     let columns = table::columns(summary);
@@ -106,7 +115,7 @@ pub(crate) fn render(
         colour: variable(method_colour(run, &method.method)),
         preferred: summary.preferred.as_ref() == Some(&method.method),
         cells: columns.iter().map(|column| CellView::of(method, column)).collect(),
-        unfinished: table::unfinished(method),
+        finished: Some(method.finished()).filter(|n| *n < summary.seeds.len()),
     });
     Ok(Page {
         headline,
@@ -114,10 +123,10 @@ pub(crate) fn render(
         config: run.config.as_deref(),
         command: shell(&run.record.command),
         started: run.record.started.replace('T', " ").replace('Z', " UTC"),
-        notes: summary.notes.clone(),
+        notes: [table::unfinished(summary), summary.notes.clone()].concat(),
         rows: rows.collect(),
         columns,
-        methods: methods(run),
+        methods: run.methods.iter().map(|method| MethodView::of(run, method)).collect(),
         validators: run
             .record
             .validators
@@ -126,7 +135,7 @@ pub(crate) fn render(
             .map(|(i, validator)| (Mark::nth(i).symbol(), validator.as_str()))
             .collect(),
         seed,
-        verdict_methods: models.iter().map(|(method, _)| method.name.as_str()).collect(),
+        sampled: models.iter().map(|(method, _)| MethodView::of(run, method)).collect(),
         difference,
         losses: losses.unwrap_or_default(),
         accuracy: accuracy.unwrap_or_default(),
@@ -135,8 +144,22 @@ pub(crate) fn render(
         embeddings,
         by_class: run.record.classes.len() <= figure::CLASSES.len(),
         samples,
+        sample_width: (2.4 + 0.48 * longest as f64).clamp(5.2, 9.0),
     }
     .render()?)
+}
+
+impl<'a> MethodView<'a> {
+    fn of(run: &Run, method: &'a Method) -> Self {
+        let known = registry::methods::<Cpu>();
+        let entry = known.iter().find(|entry| entry.name == method.name);
+        Self {
+            name: &method.name,
+            colour: variable(method_colour(run, &method.name)),
+            about: entry.map_or("", |entry| entry.about),
+            paper: entry.map_or("", |entry| entry.paper).trim_matches('–'),
+        }
+    }
 }
 
 impl CellView {
@@ -179,22 +202,6 @@ fn same_seed<'a>(methods: &[&'a Method]) -> (u64, Vec<(&'a Method, &'a ModelOutp
         }
     }
     best
-}
-
-fn methods(run: &Run) -> Vec<MethodView<'_>> {
-    let known = registry::methods::<Cpu>();
-    run.methods
-        .iter()
-        .map(|method| {
-            let entry = known.iter().find(|entry| entry.name == method.name);
-            MethodView {
-                name: &method.name,
-                colour: variable(method_colour(run, &method.name)),
-                about: entry.map_or("", |entry| entry.about),
-                paper: entry.map_or("", |entry| entry.paper).trim_matches('–'),
-            }
-        })
-        .collect()
 }
 
 /// The command line, quoted so that it can be typed again.

@@ -28,6 +28,8 @@ pub(crate) struct Sample {
 
 /// What a model says of an image.
 pub(crate) struct Verdict {
+    /// Which of the models.
+    pub(crate) model: usize,
     pub(crate) prediction: String,
     /// None where the truth is unknown.
     pub(crate) right: Option<bool>,
@@ -68,9 +70,10 @@ fn images(
             Some(labels) => Some(*labels.get(row).context("a sample outside the outputs")?),
             None => None,
         };
-        let verdict = |outputs: &&DomainOutputs| {
+        let verdict = |(model, outputs): (usize, &&DomainOutputs)| {
             let class = *outputs.predictions.get(row).context("a sample outside the outputs")?;
             Ok(Verdict {
+                model,
                 prediction: classes[class].clone(),
                 right: label.map(|label| label == class),
             })
@@ -78,7 +81,7 @@ fn images(
         Ok(Sample {
             uri: data_uri(image)?,
             truth: label.map(|label| classes[label].clone()),
-            verdicts: outputs.iter().map(verdict).collect::<anyhow::Result<_>>()?,
+            verdicts: outputs.iter().enumerate().map(verdict).collect::<anyhow::Result<_>>()?,
         })
     };
     pixels.outer_iter().zip(index).take(MOST_SHOWN).map(sample).collect()

@@ -1,10 +1,6 @@
-//! The summary table: as text cells for the terminal and the page, and as `results.csv`.
+//! The summary table as text cells, and as `results.csv`.
 
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY,
-};
-
-use super::summary::{MethodSummary, SeedState, Summary};
+use super::summary::{MethodSummary, SOURCE_ONLY, SeedState, SeedSummary, Summary};
 use crate::stats::Spread;
 
 /// What a cell says when there is no number to show.
@@ -42,7 +38,7 @@ pub(crate) fn columns(summary: &Summary) -> Vec<Column> {
         |heading: &str, detail, content| Column { heading: heading.into(), detail, content };
     let mut columns = vec![
         column("Target accuracy", "%, final model", Content::TargetAccuracy),
-        column("Against source-only", "points, 95 % interval", Content::Difference),
+        column("Difference", "to source-only, points, 95 % interval", Content::Difference),
     ];
     columns.extend(summary.validators.iter().map(|validator| Column {
         heading: format!("Chosen by {validator}"),
@@ -70,7 +66,7 @@ impl From<String> for Value {
     }
 }
 
-/// The cell of this method in a column that shows `content`.
+/// The cell of this method in a column of this content.
 pub(crate) fn value(method: &MethodSummary, content: &Content) -> Value {
     let accuracy = |spread: Option<Spread>| Value::from(percent(spread));
     match content {
@@ -89,11 +85,11 @@ pub(crate) fn value(method: &MethodSummary, content: &Content) -> Value {
 
 fn difference(method: &MethodSummary) -> Value {
     let Some(difference) = &method.difference else {
-        let is_reference = method.method == super::summary::SOURCE_ONLY;
+        let is_reference = method.method == SOURCE_ONLY;
         return Value::from(if is_reference { "–" } else { NOT_AVAILABLE }.to_owned());
     };
     let detail = match difference.interval {
-        None => "one seed, no interval".to_owned(),
+        None => "one seed".to_owned(),
         Some([low, high]) if difference.unpaired.is_empty() => {
             format!("[{}, {}]", points(low), points(high))
         }
@@ -105,13 +101,13 @@ fn difference(method: &MethodSummary) -> Value {
     Value { text: points(difference.mean), detail: Some(detail) }
 }
 
-/// A share as per cent: `71.2 ± 0.8`.
+/// A share as per cent, with spaces that do not break: `71.2 ± 0.8`.
 pub(crate) fn percent(spread: Option<Spread>) -> String {
     match spread {
         None => NOT_AVAILABLE.to_owned(),
         Some(Spread { mean, std: None, .. }) => format!("{:.1}", 100.0 * mean),
         Some(Spread { mean, std: Some(std), .. }) => {
-            format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * std)
+            format!("{:.1}\u{a0}±\u{a0}{:.1}", 100.0 * mean, 100.0 * std)
         }
     }
 }
@@ -126,55 +122,19 @@ pub(crate) fn points(difference: f64) -> String {
 }
 
 /// What became of the seeds without a result, one line each.
-pub(crate) fn unfinished(method: &MethodSummary) -> Vec<String> {
-    let describe = |seed: &super::summary::SeedSummary| match &seed.state {
+pub(crate) fn unfinished(summary: &Summary) -> Vec<String> {
+    let describe = |method: &str, SeedSummary { seed, state }: &SeedSummary| match state {
         SeedState::Finished(_) => None,
-        SeedState::Failed { message } => Some(format!("seed {} failed: {message}", seed.seed)),
+        SeedState::Failed { message } => Some(format!("{method}, seed {seed} failed: {message}")),
         SeedState::Unfinished { step: Some(step) } => {
-            Some(format!("seed {} stopped at step {step}, not finished", seed.seed))
+            Some(format!("{method}, seed {seed} stopped at step {step}, not finished"))
         }
-        SeedState::Unfinished { step: None } => Some(format!("seed {} not started", seed.seed)),
-    };
-    method.seeds.iter().filter_map(describe).collect()
-}
-
-/// The table for a terminal, as wide as that, with colours only there.
-pub fn terminal(summary: &Summary) -> String {
-    let columns = columns(summary);
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    let heading = |text: &str, detail: &str| {
-        Cell::new(format!("{text}\n{detail}")).add_attribute(Attribute::Bold)
-    };
-    table.set_header(
-        [heading("Method", "")]
-            .into_iter()
-            .chain(columns.iter().map(|c| heading(&c.heading, c.detail))),
-    );
-    for method in &summary.methods {
-        let name = Cell::new(&method.method).add_attribute(Attribute::Bold);
-        table.add_row([name].into_iter().chain(columns.iter().map(|column| {
-            let Value { text, detail } = value(method, &column.content);
-            let text = detail.map(|d| format!("{text}\n{d}")).unwrap_or(text);
-            let cell = Cell::new(text).set_alignment(CellAlignment::Right);
-            match &method.difference {
-                Some(d) if column.content == Content::Difference && d.excludes_zero() => {
-                    cell.fg(if d.mean > 0.0 { Color::Green } else { Color::Red })
-                }
-                _ => cell,
-            }
-        })));
-    }
-    let mut text = table.to_string();
-    for method in &summary.methods {
-        for line in unfinished(method) {
-            text += &format!("\n{}: {line}", method.method);
+        SeedState::Unfinished { step: None } => {
+            Some(format!("{method}, seed {seed} has not started"))
         }
-    }
-    for note in &summary.notes {
-        text += &format!("\nnote: {note}");
-    }
-    text
+    };
+    let seeds = summary.methods.iter().flat_map(|m| m.seeds.iter().map(|s| (&m.method, s)));
+    seeds.filter_map(|(method, seed)| describe(method, seed)).collect()
 }
 
 /// `results.csv`: a row a method, shares in [0, 1], empty where there is no number.
@@ -232,7 +192,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(percent(Some(Spread { mean: 0.7121, std: Some(0.0293), n: 3 })), "71.2 ± 2.9");
+        assert_eq!(
+            percent(Some(Spread { mean: 0.7121, std: Some(0.0293), n: 3 })),
+            "71.2\u{a0}±\u{a0}2.9"
+        );
         assert_eq!(percent(Some(Spread { mean: 0.7121, std: None, n: 1 })), "71.2");
         assert_eq!(percent(None), "n/a");
         assert_eq!(points(0.0838), "+8.4");

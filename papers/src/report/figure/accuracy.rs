@@ -54,7 +54,7 @@ impl<'a> Panel<'a> {
         if let Some(target) = end(&self.target) {
             alt += &format!(", {target} on the target");
         }
-        figure(name, &(alt + "."), (340, 220), |area| {
+        figure(name, &(alt + "."), (320, 210), |area| {
             let mut chart = Chart::new(area, steps, y, &|y| format!("{:.0} %", 100.0 * y))?;
             let colour = method_colour(run, name);
             chart.curve(&self.source, MUTED)?;

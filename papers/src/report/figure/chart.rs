@@ -34,9 +34,9 @@ impl<'a, 'b> Chart<'a, 'b> {
     ) -> anyhow::Result<Self> {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(8))
-            .margin_right(px(14))
-            .x_label_area_size(px(36))
-            .y_label_area_size(px(42))
+            .margin_right(px(22))
+            .x_label_area_size(px(44))
+            .y_label_area_size(px(44))
             .build_cartesian_2d(0.0..steps.max(1.0), y)?;
         let line = GRID.stroke_width(px(1) as u32);
         chart
@@ -47,7 +47,8 @@ impl<'a, 'b> Chart<'a, 'b> {
             .y_max_light_lines(0)
             .bold_line_style(line)
             .axis_style(line)
-            .label_style(text(11.0, MUTED))
+            .set_all_tick_mark_size(px(6))
+            .label_style(text(12.0, MUTED))
             .x_label_formatter(&|step| thousands(*step))
             .y_label_formatter(&y_label)
             .x_desc("training step")

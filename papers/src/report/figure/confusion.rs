@@ -50,13 +50,15 @@ fn draw(method: &str, classes: &[String], counts: &[u64]) -> anyhow::Result<Figu
         })
         .collect();
     let alt = description(method, classes, counts, &shares);
-    let size = 480;
+    let width = 400;
     let names: Vec<String> = classes.iter().map(|name| shortened(name, LONGEST_NAME)).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(1);
     let upright = longest > 3;
-    figure(method, &alt, (size, size), |area| {
-        let margin = px(28.0 + 6.6 * longest as f64);
-        let side = (px(size) - margin - px(6)) / k as i32;
+    figure(method, &alt, (width, width), |area| {
+        // Names are as large as the cells allow; the margin is as wide as they then are.
+        let size = (0.5 * f64::from(width - 40) / k as f64).clamp(8.0, 12.0);
+        let margin = px(26.0 + 0.58 * size * longest as f64);
+        let side = (px(width) - margin - px(6)) / k as i32;
         let (left, top) = (margin, px(4));
         let cell = |row: usize, column: usize| {
             let (x, y) = (left + side * column as i32, top + side * row as i32);
@@ -72,9 +74,9 @@ fn draw(method: &str, classes: &[String], counts: &[u64]) -> anyhow::Result<Figu
             }
             let colour = if row == column { CLASSES[0] } else { CLASSES[1] };
             // Rare mistakes matter, so that small shares are drawn stronger than in proportion.
-            let strength = share.powf(0.6);
+            let strength = share.powf(0.45);
             let [(x0, y0), (x1, y1)] = cell(row, column);
-            area.draw(&Rectangle::new([(x0, y0), (x1, y1)], colour.mix(strength * 0.62).filled()))?;
+            area.draw(&Rectangle::new([(x0, y0), (x1, y1)], colour.mix(strength * 0.65).filled()))?;
             if k < TOO_MANY_FOR_NUMBERS {
                 let size = (f64::from(side) / f64::from(px(1)) * 0.36).min(13.0);
                 let style = text(size, INK).pos(Pos::new(HPos::Center, VPos::Center));
@@ -82,7 +84,6 @@ fn draw(method: &str, classes: &[String], counts: &[u64]) -> anyhow::Result<Figu
                 area.draw(&Text::new(format!("{:.0}", 100.0 * share), at, style))?;
             }
         }
-        let size = (f64::from(side) / f64::from(px(1)) * 0.5).clamp(8.0, 12.0);
         for (i, name) in names.iter().enumerate().step_by(k.div_ceil(MOST_NAMES)) {
             let middle = side * i as i32 + side / 2;
             let label = text(size, INK).pos(Pos::new(HPos::Right, VPos::Center));
@@ -100,7 +101,7 @@ fn draw(method: &str, classes: &[String], counts: &[u64]) -> anyhow::Result<Figu
         let style = text(11.0, MUTED).pos(Pos::new(HPos::Center, VPos::Center));
         area.draw(&Text::new(
             "predicted class",
-            (left + centre, px(size as f64 - 8.0)),
+            (left + centre, px(width) - px(8)),
             style.clone(),
         ))?;
         let style = style.transform(FontTransform::Rotate270);

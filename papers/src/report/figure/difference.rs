@@ -41,8 +41,8 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
         })
         .collect();
     let alt = format!("Difference to source-only in percentage points: {}.", alt.join("; "));
-    let height = 44 + 34 * rows.len() as u32;
-    figure("Difference to source-only", &alt, (720, height), |area| {
+    let height = 50 + 30 * rows.len() as u32;
+    figure("Difference to source-only", &alt, (440, height), |area| {
         let values = rows.iter().flat_map(|(_, d)| {
             let seeds = d.by_seed.iter().map(|d| d.1);
             seeds.chain(d.interval.into_iter().flatten()).chain([0.0])
@@ -52,8 +52,8 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(2))
             .margin_right(px(16))
-            .x_label_area_size(px(38))
-            .y_label_area_size(px(112))
+            .x_label_area_size(px(46))
+            .y_label_area_size(px(104))
             .build_cartesian_2d(x.clone(), n..0.0)?;
         let line = GRID.stroke_width(px(1) as u32);
         chart
@@ -61,12 +61,13 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
             .disable_y_mesh()
             .disable_y_axis()
             .y_labels(0)
-            .x_labels(7)
+            .x_labels(6)
             .x_max_light_lines(0)
             .bold_line_style(line)
             .axis_style(line)
-            .label_style(text(11.0, MUTED))
-            .x_label_formatter(&|x| format!("{:+.0}", 100.0 * x).replace('-', "−"))
+            .set_all_tick_mark_size(px(6))
+            .label_style(text(12.0, MUTED))
+            .x_label_formatter(&|x| tick(*x))
             .x_desc("percentage points of target accuracy")
             .draw()?;
         let zero = PathElement::new([(0.0, 0.0), (0.0, n)], MUTED.stroke_width(px(1.25) as u32));
@@ -90,4 +91,10 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
         }
         Ok(())
     })
+}
+
+/// Percentage points without a sign for 0.
+fn tick(x: f64) -> String {
+    let text = points(x);
+    text.strip_suffix(".0").unwrap_or(if text == "0.0" { "0" } else { &text }).to_owned()
 }

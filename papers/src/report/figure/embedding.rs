@@ -80,7 +80,7 @@ pub(crate) fn embedding(
     embedding: &Embedding,
     classes: &[String],
 ) -> anyhow::Result<Figure> {
-    let size = 480;
+    let size = 400;
     let n = embedding.class.len();
     let alt = format!(
         "t-SNE of {} source and {} target features of {title}.",
@@ -102,9 +102,9 @@ pub(crate) fn embedding(
                 (false, false) => CLASSES[1],
             };
             if source {
-                area.draw(&Circle::new(at(i), px(2.75), colour.mix(0.55).filled()))?;
+                area.draw(&Circle::new(at(i), px(2.4), colour.mix(0.55).filled()))?;
             } else {
-                let corners = Mark::Triangle.corners(px(4.0)).unwrap_or_default();
+                let corners = Mark::Triangle.corners(px(3.4)).unwrap_or_default();
                 let style = colour.mix(0.85).filled();
                 area.draw(&(EmptyElement::at(at(i)) + Polygon::new(corners, style)))?;
             }
@@ -112,8 +112,12 @@ pub(crate) fn embedding(
         if by_class {
             for (class, name) in classes.iter().enumerate() {
                 if let Some(i) = medoid(embedding, class) {
-                    let style = text(15.0, INK).pos(Pos::new(HPos::Center, VPos::Center));
-                    area.draw(&Text::new(shortened(name, 12), at(i), style))?;
+                    let name = shortened(name, 12);
+                    let half = px(name.chars().count() as f64 * 4.2);
+                    let (x, y) = at(i);
+                    let x = x.clamp(half, px(size) - half);
+                    let style = text(13.0, INK).pos(Pos::new(HPos::Center, VPos::Center));
+                    area.draw(&Text::new(name, (x, y), style))?;
                 }
             }
         }

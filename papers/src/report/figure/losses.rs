@@ -82,7 +82,7 @@ fn draw(panel: &Panel) -> anyhow::Result<Figure> {
         })
         .collect();
     let alt = format!("Loss term {} over training steps: {}.", panel.title, ends.join(", "));
-    figure(&panel.title, &alt, (340, 220), |area| {
+    figure(&panel.title, &alt, (320, 210), |area| {
         let points = || panel.curves.iter().flat_map(|curve| &curve.points);
         let steps = points().map(|p| p.step).fold(0.0, f64::max);
         let y = padded(extent(points().flat_map(Point::band)).unwrap_or(0.0..1.0));
@@ -93,4 +93,50 @@ fn draw(panel: &Panel) -> anyhow::Result<Figure> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::{Named, StepMeans},
+        report::{
+            load::{Part, State},
+            tests::record,
+        },
+    };
+
+    fn method(name: &str, terms: &[&str]) -> Method {
+        let step = |step| StepMeans {
+            step,
+            progress: 0.5,
+            rate: 0.1,
+            losses: Named(terms.iter().map(|term| (term.to_string(), step as f64)).collect()),
+        };
+        let part = Part {
+            seed: 0,
+            state: State::Unfinished,
+            steps: vec![step(10), step(20)],
+            evaluations: Vec::new(),
+            outputs: None,
+        };
+        Method { name: name.to_owned(), parts: vec![part] }
+    }
+
+    #[test]
+    fn terms_of_all_methods_share_a_panel() {
+        let methods = vec![
+            method("source-only", &["total", "classification"]),
+            method("dann", &["total", "classification", "domain"]),
+            method("dan", &["total", "classification", "domain"]),
+            method("not-started", &[]),
+        ];
+        let run = Run { record: record(), config: None, samples: None, methods, notes: Vec::new() };
+        let panels = panels(&run);
+        let titles: Vec<_> = panels.iter().map(|p| (p.title.as_str(), p.curves.len())).collect();
+        let expected =
+            [("total", 3), ("classification", 3), ("domain (dann)", 1), ("domain (dan)", 1)];
+        assert_eq!(titles, expected);
+        assert_eq!(losses(&run).unwrap().len(), 4);
+    }
 }

@@ -28,6 +28,9 @@ pub(crate) use palette::{CLASSES, Mark, method_colour, variable};
 /// Drawing units in a CSS pixel: plotters rounds to whole units, too coarse for thin lines.
 const UNIT: i32 = 4;
 
+/// How much larger than drawn a figure may get.
+const ENLARGED: f64 = 1.3;
+
 /// `n` CSS pixels in drawing units.
 fn px(n: impl Into<f64>) -> i32 {
     (n.into() * f64::from(UNIT)).round() as i32
@@ -43,7 +46,8 @@ pub(crate) struct Figure {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Draws a figure of `width` × `height` CSS pixels. `alt` says in words what it shows.
+/// Draws a figure of `width` × `height` CSS pixels, which the page may enlarge by [`ENLARGED`] and
+/// shrinks on a phone. `alt` says in words what it shows.
 fn figure(
     title: &str,
     alt: &str,
@@ -63,9 +67,10 @@ fn figure(
     let body = svg.split_once('>').context("plotters wrote no SVG")?.1;
     let alt = askama::filters::escape(alt, askama::filters::Html)?;
     let svg = format!(
-        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{alt}\" style=\"max-width:{width}px\">{}",
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{alt}\" style=\"max-width:{:.0}px\">{}",
         width * UNIT as u32,
         height * UNIT as u32,
+        ENLARGED * f64::from(width),
         palette::themed(body),
     );
     Ok(Figure { title: title.to_owned(), svg })
@@ -74,7 +79,7 @@ fn figure(
 /// Text of `size` CSS pixels.
 fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
     // plotters divides a font's size by 1.24 on its way to SVG.
-    TextStyle::from(("sans-serif", 1.24 * size * f64::from(UNIT)).into_font().color(&colour))
+    ("sans-serif", 1.24 * size * f64::from(UNIT)).into_font().color(&colour)
 }
 
 /// `name`, cut to at most `most` characters.

@@ -107,3 +107,28 @@ impl Mark {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_style_sheet_has_each_colour_for_light_and_dark() {
+        let css = include_str!("../../../templates/report.css");
+        for (RGBColor(r, g, b), name) in entries() {
+            assert_eq!(css.matches(&format!("{name}: #")).count(), 2, "{name}");
+            if CLASSES.contains(&RGBColor(r, g, b)) {
+                let light = format!("{name}: #{r:02x}{g:02x}{b:02x};");
+                assert!(css.contains(&light), "{light}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_become_variables() {
+        let svg = r##"<circle fill="#0072B2" stroke="none"/><text fill="#1C1E21">#0072B2</text>"##;
+        let expected =
+            r##"<circle fill="var(--c0)" stroke="none"/><text fill="var(--ink)">#0072B2</text>"##;
+        assert_eq!(themed(svg), expected);
+    }
+}
