@@ -41,7 +41,7 @@ Exit codes: 0 done, 1 something failed, 2 the command line is wrong, 130 interru
     help_expected = true,
     after_long_help = EXAMPLES,
     propagate_version = true,
-    infer_long_args = false,
+    args_override_self = true,
     max_term_width = 100
 )]
 struct Cli {

@@ -90,7 +90,7 @@ struct TrainingArgs {
     #[arg(long, value_name = "N", help_heading = "Training")]
     batch_size: Option<usize>,
     /// The learning rate at the start.
-    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, help_heading = "Training")]
     rate: Option<f32>,
     /// How gradients change the weights: sgd, adam or adamw, with their default options.
     #[arg(long, alias = "optimizer", value_name = "NAME", help_heading = "Training")]

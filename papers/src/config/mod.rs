@@ -95,7 +95,7 @@ impl RunConfig {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map(|span| text[..span.start].lines().count().max(1));
+            let line = e.span().map(|span| 1 + text[..span.start].matches('\n').count());
             match line {
                 Some(line) => anyhow!("line {line}: {}", e.message()),
                 None => anyhow!("{}", e.message()),
@@ -212,7 +212,7 @@ mod tests {
     fn a_file_is_read_back_as_it_was_written() {
         let mut config = RunConfig { source: Some("a".into()), ..RunConfig::default() };
         config.set("method.dann.weight", "0.5").unwrap();
-        config.set("training.batch_size", "8").unwrap();
+        config.set("training.source_batch", "8").unwrap();
         let text = config.to_text().unwrap();
         assert_eq!(RunConfig::parse(&text).unwrap(), config);
     }
@@ -229,7 +229,9 @@ mod tests {
         let top = message("seeds = [1]\nsuorce = \"a\"");
         assert!(top.starts_with("line 2: unknown field `suorce`, expected one of"), "{top}");
         let inner = message("[training]\nbatchsize = 3");
-        assert!(inner.starts_with("`training`: unknown field `batchsize`"), "{inner}");
+        assert!(inner.starts_with("line 2: unknown field `batchsize`"), "{inner}");
+        let section = message("[protocol]\nsplit = 3");
+        assert!(section.starts_with("`protocol`: unknown field `split`"), "{section}");
         let value = message("[protocol]\nsource_validation = \"x\"");
         assert!(value.starts_with("`protocol`: invalid type: string"), "{value}");
         assert!(message("seeds = ").starts_with("line 1: "));
@@ -238,7 +240,7 @@ mod tests {
     #[test]
     fn a_bad_assignment_is_quoted() {
         let message = RunConfig::default().set("training.batchsize", "3").unwrap_err().to_string();
-        let start = "`--set training.batchsize=3`: `training`: unknown field `batchsize`";
+        let start = "`--set training.batchsize=3`: unknown field `batchsize`";
         assert!(message.starts_with(start), "{message}");
     }
 }

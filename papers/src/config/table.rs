@@ -163,7 +163,7 @@ mod tests {
         );
         assert_eq!(
             error("critic.zzz = 2"),
-            "unknown key `method.dann.critic.zzz`: expected `dropout`, `hidden`"
+            "unknown key `method.dann.critic.zzz`: expected `hidden`, `dropout`"
         );
     }
 
@@ -173,8 +173,8 @@ mod tests {
         let b = table("seeds = [0]\ntraining = { steps = 5 }\nbackbone.name = \"mlp\"");
         let owned = |(path, a, b): (&str, &str, &str)| (path.into(), a.into(), b.into());
         let wanted: Vec<(String, String, String)> = [
-            ("training.rate", "0.1", "not set"),
             ("training.steps", "4", "5"),
+            ("training.rate", "0.1", "not set"),
             ("backbone", "not set", "{ name = \"mlp\" }"),
         ]
         .map(owned)
