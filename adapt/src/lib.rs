@@ -5,6 +5,18 @@
 //! |---|---|---|
 //! | `source-only` | [`align::SourceOnly`] | – |
 //! | `dann` | [`align::Dann`] | Ganin et al., JMLR 2016 |
+//! | `deep-coral` | [`align::DeepCoral`] | Sun & Saenko, ECCV Workshops 2016 |
+//! | `dan` | [`align::Dan`] | Long et al., ICML 2015 |
+//! | `entropy-minimisation` | [`align::EntropyMinimisation`] | Grandvalet & Bengio, NIPS 2004 |
+//!
+//! | name | validator | paper |
+//! |---|---|---|
+//! | `entropy` | [`validate::Entropy`] | Morerio et al., ICLR 2018 |
+//! | `im` | [`validate::InformationMaximisation`] | Hu et al., ICML 2017; Musgrave et al., 2022 |
+//! | `source-accuracy` | [`validate::SourceAccuracy`] | – |
 
 pub mod align;
+pub mod kernel;
+pub mod mmd;
 pub mod registry;
+pub mod validate;

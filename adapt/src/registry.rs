@@ -1,41 +1,23 @@
 //! The one list of deep methods.
 
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use transduct_core::{
-    Dev, Error, Method, Result, Rng,
-    backbone::{Backbone, Head},
-    suggest,
+use transduct_core::{Dev, Error, Method, Result, suggest};
+
+pub use crate::align::{Capabilities, Parts};
+use crate::align::{
+    Dan, DannConfig, DeepCoral, EntropyMinimisation, MethodConfig, SourceOnlyConfig,
 };
 
-use crate::align::{Aligned, Dann, DannConfig, SourceOnly};
-
-/// What a method is built on.
-pub struct Parts<'a, D: Dev> {
-    /// Where it will run.
-    pub dev: &'a D,
-    /// The feature extractor.
-    pub backbone: Box<dyn Backbone<D>>,
-    /// The classifier.
-    pub head: Head<D>,
-    /// The number of classes k.
-    pub classes: usize,
-    /// For the initial weights of the method's own networks.
-    pub rng: &'a mut Rng,
+/// All methods. Adding one is its file and its line here.
+pub fn methods<D: Dev>() -> Vec<MethodEntry<D>> {
+    vec![
+        entry::<D, SourceOnlyConfig>(),
+        entry::<D, DannConfig>(),
+        entry::<D, DeepCoral>(),
+        entry::<D, Dan>(),
+        entry::<D, EntropyMinimisation>(),
+    ]
 }
-
-/// What a method needs and does, so that nobody branches on its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Looks at target rows.
-    pub adapts: bool,
-    /// Trains a critic of its own.
-    pub critic: bool,
-    /// The least rows of each domain in a batch.
-    pub least_rows: usize,
-}
-
-type Build<D> = fn(Parts<'_, D>, &Value) -> Result<Box<dyn Method<D>>>;
 
 /// A method that can be asked for by name.
 pub struct MethodEntry<D: Dev> {
@@ -53,42 +35,26 @@ pub struct MethodEntry<D: Dev> {
     pub build: Build<D>,
 }
 
-/// All methods. Adding one is its file and its entry here.
-pub fn methods<D: Dev>() -> Vec<MethodEntry<D>> {
-    vec![
-        MethodEntry {
-            name: "source-only",
-            about: "cross-entropy on the source, no adaptation",
-            paper: "–",
-            capabilities: Capabilities { adapts: false, critic: false, least_rows: 1 },
-            defaults: Value::Object(Default::default()),
-            build: |parts, _| Ok(Box::new(SourceOnly::new(parts.backbone, parts.head))),
-        },
-        MethodEntry {
-            name: "dann",
-            about: "features that a domain critic cannot tell apart, by gradient reversal",
-            paper: "Ganin et al., Domain-Adversarial Training of Neural Networks, JMLR 2016",
-            capabilities: Capabilities { adapts: true, critic: true, least_rows: 1 },
-            defaults: defaults::<DannConfig>(),
-            build: |parts, o| {
-                let d = parts.backbone.features();
-                let loss = Dann::new(parts.dev, d, options("dann", o)?, parts.rng)?;
-                Ok(Box::new(Aligned::new(parts.backbone, parts.head, loss)))
-            },
-        },
-    ]
+/// Makes a method from its parts and options; null options are the defaults.
+pub type Build<D> = fn(Parts<'_, D>, &Value) -> Result<Box<dyn Method<D>>>;
+
+fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
+    MethodEntry {
+        name: C::NAME,
+        about: C::ABOUT,
+        paper: C::PAPER,
+        capabilities: C::CAPABILITIES,
+        defaults: serde_json::to_value(C::default()).unwrap_or_default(),
+        build: |parts, options| read_options::<C>(options)?.build(parts),
+    }
 }
 
-fn defaults<C: Serialize + Default>() -> Value {
-    serde_json::to_value(C::default()).unwrap_or_default()
-}
-
-fn options<C: DeserializeOwned + Default>(owner: &str, options: &Value) -> Result<C> {
+fn read_options<C: MethodConfig>(options: &Value) -> Result<C> {
     if options.is_null() {
         return Ok(C::default());
     }
     serde_json::from_value(options.clone()).map_err(|e| {
-        Error::config(owner, "options", options, &format!("the fields of `{owner}`: {e}"))
+        Error::config(C::NAME, "options", options, &format!("the fields of `{}`: {e}", C::NAME))
     })
 }
 

@@ -70,6 +70,14 @@ pub enum Error {
         /// What to try.
         advice: &'static str,
     },
+    /// A validator was given outputs that have no score.
+    #[error("validator `{validator}`: {reason}")]
+    Unscorable {
+        /// The validator.
+        validator: &'static str,
+        /// What is wrong with the outputs.
+        reason: String,
+    },
     /// Data that could not be read or used.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -2,6 +2,7 @@
 //! checkpoints and devices.
 
 pub mod backbone;
+pub mod check;
 pub mod data;
 pub mod device;
 mod error;

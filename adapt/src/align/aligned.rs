@@ -1,13 +1,25 @@
 //! A loss on two domains, turned into a method.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Error, Group, Input, Labelled, Losses, Matrix, Method, Outputs, Parameter, Pass, Result,
-    Rng, Scalar, Step, Taped, Unlabelled,
-    backbone::{Backbone, Head},
+    Dev, Error, Group, Input, Labelled, Losses, Matrix, Method, Outputs, Parameter, Recorded,
+    Result, Rng, Scalar, Step, Taped, Unlabelled,
     ops::{self, CrossEntropy},
     value,
 };
+
+use super::network::{Network, Recording, need_rows};
+
+/// Where in the network a loss looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// The backbone's output, `(n, d)`.
+    Features,
+    /// The classifier's output, `(n, k)`.
+    Logits,
+}
 
 /// What a domain loss may look at. Index 0 is the source, 1 the target.
 ///
@@ -46,28 +58,41 @@ impl<'a, D: Dev> View<'a, D> {
         self.logits.each_ref().map(|z| z.retaped())
     }
 
-    /// Checks that each domain has at least `need` rows.
-    ///
-    /// # Errors
-    /// [`Error::TooFewRows`].
-    pub fn need_rows(&self, need: usize, method: &'static str) -> Result<()> {
-        for (domain, x) in ["source", "target"].into_iter().zip(&self.features) {
-            let got = x.shape().0;
-            if got < need {
-                return Err(Error::TooFewRows { method, domain, need, got });
-            }
+    /// The outputs of `layer` for both domains.
+    pub fn layer(&self, layer: Layer) -> [Taped<D>; 2] {
+        match layer {
+            Layer::Features => self.features(),
+            Layer::Logits => self.logits(),
         }
-        Ok(())
     }
 }
 
+/// The terms that a domain loss adds, by name, each already weighted.
+pub type Terms<D> = Vec<(&'static str, Scalar<D>)>;
+
 /// A loss that brings two domains together. [`Aligned`] adds it to the classifier's.
 pub trait DomainLoss<D: Dev> {
-    /// The terms, each already weighted: what is added to the classification loss.
+    /// The name of the method, for messages.
+    fn name(&self) -> &'static str;
+
+    /// What is added to the classification loss.
     ///
     /// # Errors
-    /// [`Error::TooFewRows`] where a batch is too small, and what operations report.
-    fn loss(&mut self, view: View<'_, D>) -> Result<Vec<(&'static str, Scalar<D>)>>;
+    /// What operations report.
+    fn loss(&mut self, view: View<'_, D>) -> Result<Terms<D>>;
+
+    /// The least number of rows of each domain for which the loss is defined.
+    fn least_rows(&self) -> usize {
+        1
+    }
+
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// The parameters of the loss's own networks, its critic for instance. They are trained with
     /// the rest, by the learning rate of [`Group::Critic`].
@@ -76,18 +101,21 @@ pub trait DomainLoss<D: Dev> {
     }
 }
 
-/// A backbone and a head trained by cross-entropy on the source plus a [`DomainLoss`]. Both domains
-/// pass through the networks as one batch, so that batch normalisation sees them together.
+/// A network trained by cross-entropy on the source plus a [`DomainLoss`]. Both domains pass
+/// through the network as one batch, so that batch normalisation sees them together.
 pub struct Aligned<D: Dev, L> {
-    backbone: Box<dyn Backbone<D>>,
-    head: Head<D>,
+    network: Network<D>,
     loss: L,
 }
 
 impl<D: Dev, L: DomainLoss<D>> Aligned<D, L> {
     /// A method of these parts.
-    pub fn new(backbone: Box<dyn Backbone<D>>, head: Head<D>, loss: L) -> Self {
-        Self { backbone, head, loss }
+    ///
+    /// # Errors
+    /// Those of [`DomainLoss::check`].
+    pub fn new(network: Network<D>, loss: L) -> Result<Self> {
+        loss.check()?;
+        Ok(Self { network, loss })
     }
 }
 
@@ -98,35 +126,20 @@ impl<D: Dev, L: DomainLoss<D>> Method<D> for Aligned<D, L> {
         target: Unlabelled<'_, D>,
         step: &mut Step<'_, D>,
     ) -> Result<Losses> {
+        let batches = [("source", source.x), ("target", target.x)];
+        need_rows(self.loss.name(), self.loss.least_rows(), &batches)?;
+
         let n_s = source.x.rows();
         let both = source.x.concat(target.x)?;
-        let features = self.backbone.forward_train(&both, step.rng)?;
-        let mut pass = Pass::train(step.rng).with_input_gradient();
-        // One tape carries the networks; the losses record on tapes of their own and join it.
-        let (features, tape) = features.split_tape();
-        let logits = self.head.forward(features.clone().put_tape(tape), &mut pass)?;
-        let (logits, mut tape) = logits.split_tape();
+        let Recording { features, logits, tape } = self.network.forward_train(&both, step.rng)?;
+        let (features, tape) = split(features, n_s, tape)?;
+        let (logits, tape) = split(logits, n_s, tape)?;
 
-        let mut split = |x: Matrix<D>| -> Result<[Matrix<D>; 2]> {
-            let [s, t] = ops::split_rows(x.retaped::<OwnedTape<f32, D>>(), n_s)?;
-            let ((s, s_tape), (t, t_tape)) = (s.split_tape(), t.split_tape());
-            tape = std::mem::take(&mut tape).merge(s_tape).merge(t_tape);
-            Ok([s, t])
-        };
-        let features = split(features)?;
-        let logits = split(logits)?;
-
-        let classification = ops::cross_entropy(
-            logits[0].clone().put_tape(tape),
-            source.y,
-            CrossEntropy::default(),
-        )?;
+        let z_s = logits[0].clone().put_tape(tape);
+        let mut total = ops::cross_entropy(z_s, source.y, CrossEntropy::default())?;
+        let mut losses = vec![("total", 0.0), ("classification", value(&total))];
         let view = View::new(features, logits, source.y, step.progress, step.rng);
-        let terms = self.loss.loss(view)?;
-
-        let mut losses = vec![("total", 0.0), ("classification", value(&classification))];
-        let mut total = classification;
-        for (name, term) in terms {
+        for (name, term) in self.loss.loss(view)? {
             losses.push((name, value(&term)));
             total = total.try_add(term).map_err(Error::device)?;
         }
@@ -136,16 +149,22 @@ impl<D: Dev, L: DomainLoss<D>> Method<D> for Aligned<D, L> {
     }
 
     fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
-        let features = self.backbone.forward(x)?;
-        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
-        Ok(Outputs { features, logits })
+        self.network.outputs(x)
     }
 
     fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
-        let group = |group| move |parameter| (group, parameter);
-        let backbone = self.backbone.parameters().into_iter().map(group(Group::Backbone));
-        let head = self.head.parameters().into_iter().map(group(Group::Head));
-        let critic = self.loss.parameters().into_iter().map(group(Group::Critic));
-        backbone.chain(head).chain(critic).collect()
+        let critic = self.loss.parameters().into_iter().map(|p| (Group::Critic, p));
+        self.network.parameters().into_iter().chain(critic).collect()
     }
+}
+
+/// The rows of each domain, and the tape with the split on it.
+fn split<D: Dev>(
+    x: Matrix<D>,
+    n_s: usize,
+    tape: Recorded<D>,
+) -> Result<([Matrix<D>; 2], Recorded<D>)> {
+    let [s, t] = ops::split_rows(x.put_tape(tape), n_s)?;
+    let ((s, s_tape), (t, t_tape)) = (s.split_tape(), t.split_tape());
+    Ok(([s, t], s_tape.merge(t_tape)))
 }

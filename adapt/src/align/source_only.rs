@@ -5,24 +5,43 @@
 //! ```
 //! The target batch is never looked at, so that batch normalisation sees the source only.
 
+use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Group, Input, Labelled, Losses, Method, Outputs, Parameter, Pass, Result, Step,
-    Unlabelled,
-    backbone::{Backbone, Head},
+    Dev, Group, Input, Labelled, Losses, Method, Outputs, Parameter, Result, Step, Unlabelled,
     ops::{self, CrossEntropy},
     value,
 };
 
-/// Cross-entropy on the source.
-pub struct SourceOnly<D: Dev> {
-    backbone: Box<dyn Backbone<D>>,
-    head: Head<D>,
+use super::{
+    Capabilities, MethodConfig, Network, Parts,
+    network::{Recording, need_rows},
+};
+
+/// There is nothing to choose.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceOnlyConfig {}
+
+impl MethodConfig for SourceOnlyConfig {
+    const NAME: &'static str = "source-only";
+    const ABOUT: &'static str = "cross-entropy on the source, no adaptation";
+    const PAPER: &'static str = "–";
+    const CAPABILITIES: Capabilities =
+        Capabilities { target_rows: false, symmetric: true, ..Capabilities::ALIGNMENT };
+
+    fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
+        Ok(Box::new(SourceOnly::new(parts.network())))
+    }
 }
 
+/// Cross-entropy on the source.
+pub struct SourceOnly<D: Dev>(Network<D>);
+
 impl<D: Dev> SourceOnly<D> {
-    /// A method of these networks.
-    pub fn new(backbone: Box<dyn Backbone<D>>, head: Head<D>) -> Self {
-        Self { backbone, head }
+    /// The method that trains `network`.
+    pub fn new(network: Network<D>) -> Self {
+        Self(network)
     }
 }
 
@@ -33,23 +52,19 @@ impl<D: Dev> Method<D> for SourceOnly<D> {
         _: Unlabelled<'_, D>,
         step: &mut Step<'_, D>,
     ) -> Result<Losses> {
-        let features = self.backbone.forward_train(source.x, step.rng)?;
-        let mut pass = Pass::train(step.rng).with_input_gradient();
-        let logits = self.head.forward(features, &mut pass)?;
-        let loss = ops::cross_entropy(logits, source.y, CrossEntropy::default())?;
+        need_rows(SourceOnlyConfig::NAME, 1, &[("source", source.x)])?;
+        let Recording { logits, tape, .. } = self.0.forward_train(source.x, step.rng)?;
+        let loss = ops::cross_entropy(logits.put_tape(tape), source.y, CrossEntropy::default())?;
         let total = value(&loss);
         step.descend(loss)?;
         Ok(Losses(vec![("total", total), ("classification", total)]))
     }
 
     fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
-        let features = self.backbone.forward(x)?;
-        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
-        Ok(Outputs { features, logits })
+        self.0.outputs(x)
     }
 
     fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
-        let backbone = self.backbone.parameters().into_iter().map(|p| (Group::Backbone, p));
-        backbone.chain(self.head.parameters().into_iter().map(|p| (Group::Head, p))).collect()
+        self.0.parameters()
     }
 }

@@ -7,12 +7,14 @@ mod digit_net;
 mod head;
 mod mlp;
 mod registry;
+mod resnet;
 mod summary;
 
 pub use digit_net::{DigitNet, DigitNetConfig};
 pub use head::Head;
 pub use mlp::{Mlp, MlpConfig};
 pub use registry::{BackboneEntry, backbones, build_backbone};
+pub use resnet::{ResNet, ResNetConfig};
 pub use summary::{Summary, SummaryRow};
 
 use dfdx::prelude::*;

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Backbone, DigitNet, DigitNetConfig, Mlp, MlpConfig};
+use super::{Backbone, DigitNet, DigitNetConfig, Mlp, MlpConfig, ResNet, ResNetConfig};
 use crate::{Dev, Error, InputShape, Result, Rng};
 
 type Build<D> = fn(&D, InputShape, &Value, &mut Rng) -> Result<Box<dyn Backbone<D>>>;
@@ -31,6 +31,12 @@ pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
             "LeNet-like network of the DANN digit experiments, images from 16 × 16",
             DigitNetConfig::default(),
             |d, i, o, r| Ok(Box::new(DigitNet::new(d, i, &options("digit-net", o)?, r)?)),
+        ),
+        entry(
+            "resnet",
+            "residual network for small images, 20 layers deep by default, images from 8 × 8",
+            ResNetConfig::default(),
+            |d, i, o, r| Ok(Box::new(ResNet::new(d, i, &options("resnet", o)?, r)?)),
         ),
     ]
 }

@@ -207,26 +207,21 @@ fn matrix(bytes: &[u8], big_endian: bool) -> Result<Variable, String> {
         return Err("the array flags are cut short".into());
     };
     let flags = u32::from_bytes([a, b, c, d], &parts);
-    let class = match flags & 0xff {
-        // Tables, strings and handles have no dimensions before their name.
-        16 | 17 => {
-            let name = name(&mut parts)?;
-            return Ok(Variable { name, content: Err("an object or a function handle".into()) });
-        }
-        class => class,
-    };
-    let dims = parts.numbers()?;
-    let name = name(&mut parts)?;
+    let class = flags & 0xff;
     let unread = match class {
         1 => "a cell array",
         2 => "a structure",
-        3 => "an object",
+        3 | 17 => "an object",
         4 => "text",
         5 => "a sparse matrix",
         6..=15 if flags & 0x800 != 0 => "complex",
         6..=15 => "",
+        16 => "a function handle",
         _ => "of an unknown class",
     };
+    // Objects of MATLAB's newer kind have no dimensions before their name.
+    let dims = if class == 17 { Vec::new() } else { parts.numbers()? };
+    let name = name(&mut parts)?;
     let content = match dims[..] {
         _ if !unread.is_empty() => Err(unread.to_owned()),
         [rows, cols] => {

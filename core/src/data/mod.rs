@@ -14,6 +14,8 @@ pub mod embedded;
 mod error;
 #[cfg(feature = "files")]
 pub mod fetch;
+#[cfg(feature = "files")]
+pub mod folder;
 mod framing;
 pub mod idx;
 pub mod mat;
@@ -25,6 +27,8 @@ mod protocol;
 mod raw;
 #[cfg(feature = "files")]
 pub mod registry;
+#[cfg(feature = "files")]
+pub mod read;
 pub mod resize;
 pub mod split;
 pub mod svmlight;
@@ -95,4 +99,11 @@ pub struct Dataset {
     pub labels: Vec<usize>,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+/// The name of a data set that lies at `path`: the last part of it, without an extension.
+#[cfg(feature = "files")]
+fn name_of(path: &std::path::Path) -> String {
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

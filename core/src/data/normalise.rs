@@ -126,8 +126,9 @@ impl Normalisation {
     /// Errors: feature vectors, no pixel.
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
         let images = images(samples, "image_stats")?;
-        let moments = images.axis_iter(Axis(1)).map(|c| moments(|| c.iter().copied(), 0)).collect();
-        let moments: Option<Vec<_>> = moments;
+        let channels = images.axis_iter(Axis(1));
+        let moments: Option<Vec<_>> =
+            channels.map(|channel| moments(|| channel.iter().copied(), 0)).collect();
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
         let (mean, std) = moments.into_iter().map(|(m, s)| (m as f32, s as f32)).unzip();
         Ok(Self::ImageStats { mean, std })

@@ -6,12 +6,12 @@
 //! It is spelt out here, on `f32`, because the `image` crate resizes one 8-bit picture at a time
 //! and is not there in a browser.
 
-use ndarray::{Array4, ArrayView2, Axis, azip, s};
+use ndarray::{Array4, Axis, azip, s};
 
 use super::DataError;
 
 /// How an output pixel is made of input pixels. Every filter is a mean with weights ≥ 0, so a
-/// constant image stays constant and no value leaves the range of its image, up to rounding.
+/// constant image stays constant and no value leaves the range of its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
@@ -29,7 +29,7 @@ pub enum Filter {
 
 /// Resizes `(n, c, h, w)` to `(n, c, size.0, size.1)`, one axis after the other.
 ///
-/// Errors: a height or width of zero, before or after.
+/// Errors: a height or width of zero, before or after; a result that does not fit into memory.
 pub fn resize(
     x: &Array4<f32>,
     size: (usize, usize),
@@ -39,36 +39,40 @@ pub fn resize(
     if [h, w, size.0, size.1].contains(&0) {
         return Err(unusable(format!("cannot resize {h}×{w} images to {}×{}", size.0, size.1)));
     }
+    let x = x.as_standard_layout();
+    let mut out = filled((n, c, size.0, size.1), 0.0)?;
+    if out.is_empty() {
+        return Ok(out);
+    }
     let columns = taps(w, size.1, filter);
     let rows = taps(h, size.0, filter);
-    let mut out = Array4::zeros((n, c, size.0, size.1));
-    let mut narrow = ndarray::Array2::zeros((h, size.1));
-    for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
-        for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
-            resize_rows(x, &columns, narrow.view_mut());
-            for (mut out, taps) in out.outer_iter_mut().zip(&rows) {
-                for (row, &weight) in narrow.outer_iter().skip(taps.start).zip(&taps.weights) {
-                    out.scaled_add(weight, &row);
-                }
+    // Sums in f64 round to what they should be: a constant stays the same f32.
+    let mut narrow = vec![0f64; h * size.1];
+    let mut sums = vec![0f64; size.1];
+    let channels = x.as_slice().unwrap_or_default().chunks_exact(h * w);
+    let out_channels = out.as_slice_mut().unwrap_or_default().chunks_exact_mut(size.0 * size.1);
+    for (x, out) in channels.zip(out_channels) {
+        for (x, narrow) in x.chunks_exact(w).zip(narrow.chunks_exact_mut(size.1)) {
+            for (narrow, Taps { start, weights }) in narrow.iter_mut().zip(&columns) {
+                let pixels = x[*start..].iter().zip(weights);
+                *narrow = pixels.map(|(&x, weight)| f64::from(x) * weight).sum();
             }
+        }
+        for (out, Taps { start, weights }) in out.chunks_exact_mut(size.1).zip(&rows) {
+            sums.fill(0.0);
+            for (narrow, weight) in narrow.chunks_exact(size.1).skip(*start).zip(weights) {
+                sums.iter_mut().zip(narrow).for_each(|(sum, x)| *sum += weight * x);
+            }
+            out.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = sum as f32);
         }
     }
     Ok(out)
 }
 
-fn resize_rows(x: ArrayView2<'_, f32>, columns: &[Taps], mut out: ndarray::ArrayViewMut2<'_, f32>) {
-    for (x, mut out) in x.outer_iter().zip(out.outer_iter_mut()) {
-        for (out, taps) in out.iter_mut().zip(columns) {
-            let pixels = x.iter().skip(taps.start);
-            *out = pixels.zip(&taps.weights).map(|(x, weight)| x * weight).sum();
-        }
-    }
-}
-
 /// The input pixels of one output pixel of an axis: from `start` on, weights that sum to 1.
 struct Taps {
     start: usize,
-    weights: Vec<f32>,
+    weights: Vec<f64>,
 }
 
 /// The taps of an axis of length `n` stretched to `m`, both > 0.
@@ -99,13 +103,13 @@ fn triangle(n: usize, centre: f64, radius: f64) -> Taps {
 /// Taps from `start` to `end`, scaled to sum 1.
 fn weighted(start: usize, end: usize, weight: impl Fn(usize) -> f64) -> Taps {
     let sum: f64 = (start..end).map(&weight).sum();
-    Taps { start, weights: (start..end).map(|k| (weight(k) / sum) as f32).collect() }
+    Taps { start, weights: (start..end).map(|k| weight(k) / sum).collect() }
 }
 
 /// Puts every image into the middle of a `size` of `value`; an odd pixel goes below and to the
 /// right.
 ///
-/// Errors: an image that is larger than `size`.
+/// Errors: an image that is larger than `size`; a result that does not fit into memory.
 pub fn pad(x: &Array4<f32>, size: (usize, usize), value: f32) -> Result<Array4<f32>, DataError> {
     let (n, c, h, w) = x.dim();
     let (Some(free_h), Some(free_w)) = (size.0.checked_sub(h), size.1.checked_sub(w)) else {
@@ -115,7 +119,7 @@ pub fn pad(x: &Array4<f32>, size: (usize, usize), value: f32) -> Result<Array4<f
         )));
     };
     let (top, left) = (free_h / 2, free_w / 2);
-    let mut out = Array4::from_elem((n, c, size.0, size.1), value);
+    let mut out = filled((n, c, size.0, size.1), value)?;
     out.slice_mut(s![.., .., top..top + h, left..left + w]).assign(x);
     Ok(out)
 }
@@ -148,12 +152,25 @@ pub fn to_grey(x: &Array4<f32>) -> Result<Array4<f32>, DataError> {
             let channel = |c| x.index_axis(Axis(1), c);
             let mut grey = channel(0).to_owned();
             azip!((y in &mut grey, g in &channel(1), b in &channel(2)) {
-                *y = 0.299 * *y + 0.587 * g + 0.114 * b;
+                let [r, g, b] = [*y, *g, *b].map(f64::from);
+                *y = (0.299 * r + 0.587 * g + 0.114 * b) as f32;
             });
             Ok(grey.insert_axis(Axis(1)))
         }
         (_, c, _, _) => Err(channels(c)),
     }
+}
+
+/// An array of `value`, or an error where there is no memory for it.
+fn filled(dim: (usize, usize, usize, usize), value: f32) -> Result<Array4<f32>, DataError> {
+    let (n, c, h, w) = dim;
+    let too_large = || unusable(format!("{n} × {c} × {h} × {w} values do not fit into memory"));
+    let len = [c, h, w].iter().try_fold(n, |len, &side| len.checked_mul(side));
+    let len = len.ok_or_else(too_large)?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| too_large())?;
+    values.resize(len, value);
+    Array4::from_shape_vec(dim, values).map_err(|_| too_large())
 }
 
 fn channels(c: usize) -> DataError {
@@ -226,6 +243,8 @@ mod tests {
         assert!(resize(&Array4::zeros((1, 1, 0, 1)), (1, 1), Filter::Area).is_err());
         let none = resize(&Array4::zeros((0, 3, 2, 2)), (4, 5), Filter::Bilinear).unwrap();
         assert_eq!(none.dim(), (0, 3, 4, 5));
+        let huge = resize(&row(&[1.0]), (1 << 40, 1 << 40), Filter::Area).unwrap_err().to_string();
+        assert!(huge.contains("do not fit into memory"), "{huge}");
     }
 
     fn images() -> impl Strategy<Value = Array4<f32>> {
@@ -241,14 +260,14 @@ mod tests {
         fn constants_stay(v in 0f32..1.0, h in 1usize..20, w in 1usize..20, to in (1usize..20, 1usize..20)) {
             for filter in FILTERS {
                 let out = resize(&Array4::from_elem((1, 1, h, w), v), to, filter).unwrap();
-                prop_assert!(out.iter().all(|o| (o - v).abs() < 1e-6), "{filter:?}");
+                prop_assert!(out.iter().all(|&o| o == v), "{filter:?}");
             }
         }
 
         #[test]
         fn values_stay_within_the_image(x in images(), to in (1usize..20, 1usize..20)) {
-            let low = x.fold(f32::INFINITY, |a, &b| a.min(b)) - 1e-6;
-            let high = x.fold(f32::NEG_INFINITY, |a, &b| a.max(b)) + 1e-6;
+            let low = x.fold(f32::INFINITY, |a, &b| a.min(b));
+            let high = x.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
             for filter in FILTERS {
                 let out = resize(&x, to, filter).unwrap();
                 prop_assert!(out.iter().all(|&v| low <= v && v <= high), "{filter:?}");

@@ -99,13 +99,12 @@ fn entry(field: &str, zero_based: bool) -> Result<(usize, f32), String> {
     if index == "qid" {
         return Err("`qid:` marks ranking data, which has no classes".into());
     }
-    // The bound keeps `index + 1` and the matrix's size from overflowing.
-    let index = match index.parse::<u32>() {
+    let index = match index.parse::<usize>() {
         Ok(0) if !zero_based => {
             return Err(format!("`{field}`: indices start at 1 (is the file zero-based?)"));
         }
-        Ok(index) => index as usize - usize::from(!zero_based),
-        Err(_) => return Err(format!("`{field}`: the index is no integer below 2^32")),
+        Ok(index) if index <= MAX_ELEMENTS => index - usize::from(!zero_based),
+        _ => return Err(format!("`{field}`: the index is no integer up to {MAX_ELEMENTS}")),
     };
     let value = finite(value).map(|v| v as f32).filter(|v| v.is_finite());
     Ok((index, value.ok_or_else(|| format!("`{field}`: {FINITE} of single precision"))?))
@@ -153,11 +152,12 @@ mod tests {
         fails("1 1:nan", default, "`1:nan`: expected a finite number");
         fails("1 1:1e39", default, "`1:1e39`: expected a finite number of single precision");
         fails("1 1", default, "`1`: expected `index:value`");
-        fails("1 -1:1", default, "the index is no integer below 2^32");
+        fails("1 -1:1", default, "`-1:1`: the index is no integer up to 268435456");
+        fails("1 268435457:1", default, "the index is no integer up to 268435456");
         fails("1 qid:3 1:1", default, "line 1: `qid:` marks ranking data");
         fails("1,2 1:1", default, "label `1,2`: expected a finite number");
         fails("# nothing\n", default, "no rows");
-        fails("1 4294967295:1", default, "1 rows of 4294967295 features are more than 268435456");
+        fails("1 268435456:1\n1 1:1", default, "2 rows of 268435456 features are more than");
     }
 
     proptest! {

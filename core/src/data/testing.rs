@@ -1,6 +1,7 @@
 //! What the tests of several readers need.
 
 use std::io::Write;
+#[cfg(feature = "files")]
 use std::path::PathBuf;
 
 use flate2::{Compression, write::GzEncoder};
@@ -13,6 +14,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The folder of real data sets, or `None` with a note that the test was skipped.
+#[cfg(feature = "files")]
 pub(crate) fn data_root(what: &str) -> Option<PathBuf> {
     let root = std::env::var_os("TRANSDUCT_DATA").map(PathBuf::from);
     if root.is_none() {

@@ -11,6 +11,7 @@ use dfdx::prelude::*;
 
 use super::{
     conv2d::{self, Conv2d},
+    cpu::{self, buffer::Buffer, simd::Isa, slices},
     max_pool2d,
     window::Window,
 };
@@ -26,6 +27,12 @@ pub fn conv_relu_pool<D: Dev, T: Tape<f32, D>>(
     bias: Vector<D>,
     input_gradient: bool,
 ) -> Result<Maps<D, T>> {
+    let (_, h, w, c) = Conv2d::default().output(*x.shape(), *filter.shape())?;
+    Window::square(2, 2, 0).output("conv_relu_pool", h, w)?;
+    if bias.shape().0 != c {
+        let got = format!("bias {:?}", bias.shape());
+        return Err(Error::shape("conv_relu_pool", format!("bias ({c},)"), got));
+    }
     D::conv_relu_pool(x, filter, bias, input_gradient)
 }
 
@@ -45,7 +52,46 @@ pub trait ConvReluPoolKernel: Device<f32> {
     }
 }
 
-impl ConvReluPoolKernel for Cpu {}
+impl ConvReluPoolKernel for Cpu {
+    fn conv_relu_pool<T: Tape<f32, Self>>(
+        x: Maps<Self, T>,
+        filter: Maps<Self>,
+        bias: Vector<Self>,
+        input_gradient: bool,
+    ) -> Result<Maps<Self, T>> {
+        let (n, h, w, c_in) = *x.shape();
+        let (kh, kw, _, c_out) = *filter.shape();
+        let dims = cpu::conv_relu_pool::Dims { n, h, w, c_in, c_out, kh, kw };
+        let isa = Isa::best();
+
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let x = x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?;
+        let (x, mut tape) = x.split_tape();
+        let filter = filter.try_reshape_like(&(kh, kw, c_in, c_out)).map_err(Error::device)?;
+        let output = (n, dims.ph(), dims.pw(), c_out);
+        let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
+        let mut codes = Buffer::new(n * dims.output());
+        {
+            let (x, filter, bias) = (slices::read(&x), slices::read(&filter), slices::read(&bias));
+            let y = slices::write(&mut y);
+            cpu::conv_relu_pool::forward(isa, &dims, x, filter, bias, y, &mut codes);
+        }
+        let output = y.ghost();
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            if input_gradient {
+                let dx = grads.get_or_alloc_mut(&x)?;
+                cpu::conv_relu_pool::input_grad(isa, &dims, slices::read(&filter), &codes, &dy, dx);
+            }
+            let dw = grads.get_or_alloc_mut(&filter)?;
+            cpu::conv_relu_pool::filter_grad(isa, &dims, slices::read(&x), &codes, &dy, dw);
+            let db = grads.get_or_alloc_mut(&bias)?;
+            cpu::conv_relu_pool::bias_grad(&dims, &codes, &dy, db);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl ConvReluPoolKernel for Cuda {}
 
@@ -61,4 +107,86 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
     let y = conv2d::composed(x, filter, Some(bias), Conv2d::default())?;
     let y = y.try_relu().map_err(Error::device)?;
     max_pool2d::composed(y, Window::square(2, 2, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::testing::{assert_close, values},
+        *,
+    };
+
+    type Block = dyn Fn(
+        Maps<Cpu, OwnedTape<f32, Cpu>>,
+        Maps<Cpu>,
+        Vector<Cpu>,
+    ) -> Result<Maps<Cpu, OwnedTape<f32, Cpu>>>;
+
+    /// y, then the gradients of x, filter and bias for a random weighting of y.
+    fn run(
+        block: &Block,
+        shape: (usize, usize, usize, usize),
+        (kh, kw, c_out): (usize, usize, usize),
+        seed: u64,
+    ) -> [Vec<f32>; 4] {
+        let dev = crate::cpu();
+        let tensor = |shape: (usize, usize, usize, usize), seed| -> Maps<Cpu> {
+            dev.tensor_from_vec(values(shape.num_elements(), seed), shape)
+        };
+        let (x, filter) = (tensor(shape, seed), tensor((kh, kw, shape.3, c_out), seed + 1));
+        let bias: Vector<Cpu> = dev.tensor_from_vec(values(c_out, seed + 2), (c_out,));
+        let y = block(x.leaky_trace(), filter.clone(), bias.clone()).unwrap();
+        let value = y.as_vec();
+        let weights = tensor(*y.shape(), seed + 3);
+        let grads = (y * weights).sum::<Rank0, _>().backward();
+        [value, grads.get(&x).as_vec(), grads.get(&filter).as_vec(), grads.get(&bias).as_vec()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn the_kernel_equals_the_composed_version(
+            (n, kh, kw) in (1usize..4, 1usize..6, 1usize..6),
+            (more_h, more_w) in (1usize..8, 1usize..8),
+            (c_in, c_out) in (1usize..6, 1usize..20),
+            seed in 0u64..1000,
+        ) {
+            let shape = (n, kh + more_h, kw + more_w, c_in);
+            let fast = run(&|x, w, b| conv_relu_pool(x, w, b, true), shape, (kh, kw, c_out), seed);
+            let slow = run(&composed, shape, (kh, kw, c_out), seed);
+            for ((fast, slow), what) in fast.iter().zip(&slow).zip(["y", "dx", "dw", "db"]) {
+                assert_close(what, fast, slow, 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn an_input_that_needs_no_gradient_gets_none() {
+        let dev = crate::cpu();
+        let x = dev.ones_like(&(1, 4, 4, 1));
+        let y = conv_relu_pool(
+            x.leaky_trace(),
+            dev.ones_like(&(3, 3, 1, 2)),
+            dev.zeros_like(&(2,)),
+            false,
+        );
+        let mut grads = y.unwrap().sum::<Rank0, _>().backward();
+        assert!(grads.get_or_alloc_mut(&x).unwrap().iter().all(|g| *g == 0.0));
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_named() {
+        let dev = crate::cpu();
+        let run = |x: (usize, usize, usize, usize), w: (usize, usize, usize, usize), b: usize| {
+            let (x, w, b) = (dev.zeros_like(&x), dev.zeros_like(&w), dev.zeros_like(&(b,)));
+            conv_relu_pool(x, w, b, true).unwrap_err().to_string()
+        };
+        assert!(run((1, 4, 4, 2), (3, 3, 1, 2), 2).contains("c_in"));
+        assert!(run((1, 2, 4, 1), (3, 3, 1, 2), 2).contains("conv2d"));
+        assert!(run((1, 3, 3, 1), (3, 3, 1, 2), 2).contains("conv_relu_pool"));
+        let error = run((1, 4, 4, 1), (3, 3, 1, 2), 3);
+        assert_eq!(error, "conv_relu_pool: expected bias (2,), got bias (3,)");
+    }
 }

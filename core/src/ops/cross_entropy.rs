@@ -8,6 +8,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::{buffer::Buffer, slices};
 use crate::{Dev, Error, Matrix, Result};
 
 /// Smoothing and weights. The default has neither.
@@ -71,7 +72,63 @@ pub trait CrossEntropyKernel: Device<f32> {
     }
 }
 
-impl CrossEntropyKernel for Cpu {}
+impl CrossEntropyKernel for Cpu {
+    fn cross_entropy<T: Tape<f32, Self>>(
+        logits: Matrix<Self, T>,
+        labels: &[usize],
+        config: CrossEntropy<'_>,
+    ) -> Result<Loss<Self, T>> {
+        let (n, k) = *logits.shape();
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let logits = logits.try_reshape_like(&(n, k)).map_err(Error::device)?;
+        let (logits, mut tape) = logits.split_tape();
+        let mut gradient = Buffer::new(n * k);
+        let loss = loss_and_gradient(slices::read(&logits), labels, config, &mut gradient);
+        let loss = logits.device().try_tensor_from_vec(vec![loss], ()).map_err(Error::device)?;
+        let output = loss.ghost();
+        tape.add_backward_op(move |grads| {
+            let scale = grads.get_or_alloc_mut(&output)?[0];
+            let dz = grads.get_or_alloc_mut(&logits)?;
+            dz.iter_mut().zip(gradient.iter()).for_each(|(dz, g)| *dz += scale * g);
+            Ok(())
+        });
+        Ok(loss.put_tape(tape))
+    }
+}
+
+/// The loss; writes ∂L/∂z_ic = w_i (softmax(z_i)_c − q_ic) / Σ w to `gradient`.
+fn loss_and_gradient(
+    logits: &[f32],
+    labels: &[usize],
+    config: CrossEntropy<'_>,
+    gradient: &mut [f32],
+) -> f32 {
+    let k = logits.len() / labels.len().max(1);
+    let total: f32 = config.weights.map_or(labels.len() as f32, |w| w.iter().sum());
+    let (hit, rest) = (1.0 - config.smoothing, config.smoothing / k as f32);
+    let mut loss = 0.0f64;
+    let rows = logits.chunks_exact(k.max(1)).zip(gradient.chunks_exact_mut(k.max(1)));
+    for (i, ((z, g), &label)) in rows.zip(labels).enumerate() {
+        let share = config.weights.map_or(1.0, |w| w[i]) / total;
+        let largest = z.iter().fold(f32::NEG_INFINITY, |m, &z| m.max(z));
+        let mut sum = 0.0;
+        for (g, &z) in g.iter_mut().zip(z) {
+            *g = (z - largest).exp();
+            sum += *g;
+        }
+        // −Σ q log softmax = log Σ exp(z − largest) − Σ q (z − largest), since Σ q = 1.
+        let mut expected = hit * (z[label] - largest);
+        if rest > 0.0 {
+            expected += rest * z.iter().map(|z| z - largest).sum::<f32>();
+        }
+        loss += f64::from(share * (sum.ln() - expected));
+        for (c, g) in g.iter_mut().enumerate() {
+            let q = rest + if c == label { hit } else { 0.0 };
+            *g = share * (*g / sum - q);
+        }
+    }
+    loss as f32
+}
 #[cfg(feature = "cuda")]
 impl CrossEntropyKernel for Cuda {}
 
@@ -109,7 +166,13 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use super::{
+        super::testing::{assert_close, values},
+        *,
+    };
+    use crate::Scalar;
 
     fn loss(z: Vec<f32>, shape: (usize, usize), y: &[usize], config: CrossEntropy<'_>) -> f32 {
         cross_entropy(crate::cpu().tensor_from_vec(z, shape), y, config).unwrap().array()
@@ -141,6 +204,28 @@ mod tests {
         let l = loss(vec![0.0, 3f32.ln()], (1, 2), &[1], config);
         let expected = -(0.1 * 0.25f32.ln() + 0.9 * 0.75f32.ln());
         assert!((l - expected).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernel_equals_the_composed_version(
+            (n, k) in (1usize..12, 1usize..9),
+            smoothing in 0.0f32..=1.0,
+            weighted in any::<bool>(),
+            seed in 0u64..1000,
+        ) {
+            let labels: Vec<usize> = (0..n).map(|i| (i * 7 + seed as usize) % k).collect();
+            let weights: Vec<f32> = values(n, seed + 1).iter().map(|w| w.abs() + 0.01).collect();
+            let config = CrossEntropy { smoothing, weights: weighted.then_some(&weights[..]) };
+            let dev = crate::cpu();
+            let z: Matrix<Cpu> =
+                dev.tensor_from_vec(values(n * k, seed).iter().map(|z| 5.0 * z).collect(), (n, k));
+            let fast = cross_entropy(z.leaky_trace(), &labels, config).unwrap() * 3.0;
+            let slow = composed(z.leaky_trace(), &labels, config).unwrap() * 3.0;
+            assert_close("L", &[fast.array()], &[slow.array()], 1e-5);
+            let gradient = |loss: Scalar<Cpu>| loss.backward().get(&z).as_vec();
+            assert_close("dz", &gradient(fast), &gradient(slow), 1e-5);
+        }
     }
 
     #[test]

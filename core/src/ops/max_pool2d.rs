@@ -5,6 +5,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::{self, buffer::Buffer, pool2d::Pool2dDims, slices};
 use super::window::{Window, columns, scale_rows};
 use crate::{Dev, Error, Result, device::Maps};
 
@@ -38,7 +39,27 @@ pub trait MaxPool2dKernel: Device<f32> {
     }
 }
 
-impl MaxPool2dKernel for Cpu {}
+impl MaxPool2dKernel for Cpu {
+    fn max_pool2d<T: Tape<f32, Self>>(x: Maps<Self, T>, window: Window) -> Result<Maps<Self, T>> {
+        let (n, h, w, c) = *x.shape();
+        let (oh, ow) = window.output("max_pool2d", h, w)?;
+        let dims = Pool2dDims { size: (h, w, c), output: (oh, ow), window };
+        if n * c == 0 || dims.taps() > 256 {
+            return composed(x, window);
+        }
+        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let mut y = x.device().try_zeros_like(&(n, oh, ow, c)).map_err(Error::device)?;
+        let mut winner = Buffer::new(n * oh * ow * c);
+        cpu::pool2d::max(&dims, slices::read(&x), slices::write(&mut y), &mut winner);
+        let (input, output) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |grads| {
+            let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+            cpu::pool2d::max_backward(&dims, &winner, &dy, grads.get_or_alloc_mut(&input)?);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+}
 #[cfg(feature = "cuda")]
 impl MaxPool2dKernel for Cuda {}
 
@@ -72,4 +93,97 @@ pub fn composed<D: Device<f32>, T: Tape<f32, D>>(
         .and_then(|rows| rows.try_max::<(usize, usize), Axis<1>>())
         .and_then(|y| y.try_reshape_like(&(n, oh, ow, c)))
         .map_err(Error::device)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::seq::SliceRandom;
+
+    use super::*;
+    use crate::ops::testing::{assert_close, assert_gradient, values};
+
+    fn cases() -> impl Strategy<Value = ((usize, usize, usize, usize), Window, u64)> {
+        let sizes = (1..4usize, 1..10usize, 1..10usize, prop_oneof![1..6usize, 16..20usize]);
+        let kernel = (1..5usize, 1..5usize);
+        (sizes, kernel, 1..4usize, 0..3usize, any::<u32>()).prop_filter_map(
+            "the window fits",
+            |(x, kernel, stride, padding, seed)| {
+                let window = Window { kernel, stride, padding };
+                let fits = check("pool", window).is_ok() && window.output("pool", x.1, x.2).is_ok();
+                fits.then_some((x, window, u64::from(seed)))
+            },
+        )
+    }
+
+    type Taped = Maps<Cpu, OwnedTape<f32, Cpu>>;
+
+    /// y, and the gradient of Σ y · r for x, with r from U(−1, 1).
+    fn all(
+        run: fn(Taped, Window) -> Result<Taped>,
+        x: &Maps<Cpu>,
+        window: Window,
+        seed: u64,
+    ) -> [Vec<f32>; 2] {
+        let y = run(x.leaky_trace(), window).unwrap();
+        let r = values(y.shape().num_elements(), seed + 9);
+        let r = crate::cpu().tensor_from_vec(r, *y.shape());
+        let out = y.as_vec();
+        [out, (y * r).sum().backward().get(x).as_vec()]
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernel_equals_the_composed_version((shape, window, seed) in cases()) {
+            let x = values(shape.0 * shape.1 * shape.2 * shape.3, seed);
+            let x = crate::cpu().tensor_from_vec(x, shape);
+            let [y, dx] = all(max_pool2d, &x, window, seed);
+            let [y0, dx0] = all(composed, &x, window, seed);
+            assert_close("y", &y, &y0, 1e-6);
+            assert_close("dx", &dx, &dx0, 1e-6);
+        }
+
+        #[test]
+        fn the_gradient_equals_differences((shape, window, seed) in cases()) {
+            // Distinct values a whole step apart, so that no maximum changes on the way.
+            let n = shape.0 * shape.1 * shape.2 * shape.3;
+            let mut x: Vec<f32> = (0..n).map(|i| i as f32 / 50.0).collect();
+            x.shuffle(&mut crate::rng(seed, crate::Stream::Init));
+            let dev = crate::cpu();
+            let [y, dx] = all(max_pool2d, &dev.tensor_from_vec(x.clone(), shape), window, seed);
+            let r = values(y.len(), seed + 9);
+            let loss = |x: &[f32]| -> f64 {
+                let y = max_pool2d(dev.tensor_from_vec(x.to_vec(), shape), window).unwrap().as_vec();
+                y.iter().zip(&r).map(|(y, r)| f64::from(y * r)).sum()
+            };
+            let along = values(x.len(), seed + 5);
+            assert_gradient("dx", loss, &x, &dx, &along, (5e-3, 1e-2));
+        }
+    }
+
+    #[cfg(feature = "threads")]
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let x = crate::cpu().tensor_from_vec(values(33 * 9 * 9 * 5, 1), (33, 9, 9, 5));
+        crate::ops::testing::assert_same_on_any_threads(|| {
+            all(max_pool2d, &x, Window::square(3, 2, 1), 1).to_vec()
+        });
+    }
+
+    #[test]
+    fn by_hand() {
+        let dev = crate::cpu();
+        let x = dev.tensor_from_vec(vec![1., 5., 2., 4., 3., 6., 9., 8., 7.], (1, 3, 3, 1));
+        let y = max_pool2d(x.leaky_trace(), Window::square(2, 1, 0)).unwrap();
+        assert_eq!(y.as_vec(), [5., 6., 9., 8.]);
+        let grads = y.sum().backward();
+        assert_eq!(grads.get(&x).as_vec(), [0., 1., 0., 0., 0., 1., 1., 1., 0.]);
+    }
+
+    #[test]
+    fn padding_as_large_as_the_window_is_an_error() {
+        let x: Maps<Cpu> = crate::cpu().zeros_like(&(1, 4, 4, 1));
+        let error = max_pool2d(x, Window::square(2, 2, 2)).err().unwrap().to_string();
+        assert!(error.contains("padding smaller than the kernel"), "{error}");
+    }
 }

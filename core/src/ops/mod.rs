@@ -16,6 +16,7 @@ pub mod channels_last;
 pub mod conv2d;
 pub mod conv_relu_pool;
 pub mod covariance;
+pub(crate) mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod entropy;
@@ -25,6 +26,8 @@ pub mod linear;
 pub mod max_pool2d;
 pub mod reverse_gradient;
 pub mod split_rows;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 
 pub use avg_pool2d::avg_pool2d;
@@ -55,6 +58,7 @@ pub trait Kernels:
     + global_avg_pool::GlobalAvgPoolKernel
     + linear::LinearKernel
     + max_pool2d::MaxPool2dKernel
+    + reverse_gradient::ReverseGradientKernel
     + split_rows::SplitRowsKernel
 {
 }
@@ -69,6 +73,7 @@ impl<D> Kernels for D where
         + global_avg_pool::GlobalAvgPoolKernel
         + linear::LinearKernel
         + max_pool2d::MaxPool2dKernel
+        + reverse_gradient::ReverseGradientKernel
         + split_rows::SplitRowsKernel
 {
 }

@@ -5,6 +5,7 @@
 
 use dfdx::prelude::*;
 
+use super::cpu::slices;
 use crate::{Dev, Error, Matrix, Result};
 
 /// Splits `x` after row `n_s`.
@@ -35,7 +36,30 @@ pub trait SplitRowsKernel: Device<f32> {
     }
 }
 
-impl SplitRowsKernel for Cpu {}
+impl SplitRowsKernel for Cpu {
+    fn split_rows<T: Tape<f32, Self>>(
+        x: Matrix<Self, T>,
+        n_s: usize,
+    ) -> Result<[Matrix<Self, T>; 2]> {
+        let (n, d) = *x.shape();
+        // A reshape to the same shape copies what is not contiguous, and nothing else.
+        let (x, tape) = x.try_reshape_like(&(n, d)).map_err(Error::device)?.split_tape();
+        let part = |from: usize, to: usize, mut tape: T| -> Result<Matrix<Self, T>> {
+            let values = slices::read(&x)[from * d..to * d].to_vec();
+            let y =
+                x.device().try_tensor_from_vec(values, (to - from, d)).map_err(Error::device)?;
+            let (input, output) = (x.ghost(), y.ghost());
+            tape.add_backward_op(move |grads| {
+                let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
+                let dx = &mut grads.get_or_alloc_mut(&input)?[from * d..to * d];
+                dx.iter_mut().zip(&dy).for_each(|(dx, dy)| *dx += dy);
+                Ok(())
+            });
+            Ok(y.put_tape(tape))
+        };
+        Ok([part(0, n_s, tape)?, part(n_s, n, T::default())?])
+    }
+}
 #[cfg(feature = "cuda")]
 impl SplitRowsKernel for Cuda {}
 
@@ -63,10 +87,12 @@ mod tests {
 
     #[test]
     fn each_part_gets_its_own_gradient() {
-        let x = crate::cpu().tensor_from_vec(vec![1., 2., 3., 4., 5., 6.], (3, 2));
-        let [s, t] = split_rows(x.leaky_trace(), 1).unwrap();
-        assert_eq!((s.as_vec(), t.as_vec()), (vec![1., 2.], vec![3., 4., 5., 6.]));
-        let loss = s.sum::<Rank0, _>() + t.sum::<Rank0, _>() * 10.0;
-        assert_eq!(loss.backward().get(&x).as_vec(), [1., 1., 10., 10., 10., 10.]);
+        let x: Matrix<Cpu> = crate::cpu().tensor_from_vec(vec![1., 2., 3., 4., 5., 6.], (3, 2));
+        for split in [split_rows, composed] {
+            let [s, t] = split(x.leaky_trace(), 1).unwrap();
+            assert_eq!((s.as_vec(), t.as_vec()), (vec![1., 2.], vec![3., 4., 5., 6.]));
+            let loss = s.sum::<Rank0, _>() + t.sum::<Rank0, _>() * 10.0;
+            assert_eq!(loss.backward().get(&x).as_vec(), [1., 1., 10., 10., 10., 10.]);
+        }
     }
 }

@@ -120,6 +120,9 @@ fn every_class_and_storage_is_a_number() {
 #[test]
 fn what_is_not_read_is_reported_only_when_asked_for() {
     let empty = LE.doubles(&[]);
+    let flags = LE.element(types::UINT32, &[17, 0, 0, 0, 0, 0, 0, 0]);
+    let object = [flags, LE.short(types::INT8, b"tbl"), empty.clone()].concat();
+    let object = LE.element(types::MATRIX, &object);
     let file = [
         LE.header(),
         LE.matrix("names", 1, &[1, 1], &LE.matrix("", 4, &[1, 1], &LE.short(16, b"a"))),
@@ -127,6 +130,8 @@ fn what_is_not_read_is_reported_only_when_asked_for() {
         LE.matrix("title", 4, &[1, 2], &LE.short(16, b"ab")),
         LE.matrix("graph", 5, &[2, 2], &empty),
         LE.matrix("z", 0x806, &[1, 1], &[LE.doubles(&[1.0]), LE.doubles(&[2.0])].concat()),
+        LE.matrix("f", 16, &[1, 1], &empty),
+        object,
         LE.matrix("cube", 6, &[1, 1, 1], &LE.doubles(&[1.0])),
         LE.matrix("", 9, &[1, 1], &LE.short(types::UINT8, &[1])),
         LE.matrix("labels", 9, &[2, 1], &LE.short(types::UINT8, &[3, 4])),
@@ -140,6 +145,8 @@ fn what_is_not_read_is_reported_only_when_asked_for() {
         ("title", "text"),
         ("graph", "a sparse matrix"),
         ("z", "complex"),
+        ("f", "a function handle"),
+        ("tbl", "an object"),
         ("cube", "an array of 3 dimensions"),
     ] {
         let expected = format!("x.mat: variable `{name}` is {kind}: expected a real");
@@ -147,7 +154,7 @@ fn what_is_not_read_is_reported_only_when_asked_for() {
     }
     assert_eq!(
         get("fts"),
-        "x.mat: no variable `fts`; the file has: names, info, title, graph, z, cube, labels"
+        "x.mat: no variable `fts`; the file has: names, info, title, graph, z, f, tbl, cube, labels"
     );
 }
 

@@ -1,5 +1,3 @@
-use std::io::{Cursor, Write};
-
 use ndarray::{Array3, Array4, arr1, arr2, array};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use proptest::prelude::*;
@@ -128,6 +126,8 @@ proptest! {
 
 #[cfg(feature = "files")]
 mod npz {
+    use std::io::{Cursor, Write};
+
     use ndarray_npy::NpzWriter;
 
     use super::*;

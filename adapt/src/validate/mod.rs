@@ -1,0 +1,35 @@
+//! Validators: which of several models is best, judged without target labels. One a file.
+
+mod entropy;
+mod evidence;
+mod information_maximisation;
+mod registry;
+mod select;
+mod source_accuracy;
+
+pub use entropy::Entropy;
+pub use evidence::{Evidence, LabelledOutputs, UnlabelledOutputs};
+pub use information_maximisation::InformationMaximisation;
+pub use registry::{validator, validators};
+pub use select::best;
+pub use source_accuracy::SourceAccuracy;
+
+use transduct_core::Result;
+
+/// A score of a model from what it says of validation rows. Higher is better.
+pub trait Validator {
+    /// Its name on the command line and in records.
+    fn name(&self) -> &'static str;
+
+    /// One line about it.
+    fn about(&self) -> &'static str;
+
+    /// Authors, title, venue and year; `–` where there is none.
+    fn paper(&self) -> &'static str;
+
+    /// The score, finite.
+    ///
+    /// # Errors
+    /// [`transduct_core::Error::Unscorable`] when an output that it reads is not finite.
+    fn score(&self, evidence: &Evidence<'_>) -> Result<f64>;
+}

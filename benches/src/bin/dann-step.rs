@@ -1,0 +1,45 @@
+//! One side of `peers/run.sh`: steps on request, timed.
+//!
+//! `dann-step NETWORK THREADS` answers every line `K` on its standard input with one line: the
+//! milliseconds of each of K steps, then the process's peak memory in KiB.
+
+use std::{
+    error::Error,
+    io::{BufRead, Write},
+    time::Instant,
+};
+
+use transduct_benches::DannStep;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [network, threads] = arguments.as_slice() else {
+        return Err("usage: dann-step NETWORK THREADS".into());
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
+    // Inside the pool the calling thread works too, instead of waiting for others.
+    pool.install(|| answer(network))
+}
+
+fn answer(network: &str) -> Result<()> {
+    let mut step = DannStep::new(network)?;
+    for line in std::io::stdin().lock().lines() {
+        let mut answer = String::new();
+        for _ in 0..line?.trim().parse()? {
+            let start = Instant::now();
+            std::hint::black_box(step.run()?);
+            answer += &format!("{:.4} ", start.elapsed().as_secs_f64() * 1e3);
+        }
+        writeln!(std::io::stdout(), "{answer}{}", peak_kib())?;
+    }
+    Ok(())
+}
+
+/// The most memory that the process ever had resident, 0 where the system does not tell.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}

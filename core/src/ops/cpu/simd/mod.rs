@@ -1,0 +1,258 @@
+//! One register of numbers, as wide as the processor's, and the choice of processor.
+//!
+//! A kernel is written once over [`Simd`] and compiled for every [`Isa`]; [`Isa::best`] looks at
+//! the processor when the program runs. The trait is our own, thirty one-line operations over
+//! `std::arch`, and not the `pulp` crate's, for two reasons: the backward pass of max pooling
+//! wants a look-up in a table of four by a lane's own index ([`Simd::lookup4`], one instruction
+//! on every target, which replaces four multiplications by one), and register tiles want the
+//! number of registers as a constant ([`Simd::REGISTERS`]). The portable version is arrays of four,
+//! which the compiler turns into SSE, NEON or WASM SIMD where the build allows them.
+//!
+//! Every function between [`Isa::run`] and the operations must be `#[inline(always)]`: instruction
+//! sets are a property of the function that code is inlined into, and closures do not inherit it.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+/// Operations on one register of `f32`, and on as many small integers.
+///
+/// Implementations are tokens: a value exists only where the processor has the instructions.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    /// `LANES` numbers.
+    type F: Copy;
+    /// `LANES` integers, used as indices below 256.
+    type I: Copy;
+    /// `LANES` truth values.
+    type M: Copy;
+    /// Numbers in a register.
+    const LANES: usize;
+    /// Registers that exist; a tile that needs more spills to memory.
+    const REGISTERS: usize;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::F;
+    /// Reads `LANES` numbers.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `LANES` numbers.
+    unsafe fn load(self, p: *const f32) -> Self::F;
+    /// Writes `LANES` numbers.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `LANES` numbers.
+    unsafe fn store(self, p: *mut f32, a: Self::F);
+    /// Reads `n ≤ LANES` numbers, zeros in the other lanes.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `n` numbers.
+    unsafe fn load_head(self, p: *const f32, n: usize) -> Self::F;
+    /// Writes the first `n ≤ LANES` numbers.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `n` numbers.
+    unsafe fn store_head(self, p: *mut f32, n: usize, a: Self::F);
+
+    /// `a + b`
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a − b`
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b`
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `√a`
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// `a · b + c`, rounded once where the processor can.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The greater one; `b` where either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a > b`
+    fn gt(self, a: Self::F, b: Self::F) -> Self::M;
+    /// `a` where `m`, else `b`.
+    fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// The sum of all lanes, always in the same order.
+    fn sum(self, a: Self::F) -> f32;
+
+    /// `x` in every lane.
+    fn splat_i(self, x: u8) -> Self::I;
+    /// Reads `LANES` bytes.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `LANES` bytes.
+    unsafe fn load_u8(self, p: *const u8) -> Self::I;
+    /// Writes `LANES` bytes.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `LANES` bytes.
+    unsafe fn store_u8(self, p: *mut u8, a: Self::I);
+    /// `a = b`
+    fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
+    /// `a` where `m`, else `b`.
+    fn select_i(self, m: Self::M, a: Self::I, b: Self::I) -> Self::I;
+    /// In each lane the table's entry at the lane's index modulo 4.
+    ///
+    /// # Safety
+    /// `table` is valid for reading four numbers.
+    unsafe fn lookup4(self, table: *const f32, i: Self::I) -> Self::F;
+
+    /// Zero in every lane.
+    #[inline(always)]
+    fn zero(self) -> Self::F {
+        self.splat(0.0)
+    }
+}
+
+/// A piece of work that is compiled for every instruction set.
+pub(crate) trait Kernel {
+    /// What the work returns.
+    type Output;
+    /// Does the work; must be `#[inline(always)]`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// An instruction set that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Isa(Level);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// The widest.
+    #[inline]
+    pub(crate) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            // The standard library asks the processor once and remembers.
+            if x86::has_avx512() {
+                return Self(Level::Avx512);
+            }
+            if x86::has_avx2() {
+                return Self(Level::Avx2);
+            }
+        }
+        Self(Level::Portable)
+    }
+
+    /// All of them, for tests.
+    #[cfg(test)]
+    pub(crate) fn available() -> Vec<Self> {
+        let mut all = vec![Self(Level::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if x86::has_avx2() {
+                all.push(Self(Level::Avx2));
+            }
+            if x86::has_avx512() {
+                all.push(Self(Level::Avx512));
+            }
+        }
+        all
+    }
+
+    /// Runs the version of `kernel` for this instruction set.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Portable => kernel.run(portable::Portable),
+            // SAFETY: a value of this level is made only where the processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs every operation on `a`, `b`, `c` and compares with the same done lane by lane.
+    struct Compare {
+        a: Vec<f32>,
+        b: Vec<f32>,
+        c: Vec<f32>,
+        codes: Vec<u8>,
+    }
+
+    impl Kernel for Compare {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let n = S::LANES;
+            assert!(n <= self.a.len());
+            let get = |x: S::F| {
+                let mut out = vec![0.0; n];
+                // SAFETY: `out` holds LANES numbers.
+                unsafe { s.store(out.as_mut_ptr(), x) };
+                out
+            };
+            let each = |f: &dyn Fn(usize) -> f32| (0..n).map(f).collect::<Vec<_>>();
+            let (a, b, c) = (&self.a, &self.b, &self.c);
+            // SAFETY: each array holds at least LANES elements.
+            let (va, vb, vc, vi) = unsafe {
+                (
+                    s.load(a.as_ptr()),
+                    s.load(b.as_ptr()),
+                    s.load(c.as_ptr()),
+                    s.load_u8(self.codes.as_ptr()),
+                )
+            };
+            assert_eq!(get(s.add(va, vb)), each(&|i| a[i] + b[i]));
+            assert_eq!(get(s.sub(va, vb)), each(&|i| a[i] - b[i]));
+            assert_eq!(get(s.mul(va, vb)), each(&|i| a[i] * b[i]));
+            assert_eq!(get(s.div(va, vb)), each(&|i| a[i] / b[i]));
+            assert_eq!(get(s.sqrt(s.mul(va, va))), each(&|i| (a[i] * a[i]).sqrt()));
+            assert_eq!(get(s.max(va, vb)), each(&|i| a[i].max(b[i])));
+            for (x, y) in get(s.mul_add(va, vb, vc)).iter().zip(each(&|i| a[i] * b[i] + c[i])) {
+                approx::assert_abs_diff_eq!(*x, y, epsilon = 1e-5);
+            }
+            let m = s.gt(va, vb);
+            assert_eq!(get(s.select(m, va, vc)), each(&|i| if a[i] > b[i] { a[i] } else { c[i] }));
+            approx::assert_abs_diff_eq!(s.sum(va), a[..n].iter().sum::<f32>(), epsilon = 1e-4);
+            let nan = get(s.max(s.zero(), s.splat(f32::NAN)));
+            assert!(nan.iter().all(|x| x.is_nan()), "a NaN in the second operand must stay");
+
+            let two = s.eq_i(vi, s.splat_i(2));
+            let mut codes = vec![0u8; n];
+            // SAFETY: `codes` holds LANES bytes.
+            unsafe { s.store_u8(codes.as_mut_ptr(), s.select_i(two, s.splat_i(9), vi)) };
+            let want = self.codes[..n].iter().map(|&k| if k == 2 { 9 } else { k });
+            assert_eq!(codes, want.collect::<Vec<_>>());
+            // SAFETY: `a` holds at least four numbers.
+            let found = unsafe { s.lookup4(a.as_ptr(), vi) };
+            assert_eq!(get(found), each(&|i| a[self.codes[i] as usize % 4]));
+
+            for k in 0..=n {
+                let mut out = vec![7.0; n];
+                // SAFETY: `a` and `out` hold at least k numbers.
+                unsafe { s.store_head(out.as_mut_ptr(), k, va) };
+                assert_eq!(out, each(&|i| if i < k { a[i] } else { 7.0 }));
+                // SAFETY: as above.
+                let head = unsafe { s.load_head(a[..k].as_ptr(), k) };
+                assert_eq!(get(head), each(&|i| if i < k { a[i] } else { 0.0 }));
+            }
+        }
+    }
+
+    #[test]
+    fn operations_equal_scalar_arithmetic_on_every_instruction_set() {
+        for isa in Isa::available() {
+            let a = (0..16).map(|i| ((i * 7 + 3) % 16) as f32 - 7.5).collect();
+            let b = (0..16).map(|i| ((i * 5 + 1) % 16) as f32 - 6.25).collect();
+            let c = (0..16).map(|i| i as f32 * 0.125).collect();
+            isa.run(Compare { a, b, c, codes: (0..16).map(|i| (i * 3 % 5) as u8).collect() });
+        }
+        assert_eq!(Some(&Isa::best()), Isa::available().last());
+    }
+}
