@@ -9,9 +9,13 @@ use transduct_core::{
     backbone::{Head, build_backbone},
     cpu,
     layer::PerceptronConfig,
+    memory::Recycler,
     optim::{Optimiser, Sgd},
     rng,
 };
+
+#[global_allocator]
+static ALLOCATOR: Recycler = Recycler::new();
 
 /// `n` numbers from U(−1, 1), the same for the same seed.
 pub fn numbers(n: usize, seed: u64) -> Vec<f32> {

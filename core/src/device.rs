@@ -4,12 +4,12 @@ use std::{fmt, str::FromStr};
 
 use dfdx::prelude::*;
 
-use crate::{Error, Result, ops::Kernels};
+use crate::{Error, Result, ops::Kernels, optim::OptimiserKernel};
 
 /// The only bound on a device that anyone writes: a dfdx device for `f32` with the project's
 /// operations.
-pub trait Dev: Device<f32> + Kernels {}
-impl<D: Device<f32> + Kernels> Dev for D {}
+pub trait Dev: Device<f32> + Kernels + OptimiserKernel {}
+impl<D: Device<f32> + Kernels + OptimiserKernel> Dev for D {}
 
 /// `(n,)`.
 pub type Vector<D, T = NoneTape> = Tensor<(usize,), f32, D, T>;

@@ -89,6 +89,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An observer of a training could not do its work.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
     /// The caller asked to stop; the state is saved.
     #[error("interrupted at step {step}")]
     Interrupted {

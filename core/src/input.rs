@@ -3,6 +3,7 @@
 use std::fmt;
 
 use dfdx::prelude::*;
+use ndarray::{ArrayView, Axis, Dimension};
 use serde::{Deserialize, Serialize};
 
 use crate::{Dev, Error, Matrix, Result, data::Samples, device::Maps};
@@ -74,6 +75,14 @@ impl InputShape {
     }
 }
 
+/// Appends a row, at once where it lies in one piece.
+fn extend<A: Dimension>(values: &mut Vec<f32>, row: ArrayView<'_, f32, A>) {
+    match row.as_slice() {
+        Some(row) => values.extend_from_slice(row),
+        None => values.extend(row.iter()),
+    }
+}
+
 impl<D: Dev> Input<D> {
     /// Copies the rows of `samples` at `index`, in that order, to the device.
     ///
@@ -84,8 +93,8 @@ impl<D: Dev> Input<D> {
         let mut values = Vec::with_capacity(index.len() * shape.len());
         for &row in index {
             match samples {
-                Samples::Images(x) => values.extend(x.index_axis(ndarray::Axis(0), row).iter()),
-                Samples::Features(x) => values.extend(x.row(row).iter()),
+                Samples::Images(x) => extend(&mut values, x.index_axis(Axis(0), row)),
+                Samples::Features(x) => extend(&mut values, x.index_axis(Axis(0), row)),
             }
         }
         Self::from_values(dev, shape, values)

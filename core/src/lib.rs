@@ -2,19 +2,27 @@
 //! checkpoints and devices.
 
 pub mod backbone;
+pub mod batch;
 pub mod check;
+pub mod checkpoint;
 pub mod data;
 pub mod device;
 mod error;
 mod input;
 pub mod layer;
+pub mod memory;
 mod method;
+pub mod model;
+pub mod observe;
 pub mod ops;
 pub mod optim;
 mod parameter;
 mod pass;
 mod rng;
+pub mod schedule;
 pub mod suggest;
+pub mod tensors;
+pub mod train;
 
 #[cfg(feature = "cuda")]
 pub use device::cuda;

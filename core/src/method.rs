@@ -53,7 +53,8 @@ pub trait Method<D: Dev> {
     fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>>;
 
     /// All parameters and buffers of all its networks, each with its group. Names are unique
-    /// within a group.
+    /// within a group. A checkpoint keeps these and nothing else of a method: what it must
+    /// remember from step to step is a buffer.
     fn parameters(&self) -> Vec<(Group, Parameter<D>)>;
 }
 

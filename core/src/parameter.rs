@@ -35,6 +35,17 @@ pub enum Group {
     Critic,
 }
 
+impl Group {
+    /// Its name in files and configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Backbone => "backbone",
+            Self::Head => "head",
+            Self::Critic => "critic",
+        }
+    }
+}
+
 /// A shared handle of a named tensor: clones are the same parameter. Values lie flat, so that
 /// optimisers and checkpoints know one shape; [`Parameter::matrix`] and [`Parameter::filter`] give
 /// the tensor its own dimensions at no cost (dfdx keeps the identity of a reshaped tensor, so its
@@ -78,6 +89,11 @@ impl<D: Dev> Parameter<D> {
     /// Its name inside its network, for instance `conv1.weight`.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Its name among all parameters of a method, for instance `backbone/conv1.weight`.
+    pub fn name_in(&self, group: Group) -> String {
+        format!("{}/{}", group.name(), self.name())
     }
 
     /// What it is.

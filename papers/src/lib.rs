@@ -1,1 +1,16 @@
-//! Transduct.
+//! The `transduct` command: run, reproduce and report domain adaptation experiments.
+
+pub mod cli;
+pub mod config;
+mod data;
+mod device;
+mod evaluate;
+mod interrupt;
+mod observer;
+mod plan;
+mod predict;
+mod progress;
+pub mod record;
+pub mod report;
+mod runner;
+pub mod stats;

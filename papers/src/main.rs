@@ -1,2 +1,5 @@
 //! The `transduct` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    transduct_papers::cli::main(std::env::args_os())
+}

@@ -1,6 +1,8 @@
 //! The gradient of every operation and every domain loss against finite differences. (Those of
 //! convolution, pooling and batch normalisation are checked beside their kernels.)
 
+#![allow(clippy::unwrap_used)]
+
 use dfdx::prelude::*;
 use transduct_adapt::{
     align::{Dan, Dann, DannConfig, DeepCoral, DomainLoss, EntropyMinimisation, Layer, View},

@@ -1,5 +1,7 @@
 //! What theory says of losses and validators, on random inputs.
 
+#![allow(clippy::unwrap_used)]
+
 use dfdx::prelude::*;
 use ndarray::Array2;
 use proptest::{collection::vec, prelude::*};

@@ -8,6 +8,8 @@
 //! compared at 2e-6 of their size: single precision has steps of 1.2e-7, and sums of up to 36
 //! terms lose some of it.
 
+#![allow(clippy::unwrap_used)]
+
 use dfdx::prelude::*;
 use ndarray::Array2;
 use transduct_adapt::{

@@ -21,6 +21,7 @@ use transduct_core::{
     Dev, Error, Method, Parameter, Pass, Result, Rng, Scalar, Taped, check,
     layer::{Perceptron, PerceptronConfig},
     ops::{self, Activation},
+    schedule::warm_up,
 };
 
 use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View};
@@ -80,7 +81,7 @@ impl<D: Dev> Dann<D> {
 
     /// λ at progress p: 0 at the start, nearly w at the end.
     fn lambda(&self, p: f32) -> f32 {
-        self.config.weight * (2.0 / (1.0 + (-self.config.gamma * p).exp()) - 1.0)
+        self.config.weight * warm_up(p, self.config.gamma)
     }
 
     /// The mean binary cross-entropy of the critic on rows of one domain: 0 source, 1 target.

@@ -1,8 +1,12 @@
 //! Validators: which of several models is best, judged without target labels. One a file.
+//!
+//! The accuracy on the target's labels is no [`Validator`]: it is an [`oracle`], and has another
+//! type.
 
 mod entropy;
 mod evidence;
 mod information_maximisation;
+pub mod oracle;
 mod registry;
 mod select;
 mod source_accuracy;

@@ -216,12 +216,12 @@ fn read_pictures(paths: &[PathBuf], options: &FolderOptions) -> Result<Array4<f3
 }
 
 /// What lies in a folder, without hidden files, sorted by name.
-struct Listing {
-    folders: Vec<PathBuf>,
+pub(super) struct Listing {
+    pub(super) folders: Vec<PathBuf>,
     pictures: Vec<PathBuf>,
 }
 
-fn list(folder: &Path) -> Result<Listing, DataError> {
+pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
     let failed = |e| DataError::io(folder, e);
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

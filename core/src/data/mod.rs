@@ -26,9 +26,9 @@ mod pair;
 mod protocol;
 mod raw;
 #[cfg(feature = "files")]
-pub mod registry;
-#[cfg(feature = "files")]
 pub mod read;
+#[cfg(feature = "files")]
+pub mod registry;
 pub mod resize;
 pub mod split;
 pub mod svmlight;

@@ -144,6 +144,26 @@ pub fn read_unlabelled_path(
     Ok((samples, names))
 }
 
+/// Whether [`read_path`] would look for labels with a chance: they are named in the options, or
+/// are where the format has them by default.
+///
+/// Errors: the path cannot be read, or is of an unknown format.
+pub fn has_labels(path: &Path, options: &ReadOptions) -> Result<bool, DataError> {
+    let named = options.labels.is_some();
+    Ok(match Format::of(path)? {
+        Format::Folder => !folder::list(path)?.folders.is_empty(),
+        Format::Picture => false,
+        Format::Npy => labels_file(path, options).is_ok(),
+        Format::Npz => named || npy::read_npz(path)?.iter().any(|(name, _)| name == "y"),
+        Format::Mat => named || mat::read(path)?.iter().any(|(name, _)| name == "labels"),
+        Format::Svmlight => true,
+        Format::Csv => {
+            let rows = Rows::parse(&raw::read(path)?, path, options.header)?;
+            named || label_column(&rows, options)?.is_some()
+        }
+    })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Folder,

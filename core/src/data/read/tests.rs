@@ -123,6 +123,28 @@ fn pictures_are_named_by_their_paths() {
 }
 
 #[test]
+fn labels_are_looked_for_where_they_would_be_read() {
+    let folder = Folder::new();
+    let has = |path: &Path| has_labels(path, &ReadOptions::default()).unwrap();
+    assert!(has(&folder.write("with.csv", "a,label\n1,x\n")));
+    let without = folder.write("without.csv", "a,b\n1,2\n");
+    assert!(!has(&without));
+    let named = ReadOptions { labels: Some("b".into()), ..Default::default() };
+    assert!(has_labels(&without, &named).unwrap());
+    assert!(has(&folder.write("rows.libsvm", "1 1:1\n")));
+    fs::create_dir(folder.path("pictures")).unwrap();
+    image::GrayImage::new(3, 3).save(folder.path("pictures/1.png")).unwrap();
+    assert!(!has(&folder.path("pictures")));
+    fs::create_dir(folder.path("pictures/cat")).unwrap();
+    assert!(has(&folder.path("pictures")));
+    write_npy(folder.path("x.npy"), &array![[1.0f32]]).unwrap();
+    assert!(!has(&folder.path("x.npy")));
+    write_npy(folder.path("x_labels.npy"), &array![1i64]).unwrap();
+    assert!(has(&folder.path("x.npy")));
+    assert!(has_labels(&folder.path("none.csv"), &ReadOptions::default()).is_err());
+}
+
+#[test]
 fn what_is_not_there_or_not_known() {
     let folder = Folder::new();
     fails(&folder.path("none.csv"), &ReadOptions::default(), "none.csv: ");

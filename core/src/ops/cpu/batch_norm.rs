@@ -203,17 +203,14 @@ impl Kernel for MomentSums<'_> {
             unsafe {
                 let shift = s.load_head(self.shift.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                let mut row = 0;
-                while row < rows {
-                    let several = if row + 4 <= rows { 4 } else { 1 };
+                for row in (0..rows).step_by(4) {
                     for i in 0..4 {
-                        if i < several {
+                        if row + i < rows {
                             let d = s.sub(load(s, self.x, start + (row + i) * c, lanes), shift);
                             first[i] = s.add(first[i], d);
                             second[i] = s.mul_add(d, d, second[i]);
                         }
                     }
-                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);
@@ -271,11 +268,9 @@ impl Kernel for GradSums<'_> {
             unsafe {
                 let mean = s.load_head(self.of.mean.as_ptr().add(channel), lanes);
                 let (mut first, mut second) = ([s.zero(); 4], [s.zero(); 4]);
-                let mut row = 0;
-                while row < rows {
-                    let several = if row + 4 <= rows { 4 } else { 1 };
+                for row in (0..rows).step_by(4) {
                     for i in 0..4 {
-                        if i < several {
+                        if row + i < rows {
                             let at = start + (row + i) * c;
                             let g = after_relu(s, &self.of, at, lanes);
                             let x = s.sub(load(s, self.of.x, at, lanes), mean);
@@ -283,7 +278,6 @@ impl Kernel for GradSums<'_> {
                             second[i] = s.mul_add(g, x, second[i]);
                         }
                     }
-                    row += several;
                 }
                 add_to(s, &mut self.sums.first, channel, lanes, first);
                 add_to(s, &mut self.sums.second, channel, lanes, second);
@@ -384,5 +378,42 @@ unsafe fn add_to<S: Simd>(s: S, sums: &mut [f32], channel: usize, lanes: usize, 
     unsafe {
         let old = load(s, sums, channel, lanes);
         store(s, sums, channel, lanes, s.add(old, sum));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, values};
+
+    /// Channels that fill registers, that do not, and more rows than a block holds.
+    const SHAPES: [(usize, usize); 6] =
+        [(2, 1), (7, 3), (700, 16), (333, 64), (2500, 10), (9, 300)];
+
+    #[test]
+    fn every_instruction_set_gives_the_same() {
+        for (rows, c) in SHAPES {
+            let [x, dy, residual] = [1, 2, 3].map(|seed| values(rows * c, seed));
+            let [scale, shift] = [4, 5].map(|seed| values(c, seed));
+            let results = Isa::available().into_iter().map(|isa| {
+                let Moments { mean, var } = moments(isa, &x, c);
+                let mut y = vec![f32::NAN; x.len()];
+                let residual = Some(&residual[..]);
+                Normalise { x: &x, scale: &scale, shift: &shift, residual, relu: true }
+                    .forward(isa, &mut y);
+                let of = Backward { x: &x, mean: &mean, dy: &dy, relu: Some(&y) };
+                let Sums { first, second } = of.sums(isa);
+                let (mut dx, mut dr) = (vec![1.0; x.len()], vec![2.0; x.len()]);
+                let coefficients = InputGrad { slope: &scale, curve: &shift, offset: &var };
+                of.input_grad(isa, coefficients, &mut dx, Some(&mut dr));
+                [mean.clone(), var.clone(), y.clone(), first, second, dx, dr]
+            });
+            let results: Vec<_> = results.collect();
+            for other in &results[1..] {
+                for (a, b) in other.iter().zip(&results[0]) {
+                    assert_close("result", a, b, 1e-5);
+                }
+            }
+        }
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn forward(
             group,
         })
         .collect();
-    run(isa, &passes, &panels, padded, x, bias, y, false);
+    Plan { passes, panels, padded, accumulate: false }.run(isa, x, bias, y);
 }
 
 /// `dx += dy ∗ filterᵀ`
@@ -145,7 +145,7 @@ pub(super) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], d
             }
         }
     }
-    run(isa, &passes, &panels, padded, dy, None, dx, true);
+    Plan { passes, panels, padded, accumulate: true }.run(isa, dy, None, dx);
 }
 
 /// The runs of a whole kernel, `at(i, j)` being the offset of tap (i, j); taps that touch in memory
@@ -164,31 +164,33 @@ pub(super) fn taps(d: &Conv2dDims, len: usize, at: impl Fn(usize, usize) -> usiz
     runs
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run(
-    isa: Isa,
-    passes: &[Pass],
-    panels: &Panels,
+/// All passes over a sample.
+struct Plan {
+    passes: Vec<Pass>,
+    panels: Panels,
     padded: Padded,
-    src: &[f32],
-    bias: Option<&[f32]>,
-    dst: &mut [f32],
+    /// Add to the output, or overwrite it.
     accumulate: bool,
-) {
-    let n = src.len() / padded.sample_len();
-    let per_piece = parallel::rows_per_piece(n, 1, 32);
-    let dst_len = dst.len() / n;
-    let pieces =
-        dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * padded.sample_len()));
-    parallel::for_each(pieces.collect(), |_, (dst, src)| {
-        let mut scratch = padded.scratch(1);
-        for (dst, src) in dst.chunks_exact_mut(dst_len).zip(src.chunks_exact(padded.sample_len())) {
-            let src = padded.fill(src, &mut scratch);
-            for pass in passes {
-                isa.run(PassKernel { pass, panels, src, bias, dst, accumulate });
+}
+
+impl Plan {
+    fn run(&self, isa: Isa, src: &[f32], bias: Option<&[f32]>, dst: &mut [f32]) {
+        let Self { passes, panels, padded, accumulate } = self;
+        let src_len = padded.sample_len();
+        let dst_len = dst.len() / (src.len() / src_len);
+        let per_piece = parallel::rows_per_piece(src.len() / src_len, 1, 32);
+        let pieces = dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * src_len));
+        parallel::for_each(pieces.collect(), |_, (dst, src)| {
+            let mut scratch = padded.scratch(1);
+            for (dst, src) in dst.chunks_exact_mut(dst_len).zip(src.chunks_exact(src_len)) {
+                let src = padded.fill(src, &mut scratch);
+                for pass in passes {
+                    let accumulate = *accumulate;
+                    isa.run(PassKernel { pass, panels, src, bias, dst, accumulate });
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 struct PassKernel<'a> {
@@ -280,10 +282,10 @@ impl PassKernel<'_> {
                 let mut b = rows.as_ptr();
                 for _ in 0..run.len {
                     let f: [S::F; N] = std::array::from_fn(|v| s.load(b.add(v * S::LANES)));
-                    for t in 0..T {
+                    for (t, acc) in acc.iter_mut().enumerate() {
                         let x = s.splat(*a.add(t * src_col));
                         for v in 0..N {
-                            acc[t][v] = s.mul_add(x, f[v], acc[t][v]);
+                            acc[v] = s.mul_add(x, f[v], acc[v]);
                         }
                     }
                     a = a.add(1);

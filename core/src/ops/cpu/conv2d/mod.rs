@@ -171,3 +171,111 @@ pub(crate) fn bias_grad(dy: &[f32], db: &mut [f32]) {
         db.iter_mut().zip(sums).for_each(|(db, sum)| *db += sum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::testing::{assert_close, values};
+
+    /// y, dx and dw by the definition, in `f64`.
+    fn by_definition(d: &Conv2dDims, x: &[f32], filter: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
+        let (oh, ow) = d.out_size();
+        let (ci, co) = (d.c_in / d.groups, d.c_out / d.groups);
+        let mut y = vec![0.0f64; dy.len()];
+        let (mut dx, mut dw) = (vec![0.0f64; x.len()], vec![0.0f64; filter.len()]);
+        for (at, (n, oy, ox)) in (0..d.n)
+            .flat_map(|n| (0..oh).flat_map(move |y| (0..ow).map(move |x| (n, y, x))))
+            .enumerate()
+        {
+            for (tap, (i, j)) in (0..d.kh).flat_map(|i| (0..d.kw).map(move |j| (i, j))).enumerate()
+            {
+                let iy = (oy * d.stride + i).wrapping_sub(d.padding);
+                let ix = (ox * d.stride + j).wrapping_sub(d.padding);
+                if iy >= d.h || ix >= d.w {
+                    continue;
+                }
+                for o in 0..d.c_out {
+                    for c in 0..ci {
+                        let x_at = ((n * d.h + iy) * d.w + ix) * d.c_in + o / co * ci + c;
+                        let (f_at, y_at) = ((tap * ci + c) * d.c_out + o, at * d.c_out + o);
+                        let [x, f, dy] = [x[x_at], filter[f_at], dy[y_at]].map(f64::from);
+                        y[y_at] += x * f;
+                        dx[x_at] += dy * f;
+                        dw[f_at] += dy * x;
+                    }
+                }
+            }
+        }
+        [y, dx, dw].map(|v| v.into_iter().map(|v| v as f32).collect())
+    }
+
+    fn check(d: &Conv2dDims, seed: u64, tolerance: f32) {
+        let (oh, ow) = d.out_size();
+        let x = values(d.n * d.h * d.w * d.c_in, seed);
+        let filter = values(d.kh * d.kw * d.c_in / d.groups * d.c_out, seed + 1);
+        let dy = values(d.n * oh * ow * d.c_out, seed + 2);
+        let [y0, dx0, dw0] = by_definition(d, &x, &filter, &dy);
+        for isa in Isa::available() {
+            // `forward` overwrites, the gradients are added to what is there.
+            let mut y = vec![f32::NAN; y0.len()];
+            forward(isa, d, &x, &filter, None, &mut y);
+            assert_close("y", &y, &y0, tolerance);
+            let (mut dx, mut dw) = (vec![1.0; x.len()], vec![1.0; filter.len()]);
+            input_grad(isa, d, &filter, &dy, &mut dx);
+            filter_grad(isa, d, &x, &dy, &mut dw);
+            let less = |v: Vec<f32>| v.iter().map(|v| v - 1.0).collect::<Vec<_>>();
+            assert_close("dx", &less(dx), &dx0, tolerance);
+            assert_close("dw", &less(dw), &dw0, tolerance);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn kernels_equal_the_definition_on_every_instruction_set(
+            (n, h, w) in (1..3usize, 1..10usize, 1..20usize),
+            (kh, kw, stride, padding) in (1..4usize, 1..4usize, 1..4usize, 0..4usize),
+            (groups, c_in, c_out) in (1..3usize, 1..20usize, 1..36usize),
+            seed in any::<u32>(),
+        ) {
+            prop_assume!(kh <= h + 2 * padding && kw <= w + 2 * padding);
+            let (c_in, c_out) = (c_in * groups, c_out * groups);
+            let d = Conv2dDims { n, h, w, c_in, c_out, kh, kw, stride, padding, groups };
+            check(&d, u64::from(seed), 1e-5);
+        }
+
+        // Whole registers on every instruction set; tiles that the maps do not fill.
+        #[test]
+        fn winograd_equals_the_definition_on_every_instruction_set(
+            (n, h, w, padding) in (1..6usize, 3..14usize, 3..14usize, 0..3usize),
+            (c_in, c_out) in (1..4usize, 1..4usize),
+            seed in any::<u32>(),
+        ) {
+            let (c_in, c_out) = (16 * c_in, 16 * c_out);
+            let d =
+                Conv2dDims { n, h, w, c_in, c_out, kh: 3, kw: 3, stride: 1, padding, groups: 1 };
+            check(&d, u64::from(seed), 2e-5);
+        }
+    }
+
+    #[test]
+    fn winograd_takes_the_layers_of_a_residual_network() {
+        let layer = |size, c_in, c_out, kernel, stride| Conv2dDims {
+            n: 2,
+            h: size,
+            w: size,
+            c_in,
+            c_out,
+            kh: kernel,
+            kw: kernel,
+            stride,
+            padding: kernel / 2,
+            groups: 1,
+        };
+        let suits = |d: Conv2dDims| winograd::suits(Isa::best(), &d);
+        assert!(suits(layer(32, 16, 16, 3, 1)) && suits(layer(8, 64, 64, 3, 1)));
+        assert!(!suits(layer(32, 3, 16, 3, 1)) && !suits(layer(32, 16, 32, 3, 2)));
+        assert!(!suits(layer(1, 16, 16, 3, 1)) && !suits(layer(8, 16, 16, 1, 1)));
+    }
+}

@@ -1,6 +1,6 @@
 //! The forward pass: register tiles of pooling windows × channels.
 
-use super::{DEAD, Dims};
+use super::{DEAD, Dims, winograd};
 use crate::ops::cpu::{
     buffer::Buffer,
     parallel,
@@ -24,6 +24,9 @@ pub(crate) fn forward(
     assert_eq!(codes.len(), y.len());
     if y.is_empty() {
         return;
+    }
+    if winograd::suits(isa, dims) {
+        return winograd::forward(isa, dims, x, filter, bias, y, codes);
     }
     let packed = isa.run(Pack { dims, filter, bias });
     let rows = parallel::rows_per_piece(dims.n, 1, 32);
@@ -212,17 +215,9 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
     }
     for (p, window) in sums.iter().enumerate() {
         for i in 0..C {
-            let [mut best, ref rest @ ..] = window.map(|position| position[i]);
-            let mut code = s.splat_i(0);
-            for (q, &sum) in (1..).zip(rest) {
-                let greater = s.gt(sum, best);
-                best = s.select(greater, sum, best);
-                code = s.select_i(greater, s.splat_i(q), code);
-            }
             // SAFETY: the bias is padded to whole registers.
-            best = s.add(best, unsafe { s.load(bias.add(i * S::LANES)) });
-            code = s.select_i(s.gt(best, s.zero()), code, s.splat_i(DEAD));
-            let best = s.max(s.zero(), best);
+            let bias = unsafe { s.load(bias.add(i * S::LANES)) };
+            let (best, code) = pool(s, window.map(|position| position[i]), bias);
             let at = p * d.c_out + i * S::LANES;
             // SAFETY: `channels` numbers exist from `at` of the first register on.
             unsafe {
@@ -239,4 +234,18 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
             }
         }
     }
+}
+
+/// The output and the code of one window from the sums at its four positions.
+#[inline(always)]
+pub(super) fn pool<S: Simd>(s: S, [mut best, rest @ ..]: [S::F; 4], bias: S::F) -> (S::F, S::I) {
+    let mut code = s.splat_i(0);
+    for (q, sum) in (1..).zip(rest) {
+        let greater = s.gt(sum, best);
+        best = s.select(greater, sum, best);
+        code = s.select_i(greater, s.splat_i(q), code);
+    }
+    best = s.add(best, bias);
+    code = s.select_i(s.gt(best, s.zero()), code, s.splat_i(DEAD));
+    (s.max(s.zero(), best), code)
 }

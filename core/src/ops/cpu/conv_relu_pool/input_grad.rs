@@ -4,6 +4,7 @@
 use super::{
     Dims,
     sparse::{Lists, accumulate},
+    winograd,
 };
 use crate::ops::cpu::{
     buffer::Buffer,
@@ -26,6 +27,9 @@ pub(crate) fn input_grad(
     assert_eq!(dx.len(), dims.n * dims.input());
     if dy.is_empty() {
         return;
+    }
+    if winograd::suits(isa, dims) {
+        return winograd::input_grad(isa, dims, filter, codes, dy, dx);
     }
     let packed = isa.run(Pack { dims, filter });
     let rows = parallel::rows_per_piece(dims.n, 1, 32);

@@ -1,0 +1,188 @@
+//! Trained models: a frozen backbone and head with all that prediction needs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Dev, Error, Group, Input, InputShape, Outputs, Parameter, Pass, Result, Stream,
+    backbone::{Backbone, Head, Summary, build_backbone},
+    layer::PerceptronConfig,
+    rng,
+    tensors::{self, Tensors},
+};
+
+/// The format that this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// What a model file says of its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// The backbone's name in the registry.
+    pub backbone: String,
+    /// Its options.
+    pub backbone_options: Value,
+    /// The head's layers.
+    pub head: PerceptronConfig,
+    /// The rows that the model takes, after `preprocessing`.
+    pub input: InputShape,
+    /// How raw samples become such rows: whatever the writer needs to do it again.
+    pub preprocessing: Value,
+    /// The names of the classes, by index; their number is k.
+    pub classes: Vec<String>,
+    /// Where the model comes from: data sets, method, seed, step, program version.
+    pub provenance: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    format: u32,
+    card: ModelCard,
+}
+
+/// The bytes of a model file: the backbone's and the head's parameters among `parameters`, as
+/// safetensors, and the card as JSON in the file's metadata.
+///
+/// # Errors
+/// [`Error::File`] when the card cannot be written as JSON.
+pub fn to_bytes<D: Dev>(card: &ModelCard, parameters: &[(Group, Parameter<D>)]) -> Result<Vec<u8>> {
+    let kept: Vec<_> =
+        parameters.iter().filter(|(group, _)| *group != Group::Critic).cloned().collect();
+    let document = Document { format: FORMAT, card: card.clone() };
+    tensors::to_bytes(&document, &tensors::values(&kept))
+}
+
+/// A model that predicts.
+pub struct Model<D: Dev> {
+    card: ModelCard,
+    backbone: Box<dyn Backbone<D>>,
+    head: Head<D>,
+}
+
+impl<D: Dev> Model<D> {
+    /// Reads what [`to_bytes`] wrote; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::File`] for anything else, and for a card that does not fit its weights.
+    pub fn from_bytes(dev: &D, path: &str, bytes: &[u8]) -> Result<Self> {
+        let (document, values): (Document, Tensors) = tensors::from_bytes(path, bytes)?;
+        let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
+        if document.format != FORMAT {
+            return Err(wrong(format!("model format {}, expected {FORMAT}", document.format)));
+        }
+        let card = document.card;
+        let k = card.classes.len();
+        if k == 0 || card.input.is_empty() {
+            return Err(wrong("expected at least one class and one input number".to_owned()));
+        }
+        // A card may promise any size: compare with what came before allocating the networks.
+        let stored: usize = values.values().map(|a| a.len()).sum();
+        if card.input.len().saturating_mul(k) > stored.saturating_mul(1 << 10) {
+            let input = card.input;
+            return Err(wrong(format!("{stored} weights cannot serve {input} and {k} classes")));
+        }
+        // The initial weights are replaced: any stream will do.
+        let mut init = rng(0, Stream::Init);
+        let options = &card.backbone_options;
+        let backbone = build_backbone(dev, &card.backbone, card.input, options, &mut init)
+            .map_err(|e| wrong(e.to_string()))?;
+        let head = Head::new(dev, (backbone.features(), k), &card.head, &mut init)
+            .map_err(|e| wrong(e.to_string()))?;
+        let parameters: Vec<_> = (backbone.parameters().into_iter().map(|p| (Group::Backbone, p)))
+            .chain(head.parameters().into_iter().map(|p| (Group::Head, p)))
+            .collect();
+        if values.len() != parameters.len() {
+            let (expected, got) = (parameters.len(), values.len());
+            return Err(wrong(format!("expected {expected} tensors, got {got}")));
+        }
+        tensors::restore(path, &values, &parameters)?;
+        Ok(Self { card, backbone, head })
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it is missing, truncated or not a model.
+    #[cfg(feature = "files")]
+    pub fn load(dev: &D, path: &std::path::Path) -> Result<Self> {
+        Self::from_bytes(dev, &path.display().to_string(), &tensors::read(path)?)
+    }
+
+    /// What the file says of the model.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Its layers.
+    pub fn summary(&self) -> Summary {
+        Summary::of(self.backbone.as_ref(), Some(&self.head))
+    }
+
+    /// Features `(n, d)` and logits `(n, k)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for rows of another shape than the card's.
+    pub fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
+        let features = self.backbone.forward(x)?;
+        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
+        Ok(Outputs { features, logits })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cpu;
+
+    fn card(input: InputShape) -> ModelCard {
+        ModelCard {
+            backbone: "mlp".to_owned(),
+            backbone_options: json!({"hidden": [4]}),
+            head: PerceptronConfig::default(),
+            input,
+            preprocessing: Value::Null,
+            classes: vec!["a".to_owned(), "b".to_owned()],
+            provenance: [("method".to_owned(), "dann".to_owned())].into(),
+        }
+    }
+
+    fn bytes(card: &ModelCard) -> (Input<Cpu>, Vec<f32>, Vec<u8>) {
+        let (dev, mut init) = (cpu(), rng(5, Stream::Init));
+        let input = InputShape::Features { d: 3 };
+        let options = json!({"hidden": [4]});
+        let backbone = build_backbone(&dev, "mlp", input, &options, &mut init).unwrap();
+        let head = Head::new(&dev, (4, 2), &PerceptronConfig::default(), &mut init).unwrap();
+        let x = Input::from_values(&dev, input, vec![0.1, 0.2, 0.3, -1.0, 2.0, 0.5]).unwrap();
+        let features = backbone.forward(&x).unwrap();
+        let logits = head.forward(features, &mut Pass::eval()).unwrap().as_vec();
+        let mut parameters: Vec<_> =
+            backbone.parameters().into_iter().map(|p| (Group::Backbone, p)).collect();
+        parameters.extend(head.parameters().into_iter().map(|p| (Group::Head, p)));
+        let critic = Parameter::new(&dev, "critic", crate::Kind::Bias, &[1], vec![9.0]).unwrap();
+        parameters.push((Group::Critic, critic));
+        (x, logits, to_bytes(card, &parameters).unwrap())
+    }
+
+    #[test]
+    fn a_saved_model_predicts_the_same_bits() {
+        let card = card(InputShape::Features { d: 3 });
+        let (x, logits, bytes) = bytes(&card);
+        let model = Model::from_bytes(&cpu(), "m", &bytes).unwrap();
+        assert_eq!(model.card(), &card);
+        assert_eq!(model.outputs(&x).unwrap().logits.as_vec(), logits);
+    }
+
+    #[test]
+    fn a_card_that_does_not_fit_is_an_error() {
+        for (d, expected) in [(4, "backbone/fc1.weight"), (usize::MAX / 8, "cannot serve")] {
+            let (_, _, bytes) = bytes(&card(InputShape::Features { d }));
+            let error = Model::from_bytes(&cpu(), "m", &bytes).err().unwrap().to_string();
+            assert!(error.starts_with("m: ") && error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Named tensors and one JSON document in one safetensors file: what checkpoints and models are.
+//!
+//! The document travels in the file's metadata, so that tensors and the rest can never be of
+//! different moments.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ndarray::{ArrayD, IxDyn};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Dev, Error, Group, Parameter, Result};
+
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, ArrayD<f32>>;
+
+/// The metadata key of the document.
+const DOCUMENT: &str = "transduct";
+
+/// The values of these parameters and buffers by name, for instance `backbone/conv1.weight`.
+pub fn values<D: Dev>(parameters: &[(Group, Parameter<D>)]) -> Tensors {
+    let array = |p: &Parameter<D>| {
+        ArrayD::from_shape_vec(IxDyn(p.dims()), p.to_vec()).expect("values fill their dimensions")
+    };
+    parameters.iter().map(|(group, p)| (p.name_in(*group), array(p))).collect()
+}
+
+/// Gives the parameters the values of these names.
+///
+/// # Errors
+/// [`Error::File`] that names `path` and the first tensor that is missing, of another shape, or not
+/// finite; no parameter has changed then.
+pub fn restore<D: Dev>(
+    path: &str,
+    tensors: &Tensors,
+    parameters: &[(Group, Parameter<D>)],
+) -> Result<()> {
+    let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
+    let mut found = Vec::with_capacity(parameters.len());
+    for (group, parameter) in parameters {
+        let name = parameter.name_in(*group);
+        let array = tensors.get(&name).ok_or_else(|| wrong(format!("no tensor `{name}`")))?;
+        if array.shape() != parameter.dims() {
+            let (expected, got) = (parameter.dims(), array.shape());
+            return Err(wrong(format!(
+                "tensor `{name}`: expected shape {expected:?}, got {got:?}"
+            )));
+        }
+        if array.iter().any(|v| !v.is_finite()) {
+            return Err(wrong(format!("tensor `{name}` holds NaN or infinite values")));
+        }
+        found.push(array);
+    }
+    for ((_, parameter), array) in parameters.iter().zip(found) {
+        parameter.set(&array.iter().copied().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// [`Error::File`] when the document cannot be written as JSON.
+pub(crate) fn to_bytes(document: &impl Serialize, tensors: &Tensors) -> Result<Vec<u8>> {
+    let wrong = |e: &dyn std::fmt::Display| Error::File {
+        path: "safetensors".to_owned(),
+        reason: e.to_string(),
+    };
+    let json = serde_json::to_string(document).map_err(|e| wrong(&e))?;
+    let bytes: Vec<Vec<u8>> =
+        tensors.values().map(|a| a.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let mut views = Vec::with_capacity(tensors.len());
+    for ((name, array), bytes) in tensors.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, array.shape().to_vec(), bytes);
+        views.push((name.as_str(), view.map_err(|e| wrong(&e))?));
+    }
+    let metadata = HashMap::from([(DOCUMENT.to_owned(), json)]);
+    safetensors::serialize(views, Some(metadata)).map_err(|e| wrong(&e))
+}
+
+/// The document and the tensors of a file. `path` is for messages.
+///
+/// # Errors
+/// [`Error::File`] for anything but what [`to_bytes`] wrote.
+pub(crate) fn from_bytes<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<(T, Tensors)> {
+    let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
+    let damaged = |e| wrong(format!("not a safetensors file, or damaged: {e}"));
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let document = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(DOCUMENT))
+        .ok_or_else(|| wrong("a safetensors file, but not one of Transduct's".to_owned()))?;
+    let document = serde_json::from_str(document)
+        .map_err(|e| wrong(format!("its description cannot be read: {e}")))?;
+    let mut tensors = Tensors::new();
+    for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
+        if view.dtype() != Dtype::F32 {
+            let dtype = view.dtype();
+            return Err(wrong(format!("tensor `{name}`: expected F32, got {dtype:?}")));
+        }
+        let words = view.data().chunks_exact(4);
+        let values = words.map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values)
+            .map_err(|e| wrong(format!("tensor `{name}`: {e}")))?;
+        tensors.insert(name, array);
+    }
+    Ok((document, tensors))
+}
+
+/// Replaces the file at `path` at once: whoever reads it, or a crash at any moment, finds the old
+/// content or the new one, whole.
+///
+/// # Errors
+/// [`Error::File`] when the system refuses; the old content is intact then.
+#[cfg(feature = "files")]
+pub fn write_atomically(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+    use std::{fs::File, io::Write, path::Path};
+
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        // In the same folder: a rename does not cross file systems.
+        let mut builder = tempfile::Builder::new();
+        // As any other new file: by default a temporary one is its owner's alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        // The rename itself is durable once the folder is.
+        #[cfg(unix)]
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    };
+    write().map_err(|e| Error::File { path: path.display().to_string(), reason: e.to_string() })
+}
+
+/// The bytes of the file at `path`.
+///
+/// # Errors
+/// [`Error::File`] when the system refuses.
+#[cfg(feature = "files")]
+pub(crate) fn read(path: &std::path::Path) -> Result<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|e| Error::File { path: path.display().to_string(), reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr2;
+
+    use super::*;
+
+    fn file() -> (Tensors, Vec<u8>) {
+        let tensors = Tensors::from([
+            ("a".to_owned(), arr2(&[[1.0f32, 2.0], [3.0, 4.0]]).into_dyn()),
+            ("b".to_owned(), ArrayD::zeros(IxDyn(&[0]))),
+        ]);
+        let bytes = to_bytes(&"document", &tensors).unwrap();
+        (tensors, bytes)
+    }
+
+    #[test]
+    fn a_file_round_trips() {
+        let (tensors, bytes) = file();
+        assert_eq!(from_bytes::<String>("f", &bytes).unwrap(), ("document".to_owned(), tensors));
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let (_, bytes) = file();
+        for end in 0..bytes.len() {
+            let error = from_bytes::<String>("f", &bytes[..end]).unwrap_err().to_string();
+            assert!(error.starts_with("f: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_tools_file_is_named_as_such() {
+        let bytes = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
+        let error = from_bytes::<String>("f", &bytes).unwrap_err().to_string();
+        assert_eq!(error, "f: a safetensors file, but not one of Transduct's");
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn a_refused_write_keeps_the_old_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode();
+            let ordinary = folder.path().join("ordinary");
+            std::fs::write(&ordinary, b"").unwrap();
+            assert_eq!(mode(&path), mode(&ordinary));
+            std::fs::remove_file(&ordinary).unwrap();
+        }
+        let nowhere = folder.path().join("missing").join("x");
+        assert!(write_atomically(&nowhere, b"new").is_err());
+    }
+}

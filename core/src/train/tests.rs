@@ -1,0 +1,269 @@
+use std::cell::{Cell, RefCell};
+
+use dfdx::prelude::*;
+use ndarray::Array2;
+
+use super::*;
+use crate::{
+    Group, Input, Kind, Outputs, Parameter, Pass,
+    backbone::{Backbone, Head, Mlp, MlpConfig},
+    cpu,
+    data::{Dataset, Samples},
+    observe::StepMeans,
+    ops::{self, CrossEntropy},
+    value,
+};
+
+/// Cross-entropy on the source, which reports a NaN at one step.
+struct Classifier {
+    backbone: Mlp<Cpu>,
+    head: Head<Cpu>,
+    steps: u64,
+    nan_at: u64,
+}
+
+impl Method<Cpu> for Classifier {
+    fn step(
+        &mut self,
+        source: Labelled<'_, Cpu>,
+        _: Unlabelled<'_, Cpu>,
+        step: &mut Step<'_, Cpu>,
+    ) -> Result<Losses> {
+        self.steps += 1;
+        let features = self.backbone.forward_train(source.x, step.rng)?;
+        let logits = self.head.forward(features, &mut Pass::train(step.rng))?;
+        let loss = ops::cross_entropy(logits, source.y, CrossEntropy::default())?;
+        let total = if self.steps == self.nan_at { f32::NAN } else { value(&loss) };
+        step.descend(loss)?;
+        Ok(Losses(vec![("total", total)]))
+    }
+
+    fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
+        let features = self.backbone.forward(x)?;
+        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
+        Ok(Outputs { features, logits })
+    }
+
+    fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
+        let backbone = self.backbone.parameters().into_iter().map(|p| (Group::Backbone, p));
+        backbone.chain(self.head.parameters().into_iter().map(|p| (Group::Head, p))).collect()
+    }
+}
+
+fn classifier(nan_at: u64) -> Box<Classifier> {
+    let (dev, mut init) = (cpu(), rng(1, Stream::Init));
+    let config = MlpConfig { hidden: vec![6], dropout: 0.5 };
+    let backbone = Mlp::new(&dev, InputShape::Features { d: 2 }, &config, &mut init).unwrap();
+    let head = Head::new(&dev, (6, 2), &Default::default(), &mut init).unwrap();
+    Box::new(Classifier { backbone, head, steps: 0, nan_at })
+}
+
+fn domains() -> (LabelledDomain, UnlabelledDomain) {
+    let samples = |n, shift: f32| {
+        let at = |(row, column)| shift + ((row * 7 + column * 3) % 5) as f32 / 5.0;
+        Samples::Features(Array2::from_shape_fn((n, 2), at))
+    };
+    let source = Dataset {
+        name: "source".into(),
+        samples: samples(20, 0.0),
+        labels: (0..20).map(|row| row % 2).collect(),
+        classes: vec!["a".into(), "b".into()],
+    };
+    let target = UnlabelledDomain::new("target", samples(15, 0.5)).unwrap();
+    (LabelledDomain::new(source).unwrap(), target)
+}
+
+fn config() -> TrainConfig {
+    TrainConfig {
+        steps: 5,
+        source_batch: 4,
+        target_batch: 3,
+        log_every: 2,
+        evaluate_every: 3,
+        checkpoint_every: 4,
+        ..TrainConfig::default()
+    }
+}
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    rates: Vec<f32>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Observer<Cpu> for Log {
+    fn on_step(&mut self, record: &StepRecord<'_>) -> Result<()> {
+        self.rates.push(record.rate);
+        self.lines.push(format!("step {}/{}", record.step, record.steps));
+        Ok(())
+    }
+
+    fn on_means(&mut self, means: &StepMeans) -> Result<()> {
+        self.lines.push(format!("means {}", means.step));
+        Ok(())
+    }
+
+    fn on_evaluation(&mut self, step: u64, _: &dyn Method<Cpu>) -> Result<()> {
+        self.lines.push(format!("evaluation {step}"));
+        Ok(())
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.lines.push(format!("checkpoint {}", checkpoint.step));
+        self.checkpoint = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    fn on_end(&mut self, step: u64, _: &dyn Method<Cpu>) -> Result<()> {
+        self.lines.push(format!("end {step}"));
+        Ok(())
+    }
+}
+
+fn run(config: TrainConfig, nan_at: u64, interrupt: &dyn Fn() -> bool) -> (Log, Result<()>) {
+    let (source, target) = domains();
+    let method = classifier(nan_at);
+    let trainer = Trainer::new(&cpu(), config, Value::Null, method, &source, &target);
+    let mut log = Log::default();
+    let result = trainer.unwrap().run(&mut [&mut log], interrupt);
+    (log, result)
+}
+
+#[test]
+fn observers_hear_everything_in_order() {
+    let (log, result) = run(config(), 0, &|| false);
+    result.unwrap();
+    let expected = [
+        "step 1/5",
+        "step 2/5",
+        "means 2",
+        "step 3/5",
+        "evaluation 3",
+        "step 4/5",
+        "means 4",
+        "checkpoint 4",
+        "step 5/5",
+        "means 5",
+        "evaluation 5",
+        "checkpoint 5",
+        "end 5",
+    ];
+    assert_eq!(log.lines, expected);
+    // 0.01 (1 + 10 k/5)^(−3/4).
+    let rates = [0.01, 0.004_386_913, 0.002_990_698, 0.002_323_682, 0.001_924_5];
+    approx::assert_relative_eq!(log.rates[..], rates[..], max_relative = 1e-5);
+}
+
+#[test]
+fn intervals_of_zero_mean_at_the_end() {
+    let config = TrainConfig { evaluate_every: 0, checkpoint_every: 0, ..config() };
+    let (log, result) = run(config, 0, &|| false);
+    result.unwrap();
+    let rare: Vec<_> = log.lines.iter().filter(|l| l.starts_with(['e', 'c'])).collect();
+    assert_eq!(rare, ["evaluation 5", "checkpoint 5", "end 5"]);
+}
+
+#[test]
+fn an_interruption_finishes_the_step_and_saves() {
+    let asked = Cell::new(0);
+    let (log, result) = run(config(), 0, &|| {
+        asked.set(asked.get() + 1);
+        asked.get() == 2
+    });
+    assert!(matches!(result, Err(Error::Interrupted { step: 2 })), "{result:?}");
+    assert_eq!(log.lines[2..], ["means 2", "checkpoint 2"]);
+    // After the last step there is nothing left to stop.
+    let (log, result) = run(TrainConfig { steps: 1, ..config() }, 0, &|| true);
+    result.unwrap();
+    assert_eq!(log.lines.last().unwrap(), "end 1");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_stops_with_advice() {
+    let (log, result) = run(config(), 3, &|| false);
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "the loss term `total` is NaN at step 3; lower `rate`, set `clip` (1 is usual), or lower \
+         the weight of the method's loss"
+    );
+    assert_eq!(log.lines, ["step 1/5", "step 2/5", "means 2"], "the record up to there is kept");
+}
+
+#[test]
+fn weights_that_are_not_numbers_never_replace_a_checkpoint() {
+    let (source, target) = domains();
+    let method = classifier(0);
+    let (_, weight) = method.parameters().remove(0);
+    let trainer = Trainer::new(&cpu(), config(), Value::Null, method, &source, &target).unwrap();
+    trainer.checkpoint().unwrap();
+    weight.set(&vec![f32::INFINITY; weight.len()]).unwrap();
+    let error = trainer.checkpoint().unwrap_err().to_string();
+    assert!(error.starts_with("the loss term `parameter backbone/fc1.weight` is inf"), "{error}");
+}
+
+#[test]
+fn clipping_is_reported() {
+    struct Norms(RefCell<Vec<f32>>);
+    impl Observer<Cpu> for Norms {
+        fn on_means(&mut self, means: &StepMeans) -> Result<()> {
+            self.0.borrow_mut().push(means.gradient_norm.unwrap());
+            Ok(())
+        }
+    }
+    let (source, target) = domains();
+    let config = TrainConfig { clip: Some(1e-3), ..config() };
+    let mut trainer =
+        Trainer::new(&cpu(), config, Value::Null, classifier(0), &source, &target).unwrap();
+    let mut norms = Norms(RefCell::default());
+    trainer.run(&mut [&mut norms], &|| false).unwrap();
+    assert!(norms.0.borrow().iter().all(|&norm| norm > 1e-3), "{:?}", norms.0);
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let (source, target) = domains();
+    let (log, _) = run(config(), 0, &|| false);
+    let checkpoint = log.checkpoint.unwrap();
+    let message = |config: TrainConfig, about: Value| {
+        let trainer = Trainer::new(&cpu(), config, about, classifier(0), &source, &target);
+        trainer.unwrap().restore("c", &checkpoint).unwrap_err().to_string()
+    };
+    assert_eq!(
+        message(TrainConfig { seed: 3, rate: Some(0.1), ..config() }, json!({"method": "dann"})),
+        "c: is of another configuration: about: null → {\"method\":\"dann\"}; \
+         training.rate: 0.01 → 0.1; training.seed: 0 → 3"
+    );
+}
+
+#[test]
+fn parameters_need_names_of_their_own() {
+    struct Twice(Box<Classifier>);
+    impl Method<Cpu> for Twice {
+        fn step(
+            &mut self,
+            source: Labelled<'_, Cpu>,
+            target: Unlabelled<'_, Cpu>,
+            step: &mut Step<'_, Cpu>,
+        ) -> Result<Losses> {
+            self.0.step(source, target, step)
+        }
+
+        fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
+            self.0.outputs(x)
+        }
+
+        fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
+            let bias = Parameter::new(&cpu(), "head.bias", Kind::Bias, &[1], vec![0.0]).unwrap();
+            let mut parameters = self.0.parameters();
+            parameters.push((Group::Head, bias));
+            parameters
+        }
+    }
+    let (source, target) = domains();
+    let method = Box::new(Twice(classifier(0)));
+    let error = Trainer::new(&cpu(), config(), Value::Null, method, &source, &target).err();
+    let expected = "method.parameters = head/head.bias: expected names of their own";
+    assert_eq!(error.unwrap().to_string(), expected);
+}

@@ -1,0 +1,100 @@
+//! `transduct list`.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use comfy_table::Table;
+use dfdx::prelude::Cpu;
+use serde_json::{Value, json};
+use transduct_adapt::{registry::methods, validate::validators};
+use transduct_core::backbone::backbones;
+
+use super::{Global, Output, Status, data, output};
+use crate::config::table::from_json;
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct list
+  transduct list methods
+  transduct list methods --json | jq '.methods[].defaults'";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct ListArgs {
+    /// What to list. By default everything.
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Adaptation methods, with their papers and options.
+    Methods,
+    /// Networks, with their options.
+    Backbones,
+    /// Registered data sets, and whether their files are here.
+    Data,
+    /// What chooses among models without target labels.
+    Validators,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Methods, Self::Backbones, Self::Data, Self::Validators];
+
+    /// The entries for programs, and as a table with a title.
+    fn list(self, global: &Global) -> Result<(&'static str, Value, Table)> {
+        Ok(match self {
+            Self::Methods => {
+                let all = methods::<Cpu>();
+                let value = |m: &_| -> Value {
+                    let m: &transduct_adapt::registry::MethodEntry<Cpu> = m;
+                    json!({
+                        "name": m.name, "about": m.about, "paper": m.paper, "defaults": m.defaults,
+                    })
+                };
+                let row = |m: &transduct_adapt::registry::MethodEntry<Cpu>| {
+                    [m.name.to_owned(), with_options(m.about, &m.defaults), m.paper.to_owned()]
+                };
+                let table = output::table(["Method", "What it does", "Paper"], all.iter().map(row));
+                ("methods", all.iter().map(value).collect(), table)
+            }
+            Self::Backbones => {
+                let all = backbones::<Cpu>();
+                let value = all
+                    .iter()
+                    .map(|b| json!({"name": b.name, "about": b.about, "defaults": b.defaults}));
+                let rows =
+                    all.iter().map(|b| [b.name.to_owned(), with_options(b.about, &b.defaults)]);
+                ("backbones", value.collect(), output::table(["Backbone", "What it is"], rows))
+            }
+            Self::Data => data::list(global)?,
+            Self::Validators => {
+                let all = validators();
+                let value = all
+                    .iter()
+                    .map(|v| json!({"name": v.name(), "about": v.about(), "paper": v.paper()}));
+                let rows = all.iter().map(|v| [v.name(), v.about(), v.paper()].map(str::to_owned));
+                let table = output::table(["Validator", "Scores high", "Paper"], rows);
+                ("validators", value.collect(), table)
+            }
+        })
+    }
+}
+
+/// `about` and, on a line of their own, the options with their defaults as TOML.
+fn with_options(about: &str, defaults: &Value) -> String {
+    let options: Vec<_> =
+        from_json(defaults).iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    if options.is_empty() { about.to_owned() } else { format!("{about}\n{}", options.join(", ")) }
+}
+
+pub(super) fn execute(args: ListArgs, global: &Global, output: &Output) -> Result<Status> {
+    let kinds = args.kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind]);
+    let mut values = serde_json::Map::new();
+    let mut tables = Vec::new();
+    for kind in kinds {
+        let (name, value, table) = kind.list(global)?;
+        values.insert(name.to_owned(), value);
+        tables.push(table.to_string());
+    }
+    output.answer(&values, tables.join("\n\n"))?;
+    Ok(Status::Done)
+}

@@ -1,0 +1,124 @@
+//! What a model says of many rows, on the host.
+
+use dfdx::prelude::*;
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use transduct_core::{Dev, Input, Matrix, Outputs, Result, data::Samples};
+
+/// Rows that go through the network at once.
+const ROWS: usize = 256;
+
+/// Features and logits of n rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HostOutputs {
+    /// `(n, d)`.
+    pub(crate) features: Array2<f32>,
+    /// `(n, k)`.
+    pub(crate) logits: Array2<f32>,
+}
+
+impl HostOutputs {
+    /// The outputs of `model` on all rows of `samples`, of which there is at least one.
+    pub(crate) fn of<D: Dev>(
+        dev: &D,
+        samples: &Samples,
+        model: impl Fn(&Input<D>) -> Result<Outputs<D>>,
+    ) -> Result<Self> {
+        let rows: Vec<usize> = (0..samples.len()).collect();
+        let (mut features, mut logits) = (Rows::default(), Rows::default());
+        for rows in rows.chunks(ROWS) {
+            let outputs = model(&Input::gather(dev, samples, rows)?)?;
+            features.extend(&outputs.features);
+            logits.extend(&outputs.logits);
+        }
+        Ok(Self { features: features.into_array(), logits: logits.into_array() })
+    }
+
+    /// The outputs of the rows at `index`, in that order.
+    pub(crate) fn select(&self, index: &[usize]) -> Self {
+        Self {
+            features: self.features.select(Axis(0), index),
+            logits: self.logits.select(Axis(0), index),
+        }
+    }
+
+    /// The class of each row's largest logit, the first of equal ones, `(n,)`.
+    pub(crate) fn predictions(&self) -> Vec<usize> {
+        self.logits.rows().into_iter().map(largest).collect()
+    }
+}
+
+/// softmax of one row of logits, `(k,)`, in double precision.
+pub(crate) fn probabilities(logits: ArrayView1<'_, f32>) -> Array1<f64> {
+    let max = logits.fold(f64::NEG_INFINITY, |max, &z| max.max(f64::from(z)));
+    let exponentials = logits.mapv(|z| (f64::from(z) - max).exp());
+    let sum = exponentials.sum();
+    exponentials / sum
+}
+
+fn largest(row: ArrayView1<'_, f32>) -> usize {
+    let start = (0, f32::NEG_INFINITY);
+    row.iter().enumerate().fold(start, |best, (i, &z)| if z > best.1 { (i, z) } else { best }).0
+}
+
+/// The share of equal entries.
+pub(crate) fn agreement(a: &[usize], b: &[usize]) -> f64 {
+    a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len() as f64
+}
+
+/// Rows of batches, one after the other.
+#[derive(Default)]
+struct Rows {
+    values: Vec<f32>,
+    columns: usize,
+}
+
+impl Rows {
+    fn extend<D: Dev>(&mut self, batch: &Matrix<D>) {
+        let &(rows, columns) = batch.shape();
+        let start = self.values.len();
+        self.values.resize(start + rows * columns, 0.0);
+        batch.copy_into(&mut self.values[start..]);
+        self.columns = columns;
+    }
+
+    fn into_array(self) -> Array2<f32> {
+        let rows = self.values.len() / self.columns.max(1);
+        Array2::from_shape_vec((rows, self.columns), self.values).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use transduct_core::{InputShape, cpu};
+
+    use super::*;
+
+    #[test]
+    fn batches_are_joined_in_order() {
+        let dev = cpu();
+        let x = Array2::from_shape_fn((2 * ROWS + 3, 2), |(i, j)| (2 * i + j) as f32);
+        let model = |x: &Input<_>| {
+            let Input::Features(x) = x else { panic!("features became images") };
+            Ok(Outputs { features: x.clone() * 2.0, logits: x.clone() })
+        };
+        let samples = Samples::Features(x.clone());
+        assert_eq!(InputShape::of(&samples), InputShape::Features { d: 2 });
+        let outputs = HostOutputs::of(&dev, &samples, model).unwrap();
+        assert_eq!(outputs.logits, x);
+        assert_eq!(outputs.features, x * 2.0);
+        assert!(outputs.predictions().iter().all(|&class| class == 1));
+        assert_eq!(outputs.select(&[7, 2]).logits, array![[14.0, 15.0], [4.0, 5.0]]);
+    }
+
+    #[test]
+    fn probabilities_sum_to_one_however_large_the_logits() {
+        let p = probabilities(array![1e4f32, 1e4, -1e4].view());
+        assert_eq!(p.to_vec(), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn agreement_by_hand() {
+        assert_eq!(agreement(&[0, 1, 2, 2], &[0, 2, 2, 2]), 0.75);
+    }
+}

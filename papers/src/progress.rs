@@ -1,0 +1,184 @@
+//! What a person sees while a run goes on, on standard error: a bar on a terminal, else a line
+//! every so often.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write as _},
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use transduct_core::observe::StepMeans;
+
+use crate::record::{Done, Evaluation};
+
+/// Between two lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Progress over all (method, seed) of a run. The remaining time is estimated from the steps of
+/// all of them.
+pub(crate) struct Progress {
+    style: Style,
+    bar: ProgressBar,
+    part: String,
+    step: u64,
+    steps: u64,
+    losses: String,
+    evaluation: String,
+    last_line: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Bar,
+    Lines,
+    Nothing,
+}
+
+impl Progress {
+    /// Shown unless `show` is false.
+    pub(crate) fn new(show: bool) -> Self {
+        let style = match show {
+            false => Style::Nothing,
+            true if io::stderr().is_terminal() => Style::Bar,
+            true => Style::Lines,
+        };
+        // A hidden bar still keeps the time.
+        let target = match style {
+            Style::Bar => ProgressDrawTarget::stderr(),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        if let Ok(template) = ProgressStyle::with_template(
+            "{prefix} {wide_bar:.cyan/dim} {percent:>3} %, {eta} left\n  {wide_msg:.dim}",
+        ) {
+            bar.set_style(template.progress_chars("━━─"));
+        }
+        Self {
+            style,
+            bar,
+            part: String::new(),
+            step: 0,
+            steps: 0,
+            losses: String::new(),
+            evaluation: String::new(),
+            last_line: Instant::now(),
+        }
+    }
+
+    /// There will be `steps` steps in all.
+    pub(crate) fn expect(&mut self, steps: u64) {
+        self.bar.set_length(steps);
+        self.bar.reset_elapsed();
+    }
+
+    /// A (method, seed) starts; it is number `index` of `count`.
+    pub(crate) fn start(&mut self, (method, seed): (&str, u64), (index, count): (usize, usize)) {
+        self.part = format!("{method} seed {seed}");
+        (self.step, self.steps) = (0, 0);
+        self.losses.clear();
+        self.evaluation.clear();
+        self.bar.set_prefix(format!("[{index}/{count}] {}", self.part));
+        self.bar.set_message("");
+        if self.style == Style::Lines {
+            line(&format!("[{index}/{count}] {}", self.part));
+        }
+    }
+
+    /// It has `steps` steps, of which an earlier attempt did `step`.
+    pub(crate) fn resume(&mut self, step: u64, steps: u64) {
+        (self.step, self.steps) = (step, steps);
+        // What was done before takes no time now.
+        self.shorten(step);
+        if step > 0 {
+            self.say(&format!("{}: going on after step {step}", self.part));
+        }
+    }
+
+    /// A step is done.
+    pub(crate) fn step(&mut self) {
+        self.step += 1;
+        self.bar.inc(1);
+    }
+
+    /// The mean losses since the last call.
+    pub(crate) fn losses(&mut self, means: &StepMeans) {
+        self.losses.clear();
+        for (name, value) in &means.losses {
+            let separator = if self.losses.is_empty() { "" } else { "  " };
+            let _ = write!(self.losses, "{separator}{name} {value:.3}");
+        }
+        self.show();
+    }
+
+    /// What an evaluation found.
+    pub(crate) fn evaluation(&mut self, evaluation: &Evaluation) {
+        self.evaluation = format!("source {:.1} %", 100.0 * evaluation.source_validation_accuracy);
+        for (name, score) in evaluation.validators.iter() {
+            let _ = write!(self.evaluation, "  {name} {score:.3}");
+        }
+        self.show();
+    }
+
+    /// The (method, seed) is finished.
+    pub(crate) fn finish(&mut self, done: &Done) {
+        let accuracy = match done.target_accuracy {
+            Some(accuracy) => format!(", target {:.1} %", 100.0 * accuracy),
+            None => String::new(),
+        };
+        self.say(&format!(
+            "{}: source {:.1} %{accuracy} after {} steps",
+            self.part,
+            100.0 * done.source_validation_accuracy,
+            done.steps
+        ));
+    }
+
+    /// The (method, seed) failed.
+    pub(crate) fn fail(&mut self, message: &str) {
+        let text = format!("error: {}: {message}", self.part);
+        self.shorten(self.steps.saturating_sub(self.step));
+        match self.style {
+            Style::Nothing => line(&text),
+            _ => self.say(&text),
+        }
+    }
+
+    /// Leaves the screen as a log, without the bar.
+    pub(crate) fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn shorten(&self, steps: u64) {
+        self.bar.set_length(self.bar.length().unwrap_or(0).saturating_sub(steps));
+    }
+
+    fn show(&mut self) {
+        let separator = if self.evaluation.is_empty() { "" } else { "  ·  " };
+        let state = format!("{}{separator}{}", self.losses, self.evaluation);
+        match self.style {
+            Style::Lines if self.last_line.elapsed() >= LINE_INTERVAL => {
+                self.last_line = Instant::now();
+                let left = HumanDuration(self.bar.eta());
+                let Self { part, step, steps, .. } = &self;
+                line(&format!("  {part} step {step}/{steps}  {state}  ({left} left)"));
+            }
+            Style::Bar => self.bar.set_message(state),
+            _ => {}
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match self.style {
+            Style::Bar => self.bar.suspend(|| line(text)),
+            Style::Lines => line(text),
+            Style::Nothing => {}
+        }
+    }
+}
+
+fn line(text: &str) {
+    // Nobody is listening to a closed standard error.
+    let _ = writeln!(io::stderr(), "{text}");
+}

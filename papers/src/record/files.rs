@@ -1,0 +1,131 @@
+//! Reading and replacing whole files.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A file of the run directory that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The content is not what the file should hold.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The place in it and what is wrong there.
+        reason: String,
+    },
+}
+
+impl RecordError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn malformed(path: &Path, reason: impl ToString) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// Replaces the file at `path` by what `write` writes: the old content or the new one is there at
+/// every moment, and the new one is on disk when this returns. Missing directories are made.
+///
+/// # Errors
+/// What the operating system reports, a full disk for instance. The old file is then intact.
+pub fn write_atomic(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), RecordError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let replace = || {
+        fs::create_dir_all(folder)?;
+        // In the same directory, since a rename does not cross file systems.
+        let mut temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        write(temporary.as_file_mut())?;
+        temporary.as_file_mut().flush()?;
+        readable_by_all(temporary.as_file())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path)?;
+        sync_folder(folder)
+    };
+    replace().map_err(|e| RecordError::io(path, e))
+}
+
+/// Temporary files are private to their owner; the files of a run are like any other.
+fn readable_by_all(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    let _ = file;
+    Ok(())
+}
+
+/// Makes the renamed entry of the directory durable, where directories can be opened.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// [`write_atomic`] of a value as indented JSON.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RecordError> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| RecordError::malformed(path, e))?;
+    text.push(b'\n');
+    write_atomic(path, |file| file.write_all(&text))
+}
+
+/// The value that a JSON file holds.
+///
+/// # Errors
+/// The file cannot be read, or a field is missing or of another type; the message names the field
+/// or the place.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RecordError> {
+    let text = fs::read(path).map_err(|e| RecordError::io(path, e))?;
+    serde_json::from_slice(&text).map_err(|e| RecordError::malformed(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/a.json");
+        write_json(&path, &[1, 2]).unwrap();
+        let error = write_atomic(&path, |file| {
+            file.write_all(b"[3")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert!(error.unwrap_err().to_string().contains("a.json: "));
+        assert_eq!(read_json::<Vec<u32>>(&path).unwrap(), [1, 2]);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn reading_errors_name_file_and_field() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("done.json");
+        write_json(&path, &serde_json::json!({"steps": 3})).unwrap();
+        let message = read_json::<super::super::Done>(&path).unwrap_err().to_string();
+        assert!(message.contains("done.json: missing field `"), "{message}");
+    }
+}

@@ -1,0 +1,356 @@
+//! Runs: every method with every seed, recorded so that a stop at any moment loses little and
+//! changes nothing.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+use transduct_core::{
+    Dev, DeviceChoice, Error,
+    checkpoint::Checkpoint,
+    data::{DataDir, Samples},
+    observe::MetricsFile,
+};
+
+use crate::{
+    cli::{Output, one_line},
+    config::{RunConfig, table::differences},
+    device::on_device,
+    evaluate::{Evaluator, EvidenceRows},
+    interrupt,
+    observer::PartObserver,
+    plan::Plan,
+    progress::Progress,
+    record::{
+        DomainRecord, Done, FORMAT, Failure, PartDir, RunDir, RunRecord, SampleImages, read_json,
+        read_metrics, write_atomic, write_json,
+    },
+};
+
+/// The most images of a domain that the report can show.
+const SAMPLE_IMAGES: usize = 40;
+
+/// A run to start or to go on with.
+pub(crate) struct Request {
+    /// What to run; not completed yet.
+    pub(crate) config: RunConfig,
+    /// Where it is recorded.
+    pub(crate) dir: RunDir,
+    /// Whether there is a run in `dir` to go on with.
+    pub(crate) resume: bool,
+    /// Where data sets are.
+    pub(crate) data: DataDir,
+    /// Where to compute.
+    pub(crate) device: DeviceChoice,
+    /// The command line, for the record.
+    pub(crate) command: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every method has a result for every seed.
+    Complete,
+    /// Some have none; why is recorded, and was told.
+    Failed,
+    /// Somebody asked to stop; it can be resumed.
+    Interrupted,
+}
+
+/// Seconds spent on an unfinished (method, seed), all attempts together.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) seconds: f64,
+}
+
+/// The configuration of the run in `dir`.
+///
+/// # Errors
+/// There is no run, or its configuration cannot be read.
+pub(crate) fn saved_config(dir: &Path) -> Result<RunConfig> {
+    let path = RunDir::new(dir).config();
+    if !path.exists() {
+        bail!("{}: there is no run to resume", dir.display());
+    }
+    RunConfig::read(&path)
+}
+
+/// Runs what was requested.
+///
+/// # Errors
+/// The request cannot be met at all: a configuration or data that cannot be used, a directory that
+/// is taken or cannot be written. What fails later, in one method and seed, is recorded there.
+pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
+    let Request { config, dir, resume, data, device, command } = request;
+    if !resume {
+        check_free(&dir)?;
+    }
+    on_device!(device, |dev| {
+        let plan = Plan::new(config, &data)?;
+        if resume {
+            check_same(&dir, &plan)?;
+        }
+        start_record(&dir, &plan, device, command)?;
+        Ok::<_, anyhow::Error>(Run::new(&dev, &plan, &dir, output).execute()?)
+    })
+}
+
+fn check_free(dir: &RunDir) -> Result<()> {
+    let root = dir.root();
+    let taken = match fs::read_dir(root) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) if !root.exists() => false,
+        Err(error) => return Err(error).context(root.display().to_string()),
+    };
+    if taken {
+        bail!(
+            "{}: exists and is not empty; give --resume to go on with the run in it, or another --out",
+            root.display()
+        );
+    }
+    Ok(())
+}
+
+/// Checks that the run in `dir` is of this plan's configuration.
+fn check_same(dir: &RunDir, plan: &Plan) -> Result<()> {
+    let saved = saved_config(dir.root())?.to_text()?.parse()?;
+    let asked = plan.config.to_text()?.parse()?;
+    let differences: Vec<_> = differences(&saved, &asked)
+        .into_iter()
+        .map(|(key, saved, asked)| format!("{key} is {saved} there, {asked} now"))
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{}: cannot resume with another configuration: {}",
+        dir.root().display(),
+        differences.join("; ")
+    )
+}
+
+/// Writes what describes the run, where it is not there yet.
+fn start_record(
+    dir: &RunDir,
+    plan: &Plan,
+    device: DeviceChoice,
+    command: Vec<String>,
+) -> Result<()> {
+    let data = &plan.data;
+    if let (Some(samples), false) = (sample_images(plan), dir.samples().exists()) {
+        samples.write(&dir.samples())?;
+    }
+    if !dir.run().exists() {
+        let record = RunRecord {
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            command,
+            source: DomainRecord {
+                name: data.source.name().to_owned(),
+                training_rows: data.source.len(),
+                evaluation_rows: data.source_validation.len(),
+                labelled: true,
+            },
+            target: DomainRecord {
+                name: data.target.name().to_owned(),
+                training_rows: data.target.len(),
+                evaluation_rows: data.test.len(),
+                labelled: data.truth.is_some(),
+            },
+            classes: data.source.classes().to_vec(),
+            input: data.input(),
+            methods: plan.config.methods.clone(),
+            seeds: plan.config.seeds.clone(),
+            validators: plan.config.evaluation.validators.clone(),
+            device: device.to_string(),
+            started: utc(SystemTime::now()),
+        };
+        write_json(&dir.run(), &record)?;
+    }
+    if !dir.config().exists() {
+        let text = plan.config.to_text()?;
+        write_atomic(&dir.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn sample_images(plan: &Plan) -> Option<SampleImages> {
+    let some = |samples: &Samples| {
+        let Samples::Images(images) = samples else { return None };
+        let n = samples.len();
+        let shown = n.min(SAMPLE_IMAGES);
+        // Evenly from all rows: files are often in the order of the classes.
+        let index: Vec<usize> = (0..shown).map(|i| i * n / shown).collect();
+        Some((visible(&images.select(ndarray::Axis(0), &index)), index))
+    };
+    let (source, source_index) = some(plan.data.source_validation.samples())?;
+    let (target, target_index) = some(&plan.data.test)?;
+    Some(SampleImages { source, source_index, target, target_index })
+}
+
+/// Grey levels of images that should lie in [0, 1]; where a normalisation has moved them, each
+/// image's own range becomes 0 to 255.
+fn visible(images: &Array4<f32>) -> Array4<u8> {
+    let mut visible = Array4::zeros(images.raw_dim());
+    for (image, mut visible) in images.outer_iter().zip(visible.outer_iter_mut()) {
+        let low = image.fold(0f32, |low, &v| low.min(v));
+        let high = image.fold(1f32, |high, &v| high.max(v));
+        visible.zip_mut_with(&image, |level: &mut u8, &v| {
+            *level = (255.0 * (v - low) / (high - low)).round() as u8;
+        });
+    }
+    visible
+}
+
+/// `2026-11-24T07:00:00Z`. The days are counted as in Howard Hinnant's `civil_from_days`, from
+/// 1 March of year 0, so that leap days end a year.
+fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A run under way.
+struct Run<'a, D: Dev> {
+    dev: &'a D,
+    plan: &'a Plan,
+    dir: &'a RunDir,
+    evidence: EvidenceRows,
+    progress: Progress,
+}
+
+impl<'a, D: Dev> Run<'a, D> {
+    fn new(dev: &'a D, plan: &'a Plan, dir: &'a RunDir, output: &Output) -> Self {
+        let config = &plan.config;
+        let evidence = EvidenceRows::new(&plan.data, &config.evaluation);
+        let progress = Progress::new(output.shows_progress());
+        Self { dev, plan, dir, evidence, progress }
+    }
+
+    /// Every method with every seed, seed by seed, so that what is there after a stop compares
+    /// the methods.
+    fn execute(mut self) -> Result<End> {
+        let config = &self.plan.config;
+        let parts: Vec<(&str, u64)> = (config.seeds.iter())
+            .flat_map(|&seed| config.methods.iter().map(move |method| (method.as_str(), seed)))
+            .collect();
+        let open = |&&(method, seed): &&(&str, u64)| !self.dir.part(method, seed).done().exists();
+        let steps = config.training.steps * parts.iter().filter(open).count() as u64;
+        self.progress.expect(steps);
+        let mut end = End::Complete;
+        for (i, &(method, seed)) in parts.iter().enumerate() {
+            let part = self.dir.part(method, seed);
+            if part.done().exists() {
+                continue;
+            }
+            self.progress.start((method, seed), (i + 1, parts.len()));
+            match self.part(&part, method, seed) {
+                Ok(done) => self.progress.finish(&done),
+                Err(error) if is_interruption(&error) => {
+                    end = End::Interrupted;
+                    break;
+                }
+                Err(error) => {
+                    end = End::Failed;
+                    let message = one_line(&error);
+                    self.progress.fail(&message);
+                    // Where nothing can be written, the line on the screen is all there is.
+                    let _ = write_json(&part.failed(), &Failure { message });
+                }
+            }
+        }
+        self.progress.close();
+        Ok(end)
+    }
+
+    /// One method with one seed. A panic, which only a mistake in the program can cause, costs
+    /// this part alone.
+    fn part(&mut self, part: &PartDir, method: &str, seed: u64) -> Result<Done> {
+        catch_unwind(AssertUnwindSafe(|| self.train(part, method, seed)))
+            .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))
+    }
+
+    fn train(&mut self, part: &PartDir, method: &str, seed: u64) -> Result<Done> {
+        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
+        remove(&part.failed())?;
+        let mut trainer = self.plan.trainer(self.dev, method, seed)?;
+        let mut evaluator = Evaluator::new(
+            self.dev,
+            &self.plan.data,
+            &self.evidence,
+            &self.plan.config.evaluation,
+            part.clone(),
+            self.plan.card(method, seed)?,
+        )?;
+        let mut spent = Spent::default();
+        let path = part.checkpoint();
+        if path.exists() {
+            trainer.restore(&path.display().to_string(), &Checkpoint::load(&path)?)?;
+            spent = read_json(&part.spent()).unwrap_or_default();
+        }
+        let step = trainer.step();
+        let steps = trainer.config().steps;
+        self.progress.resume(step, steps);
+        let metrics = MetricsFile::open(&part.metrics(), step)?;
+        evaluator.restore(&read_metrics(&part.metrics())?);
+        let mut observer =
+            PartObserver::new(part, seed, metrics, evaluator, &mut self.progress, spent);
+        trainer.run(&mut [&mut observer], &interrupt::requested)?;
+        let done = observer.done.context("a training that did not end")?;
+        write_json(&part.done(), &done)?;
+        remove(&part.spent())?;
+        Ok(done)
+    }
+}
+
+fn is_interruption(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Interrupted { .. }))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).context(path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        let at = |seconds| utc(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn images_beyond_their_range_are_stretched() {
+        let image = array![[[[0.0f32, 1.0]]], [[[-1.0, 1.0]]], [[[0.5, 3.0]]]];
+        let wanted = array![[[[0u8, 255]]], [[[0, 255]]], [[[43, 255]]]];
+        assert_eq!(visible(&image), wanted);
+    }
+}

@@ -1,0 +1,128 @@
+//! Bad input: one clear line each, exit code ≠ 0, nothing written.
+
+use std::fs;
+
+use super::{Place, TABLES, table, text};
+
+/// The line, when `--out runs/a` was not even made.
+fn refused(place: &Place, arguments: &str) -> String {
+    let line = place.refusal(&format!("{arguments} --out runs/a"));
+    assert!(!place.path("runs/a").exists(), "{arguments}");
+    line
+}
+
+#[test]
+fn names_that_do_not_exist_get_the_nearest() {
+    let place = Place::new();
+    let line = |arguments: &str| refused(&place, &format!("{TABLES} {arguments}"));
+    assert_eq!(line("--method dannn"), "unknown method `dannn`; did you mean `dann`?");
+    assert_eq!(
+        line("--backbone digitnet"),
+        "unknown backbone `digitnet`; did you mean `digit-net`?"
+    );
+    assert_eq!(
+        line("--set evaluation.validators=[\"entropi\"]"),
+        "unknown validator `entropi`; did you mean `entropy`?"
+    );
+    assert_eq!(line("--method dann,dann"), "the method `dann` is named twice");
+    assert_eq!(
+        line("--set method.dan.wieght=1 --method dan"),
+        "unknown key `method.dan.wieght`; did you mean `method.dan.weight`?"
+    );
+    let line = refused(&place, "run --source minst --target usps");
+    assert_eq!(line, "unknown data set `minst`; did you mean `mnist`?");
+    let line = refused(&place, "run --source photos/none --target usps");
+    assert_eq!(line, "photos/none: no such file or folder, and no registered data set");
+    let line = refused(&place, "run --source mnist --target usps --data nowhere");
+    assert!(
+        line.starts_with("mnist: nowhere/mnist/") && line.contains("data fetch mnist"),
+        "{line}"
+    );
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let place = Place::new();
+    let line = |arguments: &str| refused(&place, &format!("{TABLES} {arguments}"));
+    let batch = line("--set training.target_batch=49");
+    assert_eq!(batch, "target: has 48 rows, fewer than `target_batch` = 49");
+    assert_eq!(line("--rate -1"), "train.rate = -1: expected a finite number > 0");
+    let weight = line("--set method.dann.weight=-1 --method dann");
+    assert!(weight.starts_with("dann.weight = -1: expected "), "{weight}");
+    let line = line("--set training.batchsize=3");
+    assert!(line.starts_with("`--set training.batchsize=3`: unknown field `batchsize`"), "{line}");
+}
+
+#[test]
+fn a_wrong_command_line_is_told_apart() {
+    let place = Place::new();
+    let lines = place.fail(TABLES, 2);
+    assert_eq!(lines, ["error: the run needs a directory: give --out DIR"]);
+    let lines = place.fail("run --steps 3 --epochs 2 --out a", 2);
+    assert!(lines[0].contains("cannot be used with"), "{lines:?}");
+    let lines = place.fail("run --seeds none --out a", 2);
+    assert!(lines[0].contains("expected a number of seeds, as 3, or a list"), "{lines:?}");
+    assert_eq!(
+        place.fail(&format!("{TABLES} --schedule linear --out a"), 2).len(),
+        1,
+        "one line without usage"
+    );
+    let line = refused(&place, "run --target usps");
+    assert_eq!(line, "the source domain is not named: give --source");
+}
+
+#[test]
+fn a_file_with_an_unknown_key_is_named() {
+    let place = Place::new();
+    place.write("a.toml", "source = \"source.csv\"\n[training]\nstpes = 3\n");
+    let line = refused(&place, "run --config a.toml");
+    assert!(line.starts_with("a.toml: line 3: unknown field `stpes`, expected "), "{line}");
+    let line = refused(&place, "run --config none.toml");
+    assert!(line.starts_with("none.toml: No such file or directory"), "{line}");
+    place.write("b.toml", "[protocol]\nsplit = 3\n");
+    let line = refused(&place, "run --config b.toml");
+    assert!(line.starts_with("b.toml: `protocol`: unknown field `split`"), "{line}");
+}
+
+#[test]
+fn data_that_cannot_be_used_are_refused() {
+    let place = Place::new();
+    place.write("nan.csv", &table(40, 0.0).replacen("cat", "dog", 0).replacen("1.", "nan", 1));
+    let line = refused(&place, "run --source nan.csv --target target.csv --label-column species");
+    assert!(line.starts_with("") && line.contains("nan.csv: line 2, column `length`"), "{line}");
+    let one = table(40, 0.0).replace("dog", "cat");
+    place.write("one.csv", &one);
+    let line = refused(&place, "run --source one.csv --target target.csv --label-column species");
+    assert!(
+        line.ends_with("one.csv: all labels are `cat`: expected two classes or more"),
+        "{line}"
+    );
+    place.write("other.csv", &table(40, 0.0).replace("dog", "cow"));
+    let line = refused(&place, "run --source other.csv --target target.csv --label-column species");
+    assert_eq!(
+        line,
+        "other → target: the classes differ; only in the source: `cow`; only in the target: `dog`"
+    );
+    let line = refused(&place, "run --source source.csv --target target.csv --label-column sort");
+    assert!(line.contains("no column `sort`"), "{line}");
+    let line = refused(&place, &format!("{TABLES} --size 8x8"));
+    assert!(line.contains("are for images, got feature vectors"), "{line}");
+}
+
+#[test]
+fn a_directory_that_is_taken_is_left_alone() {
+    let place = Place::new();
+    let file = place.write("runs/a/notes.txt", "mine");
+    let line = place.refusal(&format!("{TABLES} --out runs/a"));
+    assert_eq!(
+        line,
+        "runs/a: exists and is not empty; give --resume to go on with the run in it, or another \
+         --out"
+    );
+    let line = place.refusal("run --out runs/a --resume");
+    assert_eq!(line, "runs/a: there is no run to resume");
+    assert_eq!(text(file), "mine");
+    assert_eq!(fs::read_dir(place.path("runs/a")).unwrap().count(), 1);
+    let line = place.refusal(&format!("{TABLES} --out source.csv/a"));
+    assert!(line.starts_with("source.csv/a"), "{line}");
+}
