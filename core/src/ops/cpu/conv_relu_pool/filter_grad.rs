@@ -18,6 +18,8 @@ use crate::ops::cpu::{
 const FEW_CHANNELS: usize = 4;
 /// Partial sums. More would serve more threads and cost more memory and time to add up.
 const PARTS: usize = 8;
+/// Taps that are added up together.
+const TAPS: usize = 16;
 
 /// Adds the gradient of the filter to `dw`.
 pub(crate) fn filter_grad(
@@ -45,10 +47,12 @@ pub(crate) fn filter_grad(
             isa.run(ManyChannels { dims, x, codes, dy })
         }
     });
-    let block = 16 * dims.c_out;
-    parallel::for_each(dw.chunks_mut(block).collect(), |i, dw| {
-        isa.run(AddParts { parts: &parts, start: i * block, c_out: dims.c_out, dw });
+    let (row, parts) = (dims.filter_row(), parts.as_slice());
+    let taps = dw.chunks_mut(row * dims.c_out).enumerate().flat_map(|(u, dw)| {
+        let blocks = dw.chunks_mut(TAPS * dims.c_out).enumerate();
+        blocks.map(move |(i, dw)| AddParts { parts, dims, u, first: i * TAPS, dw })
     });
+    parallel::for_each(taps.collect(), |_, add| isa.run(add));
 }
 
 /// Adds the gradient of the bias to `db`.
@@ -65,8 +69,7 @@ pub(crate) fn bias_grad(dims: &Dims, codes: &[u8], dy: &[f32], db: &mut [f32]) {
     }
 }
 
-/// A partial sum of the filter's gradient: tap k of channel c lies at k · tap + c · channel, after
-/// padding of rows.
+/// A partial sum of the filter's gradient.
 struct Part {
     sum: Buffer<f32>,
     layout: Layout,
@@ -76,14 +79,16 @@ struct Part {
 enum Layout {
     /// `(taps, width)`
     Taps { width: usize },
-    /// `(c_out, kh, width)`, of which `row` numbers in a row are used.
-    Channels { kh: usize, row: usize, width: usize },
+    /// `(c_out, kh, width)`
+    Channels { width: usize },
 }
 
+/// Adds the parts to up to [`TAPS`] taps, from `first` on in row `u` of the filter.
 struct AddParts<'a> {
     parts: &'a [Part],
-    start: usize,
-    c_out: usize,
+    dims: &'a Dims,
+    u: usize,
+    first: usize,
     dw: &'a mut [f32],
 }
 
@@ -92,26 +97,32 @@ impl Kernel for AddParts<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let first_tap = self.start / self.c_out;
-        for part in self.parts {
+        let Self { parts, dims, u, first, dw } = self;
+        let Dims { kh, c_out, .. } = *dims;
+        let count = dw.len() / c_out;
+        let mut channels = Buffer::<f32>::zeroed(c_out * TAPS);
+        for part in parts {
             match part.layout {
                 Layout::Taps { width } => {
-                    let rows = part.sum[first_tap * width..].chunks_exact(width);
-                    for (dw, sum) in self.dw.chunks_exact_mut(self.c_out).zip(rows) {
-                        for (dw, sum) in dw.iter_mut().zip(sum) {
-                            *dw += sum;
-                        }
+                    let start = (u * dims.filter_row() + first) * width;
+                    let rows = part.sum[start..].chunks_exact(width);
+                    for (dw, sum) in dw.chunks_exact_mut(c_out).zip(rows) {
+                        dw.iter_mut().zip(sum).for_each(|(dw, sum)| *dw += sum);
                     }
                 }
-                Layout::Channels { kh, row, width } => {
-                    for (c, channel) in part.sum.chunks_exact(kh * width).enumerate() {
-                        for (i, dw) in self.dw.chunks_exact_mut(self.c_out).enumerate() {
-                            let k = first_tap + i;
-                            dw[c] += channel[k / row * width + k % row];
-                        }
+                // Summed side by side, turned once.
+                Layout::Channels { width } => {
+                    let sums = part.sum.chunks_exact(kh * width);
+                    for (total, sum) in channels.chunks_exact_mut(TAPS).zip(sums) {
+                        let sum = &sum[u * width + first..][..count];
+                        total.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
                     }
                 }
             }
+        }
+        for (c, sums) in channels.chunks_exact(TAPS).enumerate() {
+            let dw = dw[c..].iter_mut().step_by(c_out);
+            dw.zip(sums).for_each(|(dw, sum)| *dw += sum);
         }
     }
 }
@@ -148,7 +159,7 @@ impl Kernel for ManyChannels<'_> {
                 }
             }
         }
-        Part { sum, layout: Layout::Channels { kh: d.kh, row: d.filter_row(), width } }
+        Part { sum, layout: Layout::Channels { width } }
     }
 }
 

@@ -166,7 +166,7 @@ impl Kernel for Forward<'_> {
                         let to = inputs.as_mut_ptr().add((register * TILES + t) * S::LANES);
                         let load = |i, j| s.load(from.add(i * d.input_row() + j * d.c_in));
                         let store = |i, j, v| s.store(to.add((i * P + j) * point_len(d.c_in)), v);
-                        twice(s, load, store, b_transposed::<S>, b_transposed::<S>);
+                        twice(s, BTransposed, load, store);
                     }
                 }
             }
@@ -180,7 +180,7 @@ impl Kernel for Forward<'_> {
                         let from = sums.as_ptr().add((register * TILES + t) * S::LANES);
                         let load = |i, j| s.load(from.add((i * P + j) * point_len(d.c_out)));
                         let mut outputs = [[s.zero(); 4]; 4];
-                        twice(s, load, |i, j, v| outputs[i][j] = v, a_transposed, a_transposed);
+                        twice(s, ATransposed, load, |i, j, v| outputs[i][j] = v);
                         let bias = s.load(bias.as_ptr().add(register * S::LANES));
                         for window in 0..4 {
                             let (i, j) = (window / 2, window % 2);
@@ -241,7 +241,7 @@ impl Kernel for InputGrad<'_> {
                         }
                         let to = outputs.as_mut_ptr().add((register * TILES + t) * S::LANES);
                         let store = |i, j, v| s.store(to.add((i * P + j) * point_len(d.c_out)), v);
-                        twice(s, |i, j| tile[i][j], store, a::<S>, a::<S>);
+                        twice(s, A, |i, j| tile[i][j], store);
                     }
                 }
             }
@@ -259,7 +259,7 @@ impl Kernel for InputGrad<'_> {
                             let to = to.add(i * d.input_row() + j * d.c_in);
                             s.store(to, s.add(s.load(to), v));
                         };
-                        twice(s, load, add, b::<S>, b::<S>);
+                        twice(s, B, load, add);
                     }
                 }
             }
@@ -369,7 +369,7 @@ impl Kernel for FilterTransform<'_> {
                     let to = filters.as_mut_ptr().add(at);
                     let load = |i, j| s.load(from.add((i * 5 + j) * k * n));
                     let store = |i, j, v| s.store(to.add((i * P + j) * k * n), v);
-                    twice(s, load, store, g::<S>, g::<S>);
+                    twice(s, G, load, store);
                 }
             }
         }
@@ -377,40 +377,37 @@ impl Kernel for FilterTransform<'_> {
     }
 }
 
+/// A linear map of `N` numbers to `M`. A type, not a function: code that is called through `Fn`
+/// would lose the instruction set.
+trait Transform<const N: usize, const M: usize> {
+    fn apply<S: Simd>(s: S, x: [S::F; N]) -> [S::F; M];
+}
+
 /// Transforms columns, then rows: `N` × `N` numbers to `M` × `M`.
 #[inline(always)]
-fn twice<S: Simd, const N: usize, const M: usize>(
+fn twice<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
     s: S,
+    _: T,
     load: impl Fn(usize, usize) -> S::F,
     mut store: impl FnMut(usize, usize, S::F),
-    columns: impl Fn(S, [S::F; N]) -> [S::F; M],
-    rows: impl Fn(S, [S::F; N]) -> [S::F; M],
 ) {
     let mut half = [[s.zero(); N]; M];
     for j in 0..N {
-        for (half, v) in half.iter_mut().zip(columns(s, from_fn(|i| load(i, j)))) {
+        for (half, v) in half.iter_mut().zip(T::apply(s, from_fn(|i| load(i, j)))) {
             half[j] = v;
         }
     }
     for (i, half) in half.into_iter().enumerate() {
-        for (j, v) in rows(s, half).into_iter().enumerate() {
+        for (j, v) in T::apply(s, half).into_iter().enumerate() {
             store(i, j, v);
         }
     }
 }
 
-/// `Σ_i c_i x_i`
+/// `c x + y`
 #[inline(always)]
-fn sum<S: Simd, const N: usize>(s: S, c: [f32; N], x: [S::F; N]) -> S::F {
-    let mut total = s.mul(s.splat(c[0]), x[0]);
-    for i in 1..N {
-        total = match c[i] {
-            1.0 => s.add(total, x[i]),
-            -1.0 => s.sub(total, x[i]),
-            c => s.mul_add(s.splat(c), x[i], total),
-        };
-    }
-    total
+fn scaled<S: Simd>(s: S, c: f32, x: S::F, y: S::F) -> S::F {
+    s.mul_add(s.splat(c), x, y)
 }
 
 /// `(even + odd, even − odd)`: values at a point and at its negative.
@@ -420,73 +417,101 @@ fn pair<S: Simd>(s: S, even: S::F, odd: S::F) -> [S::F; 2] {
 }
 
 /// `Bᵀ d`: row i holds the coefficients of Π_{l≠i} (x − a_l).
-#[inline(always)]
-fn b_transposed<S: Simd>(s: S, d: [S::F; 8]) -> [S::F; 8] {
-    let (even, odd) = ([d[6], d[4], d[2]], [d[5], d[3], d[1]]);
-    let v0 = s.mul_add(s.splat(5.25), s.sub(d[4], d[2]), s.sub(d[0], d[6]));
-    let v7 = s.mul_add(s.splat(5.25), s.sub(d[3], d[5]), s.sub(d[7], d[1]));
-    let near = |x: [S::F; 3]| s.mul_add(s.splat(-4.25), x[1], s.add(x[0], x[2]));
-    let [v1, v2] = pair(s, near(even), near(odd));
-    let far = s.mul_add(s.splat(0.25), even[2], s.mul_add(s.splat(-1.25), even[1], even[0]));
-    let [v3, v4] = pair(s, far, sum(s, [2.0, -2.5, 0.5], odd));
-    let half = s.mul_add(s.splat(4.0), even[2], s.mul_add(s.splat(-5.0), even[1], even[0]));
-    let [v5, v6] = pair(s, half, sum(s, [0.5, -2.5, 2.0], odd));
-    [v0, v1, v2, v3, v4, v5, v6, v7]
+struct BTransposed;
+
+impl Transform<8, 8> for BTransposed {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, d: [S::F; 8]) -> [S::F; 8] {
+        let v0 = scaled(s, 5.25, s.sub(d[4], d[2]), s.sub(d[0], d[6]));
+        let v7 = scaled(s, 5.25, s.sub(d[3], d[5]), s.sub(d[7], d[1]));
+        let even = scaled(s, -4.25, d[4], s.add(d[6], d[2]));
+        let [v1, v2] = pair(s, even, scaled(s, -4.25, d[3], s.add(d[5], d[1])));
+        let even = scaled(s, 0.25, d[2], scaled(s, -1.25, d[4], d[6]));
+        let odd = scaled(s, 0.5, d[1], scaled(s, -2.5, d[3], s.add(d[5], d[5])));
+        let [v3, v4] = pair(s, even, odd);
+        let even = scaled(s, 4.0, d[2], scaled(s, -5.0, d[4], d[6]));
+        let odd = scaled(s, 0.5, d[5], scaled(s, -2.5, d[3], s.add(d[1], d[1])));
+        let [v5, v6] = pair(s, even, odd);
+        [v0, v1, v2, v3, v4, v5, v6, v7]
+    }
 }
 
 /// `B v`
-#[inline(always)]
-fn b<S: Simd>(s: S, v: [S::F; 8]) -> [S::F; 8] {
-    let [p1, q1] = pair(s, v[1], v[2]);
-    let [p2, q2] = pair(s, v[3], v[4]);
-    let [p3, q3] = pair(s, v[5], v[6]);
-    [
-        v[0],
-        sum(s, [0.5, 2.0, 1.0, -1.0], [q2, q3, q1, v[7]]),
-        sum(s, [-5.25, 0.25, 4.0, 1.0], [v[0], p2, p3, p1]),
-        sum(s, [5.25, -4.25, -2.5], [v[7], q1, s.add(q2, q3)]),
-        sum(s, [5.25, -4.25, -1.25, -5.0], [v[0], p1, p2, p3]),
-        sum(s, [-5.25, 2.0, 0.5, 1.0], [v[7], q2, q3, q1]),
-        s.add(s.sub(p1, v[0]), s.add(p2, p3)),
-        v[7],
-    ]
+struct B;
+
+impl Transform<8, 8> for B {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, v: [S::F; 8]) -> [S::F; 8] {
+        let [p1, q1] = pair(s, v[1], v[2]);
+        let [p2, q2] = pair(s, v[3], v[4]);
+        let [p3, q3] = pair(s, v[5], v[6]);
+        let (q12, q13) = (scaled(s, 0.5, q2, q1), scaled(s, 2.0, q2, q1));
+        let d2 = scaled(s, -5.25, v[0], scaled(s, 0.25, p2, p1));
+        let d3 = scaled(s, 5.25, v[7], s.mul(s.splat(-4.25), q1));
+        let d4 = scaled(s, -4.25, p1, scaled(s, -1.25, p2, s.mul(s.splat(5.25), v[0])));
+        [
+            v[0],
+            s.sub(scaled(s, 2.0, q3, q12), v[7]),
+            scaled(s, 4.0, p3, d2),
+            scaled(s, -2.5, s.add(q2, q3), d3),
+            scaled(s, -5.0, p3, d4),
+            scaled(s, -5.25, v[7], scaled(s, 0.5, q3, q13)),
+            s.add(s.sub(p1, v[0]), s.add(p2, p3)),
+            v[7],
+        ]
+    }
 }
 
 /// `Aᵀ m`: row k holds the k-th powers of the points.
-#[inline(always)]
-fn a_transposed<S: Simd>(s: S, m: [S::F; 8]) -> [S::F; 4] {
-    let [p1, q1] = pair(s, m[1], m[2]);
-    let [p2, q2] = pair(s, m[3], m[4]);
-    let [p3, q3] = pair(s, m[5], m[6]);
-    let scaled = |c: f32, x, y| s.mul_add(s.splat(c), x, y);
-    [
-        s.add(s.add(m[0], p1), s.add(p2, p3)),
-        scaled(2.0, q2, scaled(0.5, q3, q1)),
-        scaled(4.0, p2, scaled(0.25, p3, p1)),
-        s.add(scaled(8.0, q2, scaled(0.125, q3, q1)), m[7]),
-    ]
+struct ATransposed;
+
+impl Transform<8, 4> for ATransposed {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, m: [S::F; 8]) -> [S::F; 4] {
+        let [p1, q1] = pair(s, m[1], m[2]);
+        let [p2, q2] = pair(s, m[3], m[4]);
+        let [p3, q3] = pair(s, m[5], m[6]);
+        [
+            s.add(s.add(m[0], p1), s.add(p2, p3)),
+            scaled(s, 2.0, q2, scaled(s, 0.5, q3, q1)),
+            scaled(s, 4.0, p2, scaled(s, 0.25, p3, p1)),
+            s.add(scaled(s, 8.0, q2, scaled(s, 0.125, q3, q1)), m[7]),
+        ]
+    }
 }
 
 /// `A y`
-#[inline(always)]
-fn a<S: Simd>(s: S, y: [S::F; 4]) -> [S::F; 8] {
-    let scaled = |c: f32, x, y| s.mul_add(s.splat(c), x, y);
-    let [m1, m2] = pair(s, s.add(y[0], y[2]), s.add(y[1], y[3]));
-    let [m3, m4] = pair(s, scaled(4.0, y[2], y[0]), sum(s, [2.0, 8.0], [y[1], y[3]]));
-    let [m5, m6] = pair(s, scaled(0.25, y[2], y[0]), sum(s, [0.5, 0.125], [y[1], y[3]]));
-    [y[0], m1, m2, m3, m4, m5, m6, y[3]]
+struct A;
+
+impl Transform<4, 8> for A {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, y: [S::F; 4]) -> [S::F; 8] {
+        let twice = s.add(y[1], y[1]);
+        let half = s.mul(s.splat(0.5), y[1]);
+        let [m1, m2] = pair(s, s.add(y[0], y[2]), s.add(y[1], y[3]));
+        let [m3, m4] = pair(s, scaled(s, 4.0, y[2], y[0]), scaled(s, 8.0, y[3], twice));
+        let [m5, m6] = pair(s, scaled(s, 0.25, y[2], y[0]), scaled(s, 0.125, y[3], half));
+        [y[0], m1, m2, m3, m4, m5, m6, y[3]]
+    }
 }
 
 /// `G g`: row i holds the powers of point i over Π_{l≠i} (a_i − a_l).
+struct G;
+
+impl Transform<5, 8> for G {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, g: [S::F; 5]) -> [S::F; 8] {
+        let [u1, u2] = powers(s, 1.0, -2.0 / 9.0, g);
+        let [u3, u4] = powers(s, 2.0, 1.0 / 90.0, g);
+        let [u5, u6] = powers(s, 0.5, 32.0 / 45.0, g);
+        [g[0], u1, u2, u3, u4, u5, u6, g[4]]
+    }
+}
+
+/// `c Σ_j g_j x^j` at x and at −x.
 #[inline(always)]
-fn g<S: Simd>(s: S, g: [S::F; 5]) -> [S::F; 8] {
-    let at = |x: f32, scale: f32| {
-        let powers = [scale, scale * x * x, scale * x.powi(4)];
-        let even = sum(s, powers, [g[0], g[2], g[4]]);
-        pair(s, even, sum(s, [scale * x, scale * x.powi(3)], [g[1], g[3]]))
-    };
-    let [u1, u2] = at(1.0, -2.0 / 9.0);
-    let [u3, u4] = at(2.0, 1.0 / 90.0);
-    let [u5, u6] = at(0.5, 32.0 / 45.0);
-    [g[0], u1, u2, u3, u4, u5, u6, g[4]]
+fn powers<S: Simd>(s: S, x: f32, c: f32, g: [S::F; 5]) -> [S::F; 2] {
+    let even = scaled(s, c * x.powi(4), g[4], s.mul(s.splat(c), g[0]));
+    let odd = scaled(s, c * x.powi(3), g[3], s.mul(s.splat(c * x), g[1]));
+    pair(s, scaled(s, c * x * x, g[2], even), odd)
 }
