@@ -44,8 +44,11 @@ pub struct Entry {
     pub origins: &'static [Origin],
     /// How to get the files when no address answers.
     pub by_hand: &'static str,
-    load: fn(&Files<'_>, Split) -> Result<(Samples, Vec<usize>), DataError>,
+    load: Load,
 }
+
+/// Reads samples and labels of one split.
+type Load = fn(&Files<'_>, Split) -> Result<(Samples, Vec<usize>), DataError>;
 
 /// The rows of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

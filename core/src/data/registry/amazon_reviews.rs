@@ -13,7 +13,7 @@ const fn entry(
     about: &'static str,
     test: usize,
     origins: &'static [Origin],
-    load: fn(&Files<'_>, Split) -> Result<(Samples, Vec<usize>), DataError>,
+    load: super::Load,
 ) -> Entry {
     Entry {
         name,

@@ -77,7 +77,7 @@ const fn entry(
     about: &'static str,
     rows: usize,
     set: Set,
-    load: fn(&Files<'_>, crate::data::Split) -> Result<(Samples, Vec<usize>), DataError>,
+    load: super::Load,
 ) -> Entry {
     Entry {
         name,

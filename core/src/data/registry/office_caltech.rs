@@ -25,7 +25,7 @@ const fn entry(
     about: &'static str,
     rows: usize,
     origins: &'static [Origin],
-    load: fn(&Files<'_>, crate::data::Split) -> Result<(Samples, Vec<usize>), DataError>,
+    load: super::Load,
 ) -> Entry {
     Entry {
         name,

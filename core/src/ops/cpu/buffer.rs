@@ -47,13 +47,6 @@ impl<T: Element> Buffer<T> {
         debug_assert_eq!(buffer.deref_mut().len(), len);
         buffer
     }
-
-    /// A copy of `source`.
-    pub(crate) fn copied(source: &[T]) -> Self {
-        let mut buffer = Self::new(source.len());
-        buffer.copy_from_slice(source);
-        buffer
-    }
 }
 
 impl<T: Element> Deref for Buffer<T> {
@@ -80,13 +73,6 @@ impl<T: Element> Drop for Buffer<T> {
         let block = std::mem::replace(&mut self.block, Block::EMPTY);
         pool().give(block);
     }
-}
-
-/// Returns the memory of all buffers at rest to the system and forgets the largest demand so far.
-pub(crate) fn release() {
-    let mut pool = pool();
-    pool.resting.clear();
-    pool.most = pool.in_use;
 }
 
 /// Memory from the allocator, of a fixed size.
@@ -197,8 +183,6 @@ mod tests {
             let zeros = Buffer::<f32>::zeroed(len);
             assert_eq!(*zeros, vec![0.0; len]);
             assert_eq!(zeros.as_ptr().addr() % ALIGN, 0);
-            let source: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            assert_eq!(*Buffer::copied(&source), source);
         }
     }
 

@@ -198,12 +198,12 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
             let mut lower = upper.add(d.input_row());
             for _ in 0..d.filter_row() {
                 let w: [S::F; C] = std::array::from_fn(|i| s.load(weights.add(i * S::LANES)));
-                for p in 0..P {
-                    for q in 0..4 {
+                for (p, sums) in sums.iter_mut().enumerate() {
+                    for (q, sums) in sums.iter_mut().enumerate() {
                         let row = if q < 2 { upper } else { lower };
                         let pixel = s.splat(*row.add((2 * p + q % 2) * d.c_in));
                         for i in 0..C {
-                            sums[p][q][i] = s.mul_add(w[i], pixel, sums[p][q][i]);
+                            sums[i] = s.mul_add(w[i], pixel, sums[i]);
                         }
                     }
                 }

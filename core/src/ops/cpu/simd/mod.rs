@@ -59,10 +59,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a · b`
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a / b`
-    fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `√a`
-    fn sqrt(self, a: Self::F) -> Self::F;
     /// `a · b + c`, rounded once where the processor can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The greater one; `b` where either is NaN.
@@ -71,8 +67,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn gt(self, a: Self::F, b: Self::F) -> Self::M;
     /// `a` where `m`, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
-    /// The sum of all lanes, always in the same order.
-    fn sum(self, a: Self::F) -> f32;
 
     /// `x` in every lane.
     fn splat_i(self, x: u8) -> Self::I;
@@ -211,15 +205,12 @@ mod tests {
             assert_eq!(get(s.add(va, vb)), each(&|i| a[i] + b[i]));
             assert_eq!(get(s.sub(va, vb)), each(&|i| a[i] - b[i]));
             assert_eq!(get(s.mul(va, vb)), each(&|i| a[i] * b[i]));
-            assert_eq!(get(s.div(va, vb)), each(&|i| a[i] / b[i]));
-            assert_eq!(get(s.sqrt(s.mul(va, va))), each(&|i| (a[i] * a[i]).sqrt()));
             assert_eq!(get(s.max(va, vb)), each(&|i| a[i].max(b[i])));
             for (x, y) in get(s.mul_add(va, vb, vc)).iter().zip(each(&|i| a[i] * b[i] + c[i])) {
                 approx::assert_abs_diff_eq!(*x, y, epsilon = 1e-5);
             }
             let m = s.gt(va, vb);
             assert_eq!(get(s.select(m, va, vc)), each(&|i| if a[i] > b[i] { a[i] } else { c[i] }));
-            approx::assert_abs_diff_eq!(s.sum(va), a[..n].iter().sum::<f32>(), epsilon = 1e-4);
             let nan = get(s.max(s.zero(), s.splat(f32::NAN)));
             assert!(nan.iter().all(|x| x.is_nan()), "a NaN in the second operand must stay");
 

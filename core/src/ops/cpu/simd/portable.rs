@@ -60,14 +60,6 @@ impl Simd for Portable {
         map2(a, b, |a, b| a * b)
     }
     #[inline(always)]
-    fn div(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
-        map2(a, b, |a, b| a / b)
-    }
-    #[inline(always)]
-    fn sqrt(self, a: [f32; N]) -> [f32; N] {
-        a.map(f32::sqrt)
-    }
-    #[inline(always)]
     fn mul_add(self, a: [f32; N], b: [f32; N], c: [f32; N]) -> [f32; N] {
         // Without the instruction `f32::mul_add` is a slow library call.
         if cfg!(target_arch = "aarch64") {
@@ -88,11 +80,6 @@ impl Simd for Portable {
     fn select(self, m: [bool; N], a: [f32; N], b: [f32; N]) -> [f32; N] {
         std::array::from_fn(|i| if m[i] { a[i] } else { b[i] })
     }
-    #[inline(always)]
-    fn sum(self, a: [f32; N]) -> f32 {
-        (a[0] + a[1]) + (a[2] + a[3])
-    }
-
     #[inline(always)]
     fn splat_i(self, x: u8) -> [u8; N] {
         [x; N]
