@@ -20,3 +20,8 @@ pub mod kernel;
 pub mod mmd;
 pub mod registry;
 pub mod validate;
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -29,6 +29,18 @@ pub struct Outputs<D: Dev> {
     pub logits: Matrix<D>,
 }
 
+impl<D: Dev> Outputs<D> {
+    /// The class of the greatest logit of every row, the first of equals.
+    pub fn predictions(&self) -> Vec<usize> {
+        let &(n, k) = self.logits.shape();
+        let mut logits = vec![0.0; n * k];
+        self.logits.copy_into(&mut logits);
+        let greatest =
+            |row: &[f32]| (1..k).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+        logits.chunks(k.max(1)).map(greatest).collect()
+    }
+}
+
 /// The terms of a step's loss, by name, as they entered the sum. The first is `total`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses(pub Vec<(&'static str, f32)>);
