@@ -38,7 +38,7 @@ pub(crate) fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
 /// # Errors
 /// A key that `defaults` does not have. An empty default table takes any key.
 pub(crate) fn fill(owner: &str, given: &Table, defaults: &Table) -> Result<Table> {
-    for key in given.keys().filter(|key| !defaults.contains_key(*key)) {
+    if let Some(key) = given.keys().find(|key| !defaults.contains_key(*key)) {
         let names: Vec<_> = defaults.keys().map(String::as_str).collect();
         match suggest::nearest(key, names.iter().copied()) {
             Some(name) => bail!("unknown key `{owner}.{key}`; did you mean `{owner}.{name}`?"),

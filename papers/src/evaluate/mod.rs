@@ -125,8 +125,10 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             },
             UnlabelledOutputs { features: target.features.view(), logits: target.logits.view() },
         )?;
-        let score = |v: &Box<dyn Validator>| Ok((v.name().to_owned(), v.score(&evidence)?));
-        let validators = self.validators.iter().map(score).collect::<Result<_>>()?;
+        let mut validators = Vec::with_capacity(self.validators.len());
+        for validator in &self.validators {
+            validators.push((validator.name().to_owned(), validator.score(&evidence)?));
+        }
         let oracle = match &self.data.truth {
             Some(truth) => {
                 Some(Oracle { target_accuracy: truth.accuracy(&outputs.test.predictions())? })

@@ -112,6 +112,7 @@ mod tests {
             progress: 0.5,
             rate: 0.1,
             losses: Named(terms.iter().map(|term| (term.to_string(), step as f64)).collect()),
+            gradient_norm: None,
         };
         let part = Part {
             seed: 0,
