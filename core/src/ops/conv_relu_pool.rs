@@ -86,7 +86,7 @@ impl ConvReluPoolKernel for Cpu {
             let dw = grads.get_or_alloc_mut(&filter)?;
             cpu::conv_relu_pool::filter_grad(isa, &dims, slices::read(&x), &codes, &dy, dw);
             let db = grads.get_or_alloc_mut(&bias)?;
-            cpu::conv_relu_pool::bias_grad(&dims, &codes, &dy, db);
+            cpu::conv_relu_pool::bias_grad(isa, &dims, &codes, &dy, db);
             Ok(())
         });
         Ok(y.put_tape(tape))

@@ -18,6 +18,9 @@ use crate::ops::cpu::{
 const FEW_CHANNELS: usize = 4;
 /// Partial sums. More would serve more threads and cost more memory and time to add up.
 const PARTS: usize = 8;
+/// Samples whose patches are summed before the sum goes back to memory: as many as the first cache
+/// holds at the sizes of digits.
+const TOGETHER: usize = 2;
 /// Taps that are added up together.
 const TAPS: usize = 16;
 
@@ -56,16 +59,42 @@ pub(crate) fn filter_grad(
 }
 
 /// Adds the gradient of the bias to `db`.
-pub(crate) fn bias_grad(dims: &Dims, codes: &[u8], dy: &[f32], db: &mut [f32]) {
+pub(crate) fn bias_grad(isa: Isa, dims: &Dims, codes: &[u8], dy: &[f32], db: &mut [f32]) {
+    assert_eq!(codes.len(), dims.n * dims.output());
+    assert_eq!(dy.len(), codes.len());
     assert_eq!(db.len(), dims.c_out);
-    if dims.c_out == 0 {
+    if dy.is_empty() {
         return;
     }
-    let rows = codes.chunks_exact(dims.c_out).zip(dy.chunks_exact(dims.c_out));
-    for (codes, dy) in rows {
-        for ((db, &code), &dy) in db.iter_mut().zip(codes).zip(dy) {
-            *db += if code == DEAD { 0.0 } else { dy };
+    let rows = parallel::rows_per_piece(dims.n, 1, PARTS) * dims.output();
+    let parts =
+        parallel::map(codes.chunks(rows).zip(dy.chunks(rows)).collect(), |_, (codes, dy)| {
+            isa.run(BiasPart { c_out: dims.c_out, codes, dy })
+        });
+    for part in parts {
+        db.iter_mut().zip(part).for_each(|(db, part)| *db += part);
+    }
+}
+
+struct BiasPart<'a> {
+    c_out: usize,
+    codes: &'a [u8],
+    dy: &'a [f32],
+}
+
+impl Kernel for BiasPart<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Vec<f32> {
+        let mut sums = vec![0.0; self.c_out];
+        let rows = self.codes.chunks_exact(self.c_out).zip(self.dy.chunks_exact(self.c_out));
+        for (codes, dy) in rows {
+            for ((sum, &code), &dy) in sums.iter_mut().zip(codes).zip(dy) {
+                *sum += if code == DEAD { 0.0 } else { dy };
+            }
         }
+        sums
     }
 }
 
@@ -142,18 +171,23 @@ impl Kernel for ManyChannels<'_> {
         let d = self.dims;
         let width = d.filter_row().next_multiple_of(S::LANES);
         let mut sum = Buffer::<f32>::zeroed(d.c_out * d.kh * width);
-        let mut lists = Lists::new(d.c_out, d.ph() * d.pw());
+        let mut lists = Lists::new(d.c_out, TOGETHER * d.ph() * d.pw());
         // Aligned, and with room for registers that reach beyond the last patch.
-        let mut sample = Buffer::<f32>::zeroed(d.input() + S::LANES);
-        let gradients = self.codes.chunks_exact(d.output()).zip(self.dy.chunks_exact(d.output()));
-        for (x, (codes, dy)) in self.x.chunks_exact(d.input()).zip(gradients) {
-            sample[..d.input()].copy_from_slice(x);
-            lists.by_channel(d, codes, dy);
+        let mut samples = Buffer::<f32>::zeroed(TOGETHER * d.input() + S::LANES);
+        let (inputs, outputs) = (TOGETHER * d.input(), TOGETHER * d.output());
+        let gradients = self.codes.chunks(outputs).zip(self.dy.chunks(outputs));
+        for (x, (codes, dy)) in self.x.chunks(inputs).zip(gradients) {
+            samples[..x.len()].copy_from_slice(x);
+            lists.clear();
+            let gradients = codes.chunks_exact(d.output()).zip(dy.chunks_exact(d.output()));
+            for (i, (codes, dy)) in gradients.enumerate() {
+                lists.by_channel(d, i * d.input(), codes, dy);
+            }
             for (c, sum) in sum.chunks_exact_mut(d.kh * width).enumerate() {
                 // SAFETY: a term is the start of a patch, of which each of the kh rows and a
-                // register more lie in `sample`; `sum` holds kh rows of `width`.
+                // register more lie in `samples`; `sum` holds kh rows of `width`.
                 unsafe {
-                    let from = (sample.as_ptr(), d.input_row());
+                    let from = (samples.as_ptr(), d.input_row());
                     let to = (sum.as_mut_ptr(), width);
                     accumulate(s, (d.kh, width / S::LANES), lists.get(c), from, to);
                 }

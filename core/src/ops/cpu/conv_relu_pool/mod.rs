@@ -171,7 +171,7 @@ mod tests {
             let mut db = vec![0.0; d.c_out];
             input_grad(isa, d, &self.filter, &codes, &self.dy, &mut dx);
             filter_grad(isa, d, &self.x, &codes, &self.dy, &mut dw);
-            bias_grad(d, &codes, &self.dy, &mut db);
+            bias_grad(isa, d, &codes, &self.dy, &mut db);
             ([y, dx, dw, db], codes)
         }
 

@@ -35,24 +35,31 @@ impl Lists {
         &self.terms[i * self.capacity..][..self.lengths[i] as usize]
     }
 
-    /// Lists, for every output channel, where the patches of its gradients start in the input.
-    #[inline(always)]
-    pub(super) fn by_channel(&mut self, d: &Dims, codes: &[u8], dy: &[f32]) {
-        assert!(self.lengths.len() == d.c_out && self.capacity >= d.ph() * d.pw());
-        assert!(codes.len() == d.output() && dy.len() == d.output());
+    /// Empties all lists.
+    pub(super) fn clear(&mut self) {
         self.lengths.fill(0);
+    }
+
+    /// Adds to the lists, one for every output channel, where the patches of its gradients start
+    /// in a sample of the input that lies from `sample` on.
+    #[inline(always)]
+    pub(super) fn by_channel(&mut self, d: &Dims, sample: usize, codes: &[u8], dy: &[f32]) {
+        assert!(self.lengths.len() == d.c_out);
+        let longest = self.lengths.iter().max().map_or(0, |length| *length as usize);
+        assert!(longest + d.ph() * d.pw() <= self.capacity);
+        assert!(codes.len() == d.output() && dy.len() == d.output());
         let starts = [0, 1, 2, 3, 0].map(|code| d.patch(0, 0, code) as u32);
         for py in 0..d.ph() {
             for px in 0..d.pw() {
-                let window = d.patch(py, px, 0) as u32;
+                let window = (sample + d.patch(py, px, 0)) as u32;
                 let at = (py * d.pw() + px) * d.c_out;
                 let (codes, dy) = (&codes[at..][..d.c_out], &dy[at..][..d.c_out]);
                 for (c, length) in self.lengths.iter_mut().enumerate() {
                     let code = codes[c].min(DEAD);
                     let term = Term { at: window + starts[code as usize], scale: dy[c] };
                     // Written in any case, counted if alive: a branch would be mispredicted.
-                    // SAFETY: a list grows by at most one in each of ph · pw rounds, so that it is
-                    // shorter than its capacity here.
+                    // SAFETY: a list grows by at most one in each of ph · pw rounds, for which it
+                    // has room.
                     unsafe {
                         let terms = self.terms.as_mut_ptr();
                         *terms.add(c * self.capacity + *length as usize) = term;
