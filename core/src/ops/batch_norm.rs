@@ -11,6 +11,7 @@ use dfdx::prelude::*;
 
 use super::cpu::{
     batch_norm::{Backward, InputGrad, Moments, Normalise, Sums, moments},
+    outputs,
     simd::Isa,
     slices,
 };
@@ -180,7 +181,7 @@ fn normalise<T: Tape<f32, Cpu>>(
         }
         None => None,
     };
-    let mut y = x.device().try_zeros_like(x.shape()).map_err(Error::device)?;
+    let mut y = outputs::new(x.device(), *x.shape())?;
     {
         let residual = residual.as_ref().map(slices::read);
         let of = Normalise { x: slices::read(&x), scale: &slope, shift: &shift, residual, relu };
@@ -213,6 +214,7 @@ fn normalise<T: Tape<f32, Cpu>>(
             let dx = grads.get_or_alloc_mut(&x)?;
             let coefficients = InputGrad { slope: &slope, curve: &curve, offset: &offset };
             of.input_grad(isa, coefficients, dx, None);
+            outputs::give(dy);
             return Ok(());
         };
         // Both gradients are written in one pass, so one of them leaves its place meanwhile.
@@ -228,6 +230,7 @@ fn normalise<T: Tape<f32, Cpu>>(
             of.input_grad(isa, coefficients, dx, Some(&mut dr));
         }
         **grads.get_or_alloc_mut(&residual)? = dr;
+        outputs::give(dy);
         Ok(())
     });
     Ok(y.put_tape(tape))

@@ -10,7 +10,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::cpu::{self, conv2d::Conv2dDims, simd::Isa, slices};
+use super::cpu::{self, conv2d::Conv2dDims, outputs, simd::Isa, slices};
 use super::window::{Window, columns, scale_rows};
 use crate::{Dev, Error, Result, Vector, device::Maps};
 
@@ -109,7 +109,7 @@ impl Conv2dKernel for Cpu {
         let (x, mut tape) =
             x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?.split_tape();
         let filter = filter.try_reshape_like(&(kh, kw, i, c_out)).map_err(Error::device)?;
-        let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
+        let mut y = outputs::new(x.device(), output)?;
         {
             let bias = bias.as_ref().map(slices::read);
             let (x, filter) = (slices::read(&x), slices::read(&filter));
@@ -127,6 +127,7 @@ impl Conv2dKernel for Cpu {
             if let Some(bias) = &bias {
                 cpu::conv2d::bias_grad(&dy, grads.get_or_alloc_mut(bias)?);
             }
+            outputs::give(dy);
             Ok(())
         });
         Ok(y.put_tape(tape))

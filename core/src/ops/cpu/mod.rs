@@ -13,6 +13,7 @@ pub(crate) mod buffer;
 pub(crate) mod conv2d;
 pub(crate) mod conv_relu_pool;
 pub(crate) mod gemm;
+pub(crate) mod outputs;
 pub(crate) mod parallel;
 pub(crate) mod pool2d;
 pub(crate) mod simd;

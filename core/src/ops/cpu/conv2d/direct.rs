@@ -181,7 +181,7 @@ impl Plan {
         let per_piece = parallel::rows_per_piece(src.len() / src_len, 1, 32);
         let pieces = dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * src_len));
         parallel::for_each(pieces.collect(), |_, (dst, src)| {
-            let mut scratch = padded.scratch(1);
+            let mut scratch = padded.scratch();
             for (dst, src) in dst.chunks_exact_mut(dst_len).zip(src.chunks_exact(src_len)) {
                 let src = padded.fill(src, &mut scratch);
                 for pass in passes {

@@ -28,7 +28,7 @@ pub(super) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &
         .collect();
     let sums = parallel::map(pieces, |_, (x, dy)| {
         let mut sums = Buffer::zeroed(d.groups * panels * rows * width);
-        let mut scratch = padded.scratch(1);
+        let mut scratch = padded.scratch();
         let mut wide = Buffer::zeroed(if co == panels * width {
             0
         } else {

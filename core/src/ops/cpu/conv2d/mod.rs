@@ -98,25 +98,22 @@ impl Padded {
         self.rows == self.h && self.cols == self.w
     }
 
-    /// A place for `n` samples, zero everywhere.
-    fn scratch(&self, n: usize) -> Buffer<f32> {
-        Buffer::zeroed(if self.is_bare() { 0 } else { n * self.rows * self.cols * self.c })
+    /// A place for one sample, zero everywhere.
+    fn scratch(&self) -> Buffer<f32> {
+        Buffer::zeroed(if self.is_bare() { 0 } else { self.rows * self.cols * self.c })
     }
 
-    /// The samples with their zeros: `samples` itself where there are none, else copies in
-    /// `scratch`, where only the samples' own places are overwritten.
-    fn fill<'a>(&self, samples: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+    /// The sample with its zeros: `sample` itself where there are none, else a copy in `scratch`,
+    /// where only the sample's own place is overwritten.
+    fn fill<'a>(&self, sample: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
         if self.is_bare() {
-            return samples;
+            return sample;
         }
         let row = self.w * self.c;
         let first = (self.top * self.cols + self.left) * self.c;
-        let places = scratch.chunks_exact_mut(self.rows * self.cols * self.c);
-        for (place, sample) in places.zip(samples.chunks_exact(self.sample_len())) {
-            let rows = place[first..].chunks_mut(self.cols * self.c);
-            for (to, from) in rows.zip(sample.chunks_exact(row)) {
-                to[..row].copy_from_slice(from);
-            }
+        let rows = scratch[first..].chunks_mut(self.cols * self.c);
+        for (to, from) in rows.zip(sample.chunks_exact(row)) {
+            to[..row].copy_from_slice(from);
         }
         scratch
     }

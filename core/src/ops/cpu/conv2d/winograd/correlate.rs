@@ -52,21 +52,19 @@ fn correlate(
     dst: &mut [f32],
     accumulate: bool,
 ) {
-    let (c_in, c_out) = (maps.input.c, maps.output.2);
+    let (c_in, c_out) = (maps.input.2, maps.output.2);
     let mut filters = Buffer::new(POINTS * c_in * c_out);
     isa.run(FilterTransform { filter, c_in, c_out, to: &mut filters });
 
-    let (src_len, dst_len) = (maps.input.sample_len(), maps.output_len());
+    let (src_len, dst_len) = (maps.input_len(), maps.output_len());
     let groups = dst.len().div_ceil(maps.together * dst_len);
     let per_piece = parallel::rows_per_piece(groups, 1, 32) * maps.together;
     let pieces = dst.chunks_mut(per_piece * dst_len).zip(src.chunks(per_piece * src_len));
     parallel::for_each(pieces.collect(), |_, (dst, src)| {
-        let mut padded = maps.input.scratch(maps.together);
         let mut inputs = Buffer::new(POINTS * point_len(c_in));
         let mut sums = Buffer::new(POINTS * point_len(c_out));
         let groups = dst.chunks_mut(maps.together * dst_len);
         for (dst, src) in groups.zip(src.chunks(maps.together * src_len)) {
-            let src = maps.input.fill(src, &mut padded);
             isa.run(Correlate {
                 maps,
                 src,
@@ -117,7 +115,7 @@ impl Correlate<'_> {
     /// At each point the tiles' inputs times the filters.
     #[inline(always)]
     fn multiply<S: Simd, const T: usize, const N: usize>(&mut self, s: S) {
-        let (c_in, c_out) = (self.maps.input.c, self.maps.output.2);
+        let (c_in, c_out) = (self.maps.input.2, self.maps.output.2);
         assert!(self.inputs.len() >= POINTS * point_len(c_in));
         assert!(self.sums.len() >= POINTS * point_len(c_out));
         assert!(self.filters.len() == POINTS * c_in * c_out);

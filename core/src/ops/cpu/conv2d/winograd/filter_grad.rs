@@ -5,7 +5,7 @@ use std::array::from_fn;
 use super::super::super::buffer::Buffer;
 use super::super::super::parallel;
 use super::super::super::simd::{Isa, Kernel, Simd};
-use super::super::{Conv2dDims, Padded};
+use super::super::Conv2dDims;
 use super::transform::{a_back_1d, g_back_1d};
 use super::{Maps, POINTS, TILES, filter_at, panel_registers, point_len, transform_inputs};
 
@@ -19,15 +19,11 @@ pub(in super::super) fn filter_grad(
 ) {
     let (oh, ow) = d.out_size();
     let maps = Maps::new((d.h, d.w, d.c_in), d.padding, (oh, ow), d.c_out);
-    let (rows, cols) = (4 * maps.tiles.0, 4 * maps.tiles.1);
-    let outputs = Padded { h: oh, w: ow, c: d.c_out, top: 0, left: 0, rows, cols };
-
-    let (x_len, dy_len) = (maps.input.sample_len(), maps.output_len());
+    let (x_len, dy_len) = (maps.input_len(), maps.output_len());
     let groups = d.n.div_ceil(maps.together);
     let per_piece = parallel::rows_per_piece(groups, 1, 16) * maps.together;
     let pieces = x.chunks(per_piece * x_len).zip(dy.chunks(per_piece * dy_len));
     let parts = parallel::map(pieces.collect(), |_, (x, dy)| {
-        let mut padded = (maps.input.scratch(maps.together), outputs.scratch(maps.together));
         let mut inputs = Buffer::new(POINTS * point_len(d.c_in));
         let mut grads = Buffer::new(POINTS * point_len(d.c_out));
         let mut sums = Buffer::zeroed(POINTS * d.c_in * d.c_out);
@@ -36,9 +32,8 @@ pub(in super::super) fn filter_grad(
             isa.run(FilterSums {
                 maps: &maps,
                 tiles: x.len() / x_len * maps.tiles.0 * maps.tiles.1,
-                x: maps.input.fill(x, &mut padded.0),
-                dy: outputs.fill(dy, &mut padded.1),
-                dy_size: (rows, cols),
+                x,
+                dy,
                 inputs: &mut inputs,
                 grads: &mut grads,
                 sums: &mut sums,
@@ -60,8 +55,6 @@ struct FilterSums<'a> {
     tiles: usize,
     x: &'a [f32],
     dy: &'a [f32],
-    /// Rows and columns of `dy`.
-    dy_size: (usize, usize),
     inputs: &'a mut [f32],
     grads: &'a mut [f32],
     sums: &'a mut [f32],
@@ -87,32 +80,36 @@ impl Kernel for FilterSums<'_> {
 }
 
 impl FilterSums<'_> {
-    /// `A dY Aᵀ`
+    /// `A dY Aᵀ`; what lies outside the maps is zero.
     #[inline(always)]
     fn transform_grads<S: Simd>(&mut self, s: S, first: usize, count: usize) {
-        let (rows, cols) = self.dy_size;
-        let c = self.maps.output.2;
+        let (oh, ow, c) = self.maps.output;
         assert!(self.grads.len() >= POINTS * point_len(c));
         for t in 0..count {
             let (sample, ty, tx) = self.maps.tile(first + t);
-            let from = ((sample * rows + 4 * ty) * cols + 4 * tx) * c;
-            assert!(from + (3 * cols + 4) * c <= self.dy.len());
+            let (rows, cols) = (oh - 4 * ty, ow - 4 * tx);
+            let from = ((sample * oh + 4 * ty) * ow + 4 * tx) * c;
+            assert!((sample + 1) * oh * ow * c <= self.dy.len());
             for register in 0..c / S::LANES {
-                // SAFETY: within the lengths just checked.
-                unsafe {
-                    let from = self.dy.as_ptr().add(from + register * S::LANES);
-                    let to = self.grads.as_mut_ptr().add((register * TILES + t) * S::LANES);
-                    let mut half = [[s.zero(); 4]; 6];
-                    for j in 0..4 {
-                        let y = from_fn(|i| s.load(from.add((i * cols + j) * c)));
-                        for (half, y) in half.iter_mut().zip(a_back_1d(s, y)) {
-                            half[j] = y;
+                let from = self.dy.as_ptr().wrapping_add(from + register * S::LANES);
+                let to = self.grads[(register * TILES + t) * S::LANES..].as_mut_ptr();
+                let mut half = [[s.zero(); 4]; 6];
+                for j in 0..4 {
+                    let mut y = [s.zero(); 4];
+                    for (i, y) in y.iter_mut().enumerate() {
+                        if i < rows && j < cols {
+                            // SAFETY: the row and the column lie in the maps, which `dy` holds.
+                            *y = unsafe { s.load(from.wrapping_add((i * ow + j) * c)) };
                         }
                     }
-                    for (i, half) in half.into_iter().enumerate() {
-                        for (j, y) in a_back_1d(s, half).into_iter().enumerate() {
-                            s.store(to.add((i * 6 + j) * point_len(c)), y);
-                        }
+                    for (half, y) in half.iter_mut().zip(a_back_1d(s, y)) {
+                        half[j] = y;
+                    }
+                }
+                for (i, half) in half.into_iter().enumerate() {
+                    for (j, y) in a_back_1d(s, half).into_iter().enumerate() {
+                        // SAFETY: within the length just checked.
+                        unsafe { s.store(to.add((i * 6 + j) * point_len(c)), y) };
                     }
                 }
             }
@@ -122,7 +119,7 @@ impl FilterSums<'_> {
     /// At each point the outer products of inputs and gradients, summed over the tiles.
     #[inline(always)]
     fn multiply<S: Simd, const R: usize, const N: usize>(&mut self, s: S, count: usize) {
-        let (c_in, c_out) = (self.maps.input.c, self.maps.output.2);
+        let (c_in, c_out) = (self.maps.input.2, self.maps.output.2);
         // Registers of the portable version are shorter than its tile.
         let r_len = if R < S::LANES { R } else { S::LANES };
         assert!(self.inputs.len() >= POINTS * point_len(c_in));

@@ -20,7 +20,7 @@ mod transform;
 use std::array::from_fn;
 
 use super::super::simd::{Isa, Simd};
-use super::{Conv2dDims, Padded, lanes};
+use super::{Conv2dDims, lanes};
 use transform::b_1d;
 
 pub(super) use correlate::{forward, input_grad};
@@ -45,7 +45,9 @@ pub(super) fn suits(isa: Isa, d: &Conv2dDims) -> bool {
 
 /// The maps of one side and the other, and how tiles lie on them.
 struct Maps {
-    input: Padded,
+    /// Height, width and channels.
+    input: (usize, usize, usize),
+    padding: usize,
     output: (usize, usize, usize),
     /// Tiles on a sample: rows and columns.
     tiles: (usize, usize),
@@ -55,19 +57,18 @@ struct Maps {
 
 impl Maps {
     fn new(
-        (h, w, c): (usize, usize, usize),
+        input: (usize, usize, usize),
         padding: usize,
         (oh, ow): (usize, usize),
         c_out: usize,
     ) -> Self {
         let tiles = (oh.div_ceil(4), ow.div_ceil(4));
-        let (rows, cols) = (4 * tiles.0 + 2, 4 * tiles.1 + 2);
-        Self {
-            input: Padded { h, w, c, top: padding, left: padding, rows, cols },
-            output: (oh, ow, c_out),
-            tiles,
-            together: TILES.div_ceil(tiles.0 * tiles.1),
-        }
+        let together = TILES.div_ceil(tiles.0 * tiles.1);
+        Self { input, padding, output: (oh, ow, c_out), tiles, together }
+    }
+
+    fn input_len(&self) -> usize {
+        self.input.0 * self.input.1 * self.input.2
     }
 
     fn output_len(&self) -> usize {
@@ -109,7 +110,7 @@ fn filter_at<S: Simd>(
         + register % n * S::LANES
 }
 
-/// `Bᵀ d B` of `count` tiles.
+/// `Bᵀ d B` of `count` tiles of inputs `src`; what lies outside the maps is zero.
 #[inline(always)]
 fn transform_inputs<S: Simd>(
     s: S,
@@ -119,28 +120,38 @@ fn transform_inputs<S: Simd>(
     count: usize,
     to: &mut [f32],
 ) {
-    let Padded { rows, cols, c, .. } = maps.input;
+    let (h, w, c) = maps.input;
     assert!(to.len() >= POINTS * point_len(c));
     for t in 0..count {
         let (sample, ty, tx) = maps.tile(first + t);
-        let from = ((sample * rows + 4 * ty) * cols + 4 * tx) * c;
-        assert!(from + (5 * cols + 6) * c <= src.len());
+        assert!((sample + 1) * h * w * c <= src.len());
+        // Rows and columns before the first wrap around to numbers far beyond the last.
+        let y = (4 * ty).wrapping_sub(maps.padding);
+        let x = (4 * tx).wrapping_sub(maps.padding);
+        let rows: [bool; 6] = from_fn(|i| y.wrapping_add(i) < h);
+        let cols: [bool; 6] = from_fn(|j| x.wrapping_add(j) < w);
+        let from = (sample * h).wrapping_add(y).wrapping_mul(w).wrapping_add(x).wrapping_mul(c);
         for register in 0..c / S::LANES {
-            // SAFETY: within the lengths just checked.
-            unsafe {
-                let from = src.as_ptr().add(from + register * S::LANES);
-                let to = to.as_mut_ptr().add((register * TILES + t) * S::LANES);
-                let mut half = [[s.zero(); 6]; 6];
-                for j in 0..6 {
-                    let d = from_fn(|i| s.load(from.add((i * cols + j) * c)));
-                    for (half, d) in half.iter_mut().zip(b_1d(s, d)) {
-                        half[j] = d;
+            let from = src.as_ptr().wrapping_add(from.wrapping_add(register * S::LANES));
+            let to = to[(register * TILES + t) * S::LANES..].as_mut_ptr();
+            let mut half = [[s.zero(); 6]; 6];
+            for j in 0..6 {
+                // A loop and not a closure, which would not be inlined with its branch.
+                let mut d = [s.zero(); 6];
+                for (i, d) in d.iter_mut().enumerate() {
+                    if rows[i] && cols[j] {
+                        // SAFETY: the row and the column lie in the maps, which `src` holds.
+                        *d = unsafe { s.load(from.wrapping_add((i * w + j) * c)) };
                     }
                 }
-                for (i, half) in half.into_iter().enumerate() {
-                    for (j, d) in b_1d(s, half).into_iter().enumerate() {
-                        s.store(to.add((i * 6 + j) * point_len(c)), d);
-                    }
+                for (half, d) in half.iter_mut().zip(b_1d(s, d)) {
+                    half[j] = d;
+                }
+            }
+            for (i, half) in half.into_iter().enumerate() {
+                for (j, d) in b_1d(s, half).into_iter().enumerate() {
+                    // SAFETY: within the length just checked.
+                    unsafe { s.store(to.add((i * 6 + j) * point_len(c)), d) };
                 }
             }
         }
