@@ -96,9 +96,26 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
         if resume {
             check_same(&dir, &plan)?;
         }
+        let _lock = lock(&dir)?;
         start_record(&dir, &plan, device, command)?;
         Ok::<_, anyhow::Error>(Run::new(&dev, &plan, &dir, output).execute()?)
     })
+}
+
+/// Keeps other processes out of `dir` until it is dropped, or the process ends in whatever way.
+fn lock(dir: &RunDir) -> Result<fs::File> {
+    let root = dir.root();
+    fs::create_dir_all(root).with_context(|| root.display().to_string())?;
+    let path = root.join(".lock");
+    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("{}: another transduct is at work in it", root.display())
+        }
+        // Some network file systems have no locks; the run is not worth losing for that.
+        Err(fs::TryLockError::Error(_)) => Ok(file),
+    }
 }
 
 fn check_free(dir: &RunDir) -> Result<()> {
