@@ -11,7 +11,7 @@ use super::{Place, TABLES, json, text};
 
 /// A run that is long enough to be stopped in the middle.
 fn arguments() -> String {
-    format!("{TABLES} --method dann --set training.checkpoint_every=10 --steps 3000 --out runs/a")
+    format!("{TABLES} --method dann --set training.checkpoint_every=20 --steps 12000 --out runs/a")
 }
 
 fn start(place: &Place) -> Child {

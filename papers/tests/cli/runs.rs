@@ -147,7 +147,7 @@ fn the_quick_start_runs_on_what_is_inside_the_program() {
     let place = Place::new();
     let arguments = "quickstart --steps 3 --seeds 1 --methods source-only,dann --json";
     let summary = json(&place.succeed(arguments));
-    assert_eq!(summary["results"]["source"], "uci-digits");
+    assert_eq!(summary["results"]["source"], "mnist-small");
     assert_eq!(summary["files"]["report"], "runs/quickstart/report.html");
     assert!(place.path("runs/quickstart/samples.npz").is_file());
     let again = json(&place.succeed("quickstart --resume --json"));

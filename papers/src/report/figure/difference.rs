@@ -53,7 +53,7 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
             .margin_top(px(2))
             .margin_right(px(16))
             .x_label_area_size(px(46))
-            .y_label_area_size(px(104))
+            .y_label_area_size(px(156))
             .build_cartesian_2d(x.clone(), n..0.0)?;
         let line = GRID.stroke_width(px(1) as u32);
         chart
@@ -87,7 +87,7 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
                 + Rectangle::new([(-px(2), -px(8)), (px(2), px(8))], colour.filled())])?;
             let label = text(13.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
             chart.draw_series([EmptyElement::at((x.start, y))
-                + Text::new(shortened(name, 16), (-px(10), 0), label)])?;
+                + Text::new(shortened(name, 22), (-px(10), 0), label)])?;
         }
         Ok(())
     })
