@@ -56,7 +56,7 @@ impl<D: Dev> Linear<D> {
     /// x `(n, d_in)` → y `(n, d_out)`.
     ///
     /// # Errors
-    /// As [`ops::linear`].
+    /// As [`ops::linear()`].
     pub fn forward<T: Tape<f32, D>>(
         &self,
         x: Matrix<D, T>,

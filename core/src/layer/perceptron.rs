@@ -82,7 +82,7 @@ impl<D: Dev> Perceptron<D> {
     /// x `(n, d_in)` → y `(n, d_out)`.
     ///
     /// # Errors
-    /// As [`ops::linear`].
+    /// As [`ops::linear()`].
     pub fn forward<T: Tape<f32, D>>(
         &self,
         mut x: Matrix<D, T>,
