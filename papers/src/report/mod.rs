@@ -1,6 +1,6 @@
 //! The report of a run: the summary table and one self-contained page.
 //!
-//! [`write`] reads a run directory and writes `results.json`, `results.csv` and `report.html` into
+//! [`write()`] reads a run directory and writes `results.json`, `results.csv` and `report.html` into
 //! it. It needs no complete run: what is missing or damaged is said, and the rest is shown.
 
 mod figure;
@@ -28,7 +28,7 @@ pub use terminal::terminal;
 use crate::record::{RunDir, write_atomic, write_json};
 use load::Run;
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The numbers.
