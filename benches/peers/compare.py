@@ -23,7 +23,7 @@ class Side:
     def __init__(self, name, command, tells_import):
         self.name, self.times, self.peak = name, [], 0
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.imported = int(self.process.stdout.readline() or 0) if tells_import else 0
 
@@ -110,7 +110,7 @@ def main():
     lines = [
         "# Training steps beside PyTorch's",
         "",
-        f"`benches/peers/run.sh {options.rounds}`, {datetime.date.today()}: {options.rounds} rounds "
+        f"`compare.py {' '.join(sys.argv[1:])}` ({datetime.date.today()}): {options.rounds} rounds "
         f"of {options.steps} steps, all sides in turn, {THREADS} threads each.",
         "",
         f"- {cpu_model()}; PyTorch's kernels: {torch.backends.cpu.get_cpu_capability()}",
