@@ -74,14 +74,14 @@ pub(super) fn list(global: &Global) -> Result<(&'static str, Value, Table)> {
     let row = |entry: &Entry| {
         [
             entry.name.to_owned(),
-            entry.about.to_owned(),
+            format!("{}\n{}", entry.about, entry.licence),
             rows(entry),
             entry.row.to_string(),
             entry.classes.len().to_string(),
             place(entry, &dir).to_owned(),
         ]
     };
-    let header = ["Data set", "What it is", "Rows", "Row", "Classes", "Files"];
+    let header = ["Data set", "What it is, and its terms", "Rows", "Row", "Classes", "Files"];
     let table = output::table(header, data_sets().map(row));
     Ok(("data", data_sets().map(value).collect(), table))
 }
@@ -132,7 +132,7 @@ pub(super) fn execute(args: DataArgs, global: &Global, output: &Output) -> Resul
             let (name, value, table) = list(global)?;
             output.answer(
                 &json!({name: value, "directory": dir.path()}),
-                format!("{table}\ndata directory: {}", dir.path().display()),
+                format!("{}\ndata directory: {}", table.trim_fmt(), dir.path().display()),
             )?;
             Ok(Status::Done)
         }
@@ -213,7 +213,7 @@ fn verify_all(entries: &[&'static Entry], dir: &DataDir, output: &Output) -> Res
     let table = output::table(["Data set", "File", "State"], rows);
     output.answer(
         &json!({"directory": dir.path(), "files": values}),
-        format!("{table}\ndata directory: {}", dir.path().display()),
+        format!("{}\ndata directory: {}", table.trim_fmt(), dir.path().display()),
     )?;
     Ok(if bad { Status::Failed } else { Status::Done })
 }

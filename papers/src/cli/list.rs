@@ -93,7 +93,7 @@ pub(super) fn execute(args: ListArgs, global: &Global, output: &Output) -> Resul
     for kind in kinds {
         let (name, value, table) = kind.list(global)?;
         values.insert(name.to_owned(), value);
-        tables.push(table.to_string());
+        tables.push(table.trim_fmt());
     }
     output.answer(&values, tables.join("\n\n"))?;
     Ok(Status::Done)

@@ -67,7 +67,7 @@ pub(super) struct RunArgs {
 /// Where a run lives, and the options that the quick start takes too.
 #[derive(Debug, Args)]
 pub(super) struct Place {
-    /// How many seeds (`3` is 0, 1, 2), or which (`4,7`; a single one as `7,`).
+    /// How many seeds (`3`, the default, is 0, 1, 2), or which (`4,7`; a single one as `7,`).
     #[arg(long, value_name = "SEEDS", help_heading = "What to run")]
     pub(super) seeds: Option<Seeds>,
     /// The run directory, which must be empty or new, unless with --resume.
@@ -80,29 +80,30 @@ pub(super) struct Place {
 
 #[derive(Debug, Args)]
 struct TrainingArgs {
-    /// Training steps, each on a batch of both domains.
+    /// Training steps, each on a batch of both domains. By default 2000.
     #[arg(long, value_name = "N", conflicts_with = "epochs", help_heading = "Training")]
     steps: Option<u64>,
     /// Passes over the source, instead of steps.
     #[arg(long, value_name = "N", help_heading = "Training")]
     epochs: Option<u64>,
-    /// Rows of each domain in a batch.
+    /// Rows of each domain in a batch. By default 64.
     #[arg(long, value_name = "N", help_heading = "Training")]
     batch_size: Option<usize>,
-    /// The learning rate at the start.
+    /// The learning rate at the start. By default 0.01 for sgd, 0.001 for the others.
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, help_heading = "Training")]
     rate: Option<f32>,
-    /// How gradients change the weights: sgd, adam or adamw, with their default options.
+    /// How gradients change the weights: sgd, the default, adam or adamw.
     #[arg(long, alias = "optimizer", value_name = "NAME", help_heading = "Training")]
     optimiser: Option<String>,
-    /// How the learning rate falls: constant, cosine, inverse-decay, or step:N for a tenth of it
-    /// after every N steps.
+    /// How the learning rate falls: constant, cosine, inverse-decay, the default, or step:N for a
+    /// tenth of it after every N steps.
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     schedule: Option<String>,
-    /// Steps between two evaluations.
+    /// Steps between two evaluations. By default 100.
     #[arg(long, value_name = "N", help_heading = "Training")]
     evaluate_every: Option<u64>,
-    /// What of the backbone is not trained: nothing, everything, or a layer and all before it.
+    /// What of the backbone is not trained: nothing, the default, everything, or a layer and all
+    /// before it.
     #[arg(long, value_name = "LAYER", value_parser = freeze, help_heading = "Training")]
     freeze: Option<Freeze>,
     /// Set any key of the configuration, for instance `method.dann.weight=0.5`. Can be repeated.
@@ -115,23 +116,26 @@ struct TrainingArgs {
 
 #[derive(Debug, Args)]
 struct DataArgs {
-    /// The size that images are brought to. By default that of the source's images.
+    /// The size that images are brought to. By default the larger of both data sets'; 32x32 for
+    /// image folders alone.
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = size, help_heading = "Data")]
     size: Option<(usize, usize)>,
-    /// The channels of images: 1 for grey, 3 for colours.
+    /// The channels of images: 1 for grey, 3 for colours. By default the data set's; 3 for folders.
     #[arg(long, value_name = "1|3", help_heading = "Data")]
     channels: Option<usize>,
     /// What is done to every row: none, z_score, l1_rows, l2_rows or per_image_mean.
     ///
+    /// By default z_score, by the source's numbers, for features in files, and none for the rest.
     /// Those with options are written as in a config.toml, for instance
     /// `--set protocol.normalisation='{ scale = { divisor = 255.0 } }'`.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     normalise: Option<String>,
     /// Which target rows score the models: `standard` for the data set's own test rows,
-    /// `transductive` for all the rows that are adapted to, or a share to hold out, as 0.2.
+    /// `transductive` for all the rows that are adapted to, or a share to hold out, as 0.2. By
+    /// default standard where there are such rows.
     #[arg(long, value_name = "WHICH", help_heading = "Data")]
     target_test: Option<String>,
-    /// The share of the source rows that is kept for validation.
+    /// The share of the source rows that is kept for validation. By default 0.1.
     #[arg(long, value_name = "SHARE", help_heading = "Data")]
     validation: Option<f64>,
     /// The file with the labels of a source in an .npy file.
@@ -337,7 +341,31 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use transduct_core::{
+        optim::{Adam, OptimiserConfig},
+        train::TrainConfig,
+    };
+
     use super::*;
+
+    /// Defaults are told in words, since what is not given must stay open for a file to say.
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let (training, protocol) = (TrainConfig::default(), Protocol::default());
+        let rates = [OptimiserConfig::default(), Adam::default().into()].map(|o| o.default_rate());
+        let help = RunArgs::augment_args(clap::Command::new("run")).render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in [
+            format!("By default {}. ", training.steps),
+            format!("By default {}. ", training.source_batch),
+            format!("By default {}. ", training.evaluate_every),
+            format!("By default {} for sgd, {} for the others", rates[0], rates[1]),
+            format!("By default {}", protocol.source_validation),
+        ] {
+            let text = text.trim_end_matches(". ");
+            assert!(help.contains(text), "{text}: {help}");
+        }
+    }
 
     #[test]
     fn words_are_quoted_for_the_shell() {
