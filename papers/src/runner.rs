@@ -36,6 +36,9 @@ use crate::{
 /// The most images of a domain that the report can show.
 const SAMPLE_IMAGES: usize = 40;
 
+/// The file that keeps other processes out of a run directory. It stays, unlocked.
+const LOCK: &str = ".lock";
+
 /// A run to start or to go on with.
 pub(crate) struct Request {
     /// What to run; not completed yet.
@@ -106,7 +109,7 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
 fn lock(dir: &RunDir) -> Result<fs::File> {
     let root = dir.root();
     fs::create_dir_all(root).with_context(|| root.display().to_string())?;
-    let path = root.join(".lock");
+    let path = root.join(LOCK);
     let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -121,7 +124,7 @@ fn lock(dir: &RunDir) -> Result<fs::File> {
 fn check_free(dir: &RunDir) -> Result<()> {
     let root = dir.root();
     let taken = match fs::read_dir(root) {
-        Ok(mut entries) => entries.next().is_some(),
+        Ok(entries) => entries.flatten().any(|entry| entry.file_name() != LOCK),
         Err(_) if !root.exists() => false,
         Err(error) => return Err(error).context(root.display().to_string()),
     };

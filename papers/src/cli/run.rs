@@ -118,7 +118,13 @@ struct TrainingArgs {
 struct DataArgs {
     /// The size that images are brought to. By default the larger of both data sets'; 32x32 for
     /// image folders alone.
-    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = size, help_heading = "Data")]
+    #[arg(
+        long,
+        visible_alias = "image-size",
+        value_name = "HEIGHTxWIDTH",
+        value_parser = size,
+        help_heading = "Data"
+    )]
     size: Option<(usize, usize)>,
     /// The channels of images: 1 for grey, 3 for colours. By default the data set's; 3 for folders.
     #[arg(long, value_name = "1|3", help_heading = "Data")]
@@ -276,8 +282,9 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 fn size(text: &str) -> Result<(usize, usize), String> {
     let side = |text: &str| text.parse().ok().filter(|&n: &usize| n > 0);
-    let sides = text.split_once(['x', '×']).and_then(|(h, w)| Some((side(h)?, side(w)?)));
-    sides.ok_or_else(|| "expected HEIGHTxWIDTH, as in 28x28".to_owned())
+    let (h, w) = text.split_once(['x', '×']).unwrap_or((text, text));
+    let sides = side(h).zip(side(w));
+    sides.ok_or_else(|| "expected HEIGHTxWIDTH, as in 28x32, or the side of a square".to_owned())
 }
 
 pub(super) fn execute(
@@ -376,7 +383,8 @@ mod tests {
     #[test]
     fn shapes_and_assignments_are_read() {
         assert_eq!(size("28x32"), Ok((28, 32)));
-        assert!(size("28").is_err() && size("0x3").is_err());
+        assert_eq!(size("28"), Ok((28, 28)));
+        assert!(size("28x").is_err() && size("0x3").is_err());
         assert_eq!(assignment("a.b = 3"), Ok(("a.b".to_owned(), "3".to_owned())));
         assert!(assignment("a.b").is_err());
     }

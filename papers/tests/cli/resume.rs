@@ -77,6 +77,17 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
 }
 
 #[test]
+fn a_run_under_way_is_left_alone() {
+    let place = Place::new();
+    let mut child = start(&place);
+    wait_for_checkpoint(&place);
+    let line = place.refusal("run --out runs/a --resume");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(line, "runs/a: another transduct is at work in it");
+}
+
+#[test]
 fn what_is_finished_stays() {
     let place = Place::new();
     place.succeed(&format!("{TABLES} --out runs/a"));
