@@ -196,6 +196,9 @@ impl TrainingArgs {
             // A step schedule has no interval of its own.
             training.schedule = match name.split_once(':') {
                 Some(("step", every)) => named("--schedule", "step", &[("every", every)])?,
+                None if name == "step" => {
+                    bail!(UsageError("--schedule step: say how often, as step:1000".to_owned()))
+                }
                 _ => named("--schedule", name, &[])?,
             };
         }

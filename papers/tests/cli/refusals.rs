@@ -67,6 +67,8 @@ fn a_wrong_command_line_is_told_apart() {
         1,
         "one line without usage"
     );
+    let lines = place.fail(&format!("{TABLES} --schedule step --out a"), 2);
+    assert_eq!(lines, ["error: --schedule step: say how often, as step:1000"]);
     let line = refused(&place, "run --target usps");
     assert_eq!(line, "the source domain is not named: give --source");
 }

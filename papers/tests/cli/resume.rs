@@ -24,8 +24,9 @@ fn start(place: &Place) -> Child {
         .unwrap()
 }
 
-fn wait_for_checkpoint(place: &Place) {
+fn wait_for_checkpoint(place: &Place, child: &mut Child) {
     while !place.path("runs/a/dann/seed-0/checkpoint.safetensors").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
         thread::sleep(Duration::from_millis(1));
     }
     assert!(!place.path("runs/a/dann/seed-0/done.json").exists());
@@ -44,7 +45,7 @@ fn a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one() {
     whole.succeed(&arguments());
     let place = Place::new();
     let mut child = start(&place);
-    wait_for_checkpoint(&place);
+    wait_for_checkpoint(&place, &mut child);
     child.kill().unwrap();
     child.wait().unwrap();
     place.succeed("run --out runs/a --resume");
@@ -60,8 +61,8 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
     let whole = Place::new();
     whole.succeed(&arguments());
     let place = Place::new();
-    let child = start(&place);
-    wait_for_checkpoint(&place);
+    let mut child = start(&place);
+    wait_for_checkpoint(&place, &mut child);
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
@@ -80,7 +81,7 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
 fn a_run_under_way_is_left_alone() {
     let place = Place::new();
     let mut child = start(&place);
-    wait_for_checkpoint(&place);
+    wait_for_checkpoint(&place, &mut child);
     let line = place.refusal("run --out runs/a --resume");
     child.kill().unwrap();
     child.wait().unwrap();
