@@ -77,17 +77,28 @@ impl Headline {
     }
 }
 
+/// How the method was picked, and whether target labels would have picked another.
 fn pick(summary: &Summary, method: &MethodSummary) -> String {
     let validator = summary.validators.first().map_or("", String::as_str);
-    let adapting = summary.methods.iter().filter(|m| m.method != SOURCE_ONLY);
-    if adapting.filter(|m| m.scores.get(validator).is_some()).count() < 2 {
+    let adapting = || summary.methods.iter().filter(|m| m.method != SOURCE_ONLY);
+    if adapting().filter(|m| m.scores.get(validator).is_some()).count() < 2 {
         return String::new();
     }
-    format!(
-        "Of the adapted methods, {} has the best mean score of the validator {validator}, which \
-         sees no target label.",
-        method.method
-    )
+    let name = &method.method;
+    let mut text = format!(
+        "Of the adapted methods, {name} has the best mean score of the validator {validator}, \
+         which sees no target label."
+    );
+    let accuracy = |m: &&MethodSummary| m.target_accuracy.map_or(f64::NEG_INFINITY, |a| a.mean);
+    let best = adapting().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)));
+    if let Some(best) = best.filter(|best| accuracy(best) > accuracy(&method)) {
+        text += &format!(
+            " Chosen by target labels, as no user can, it would be {}: {}\u{a0}%.",
+            best.method,
+            percent(best.target_accuracy)
+        );
+    }
+    text
 }
 
 #[cfg(test)]
@@ -152,6 +163,18 @@ mod tests {
         assert!(one.title.ends_with("on too few seeds to be sure"), "{one:?}");
         assert!(one.basis.contains("+30.0 points on the one seed"), "{one:?}");
         assert_eq!(title(&summary(&[], &[0.9])), "dann is right on 90.0 % of the target");
+    }
+
+    #[test]
+    fn a_better_method_by_target_labels_is_named_so() {
+        let mut summary = summary(&[0.60, 0.61], &[0.70, 0.71]);
+        assert!(!Headline::of(&summary).basis.contains("Of the adapted"));
+        let other = MethodSummary { method: "dan".to_owned(), ..summary.methods[1].clone() };
+        summary.methods.push(other);
+        assert!(!Headline::of(&summary).basis.contains("by target labels"));
+        summary.methods[2].target_accuracy = Spread::of(&[0.9]);
+        let basis = Headline::of(&summary).basis.replace('\u{a0}', " ");
+        assert!(basis.ends_with("as no user can, it would be dan: 90.0 %."), "{basis}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod headline;
 mod load;
 mod page;
 mod samples;
+mod setup;
 mod summary;
 mod table;
 mod terminal;

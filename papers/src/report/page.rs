@@ -10,6 +10,7 @@ use super::{
     headline::Headline,
     load::{Method, Run},
     samples::{Gallery, samples},
+    setup::{self, Fact},
     summary::{MethodSummary, SOURCE_ONLY, Summary},
     table::{self, Column, Content, Value},
 };
@@ -21,6 +22,7 @@ struct Page<'a> {
     headline: &'a Headline,
     run: &'a RunRecord,
     config: Option<&'a str>,
+    facts: Vec<Fact>,
     command: String,
     started: String,
     notes: Vec<String>,
@@ -121,7 +123,8 @@ pub(crate) fn render(
         headline,
         run: &run.record,
         config: run.config.as_deref(),
-        command: shell(&run.record.command),
+        facts: run.config.as_deref().map(setup::facts).unwrap_or_default(),
+        command: setup::shell(&run.record.command),
         started: run.record.started.replace('T', " ").replace('Z', " UTC"),
         notes: [table::unfinished(summary), summary.notes.clone()].concat(),
         rows: rows.collect(),
@@ -144,7 +147,7 @@ pub(crate) fn render(
         embeddings,
         by_class: run.record.classes.len() <= figure::CLASSES.len(),
         samples,
-        sample_width: (2.4 + 0.48 * longest as f64).clamp(5.2, 9.0),
+        sample_width: (2.4 + 0.48 * longest as f64).clamp(5.6, 9.0),
     }
     .render()?)
 }
@@ -202,14 +205,4 @@ fn same_seed<'a>(methods: &[&'a Method]) -> (u64, Vec<(&'a Method, &'a ModelOutp
         }
     }
     best
-}
-
-/// The command line, quoted so that it can be typed again.
-fn shell(words: &[String]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./,=:@+%".contains(c);
-    let quote = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }

@@ -9,7 +9,7 @@ use super::load::Run;
 use crate::record::{DomainOutputs, ModelOutputs};
 
 /// The most images shown of a domain.
-const MOST_SHOWN: usize = 24;
+const MOST_SHOWN: usize = 20;
 
 /// The images of one domain.
 pub(crate) struct Gallery {

@@ -121,20 +121,30 @@ pub(crate) fn points(difference: f64) -> String {
     }
 }
 
-/// What became of the seeds without a result, one line each.
+/// What became of the seeds without a result, one line each; those that have not started share one.
 pub(crate) fn unfinished(summary: &Summary) -> Vec<String> {
-    let describe = |method: &str, SeedSummary { seed, state }: &SeedSummary| match state {
-        SeedState::Finished(_) => None,
-        SeedState::Failed { message } => Some(format!("{method}, seed {seed} failed: {message}")),
-        SeedState::Unfinished { step: Some(step) } => {
-            Some(format!("{method}, seed {seed} stopped at step {step}, not finished"))
+    let mut lines = Vec::new();
+    for MethodSummary { method, seeds, .. } in &summary.methods {
+        let mut waiting = Vec::new();
+        for SeedSummary { seed, state } in seeds {
+            match state {
+                SeedState::Finished(_) => {}
+                SeedState::Failed { message } => {
+                    lines.push(format!("{method}, seed {seed} failed: {message}"));
+                }
+                SeedState::Unfinished { step: Some(step) } => {
+                    lines.push(format!("{method}, seed {seed} is not finished: step {step}"));
+                }
+                SeedState::Unfinished { step: None } => waiting.push(seed.to_string()),
+            }
         }
-        SeedState::Unfinished { step: None } => {
-            Some(format!("{method}, seed {seed} has not started"))
+        match waiting.as_slice() {
+            [] => {}
+            [seed] => lines.push(format!("{method}, seed {seed} has not started")),
+            seeds => lines.push(format!("{method}, seeds {} have not started", seeds.join(", "))),
         }
-    };
-    let seeds = summary.methods.iter().flat_map(|m| m.seeds.iter().map(|s| (&m.method, s)));
-    seeds.filter_map(|(method, seed)| describe(method, seed)).collect()
+    }
+    lines
 }
 
 /// `results.csv`: a row a method, shares in [0, 1], empty where there is no number.

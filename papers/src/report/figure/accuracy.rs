@@ -59,10 +59,11 @@ impl<'a> Panel<'a> {
             let colour = method_colour(run, name);
             chart.curve(&self.source, MUTED)?;
             chart.curve(&self.target, colour)?;
+            // The first validator's are larger, so that they show under those of the next.
             for (i, validator) in run.record.validators.iter().enumerate() {
                 for part in &self.method.parts {
                     if let Some(at) = choice(part, validator) {
-                        chart.mark(at, Mark::nth(i), colour)?;
+                        chart.mark(at, Mark::nth(i), if i == 0 { 7.0 } else { 4.5 }, colour)?;
                     }
                 }
             }

@@ -36,7 +36,7 @@ impl<'a, 'b> Chart<'a, 'b> {
             .margin_top(px(8))
             .margin_right(px(22))
             .x_label_area_size(px(44))
-            .y_label_area_size(px(44))
+            .y_label_area_size(px(48))
             .build_cartesian_2d(0.0..steps.max(1.0), y)?;
         let line = GRID.stroke_width(px(1) as u32);
         chart
@@ -69,14 +69,15 @@ impl<'a, 'b> Chart<'a, 'b> {
         Ok(())
     }
 
-    /// Draws a marker that stands out from the lines under it.
+    /// Draws a marker of radius `r` CSS pixels that stands out from what is under it.
     pub(super) fn mark(
         &mut self,
         at: (f64, f64),
         mark: Mark,
+        r: f64,
         colour: RGBColor,
     ) -> anyhow::Result<()> {
-        for (r, colour) in [(px(7.5), CARD), (px(5.5), colour)] {
+        for (r, colour) in [(px(r + 2.0), CARD), (px(r), colour)] {
             let style = colour.filled();
             match mark.corners(r) {
                 None => self.0.draw_series([Circle::new(at, r * 4 / 5, style)])?,

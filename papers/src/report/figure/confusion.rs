@@ -81,7 +81,7 @@ fn draw(method: &str, classes: &[String], counts: &[u64]) -> anyhow::Result<Figu
                 let size = (f64::from(side) / f64::from(px(1)) * 0.36).min(13.0);
                 let style = text(size, INK).pos(Pos::new(HPos::Center, VPos::Center));
                 let at = ((x0 + x1) / 2, (y0 + y1) / 2);
-                area.draw(&Text::new(format!("{:.0}", 100.0 * share), at, style))?;
+                area.draw(&Text::new(format!("{:.0}", (100.0 * share).round()), at, style))?;
             }
         }
         for (i, name) in names.iter().enumerate().step_by(k.div_ceil(MOST_NAMES)) {

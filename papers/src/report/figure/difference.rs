@@ -49,11 +49,13 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
         });
         let x = padded(extent(values).unwrap_or(-1.0..1.0));
         let n = rows.len() as f64;
+        let names: Vec<String> = rows.iter().map(|(name, _)| shortened(name, 22)).collect();
+        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(2))
             .margin_right(px(16))
             .x_label_area_size(px(46))
-            .y_label_area_size(px(156))
+            .y_label_area_size(px(16.0 + 6.8 * longest as f64))
             .build_cartesian_2d(x.clone(), n..0.0)?;
         let line = GRID.stroke_width(px(1) as u32);
         chart
@@ -85,9 +87,10 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
             }))?;
             chart.draw_series([EmptyElement::at((d.mean, y))
                 + Rectangle::new([(-px(2), -px(8)), (px(2), px(8))], colour.filled())])?;
-            let label = text(13.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            chart.draw_series([EmptyElement::at((x.start, y))
-                + Text::new(shortened(name, 22), (-px(10), 0), label)])?;
+            let label = text(12.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
+            chart
+                .draw_series([EmptyElement::at((x.start, y))
+                    + Text::new(names[i].clone(), (-px(10), 0), label)])?;
         }
         Ok(())
     })
