@@ -101,56 +101,27 @@ mod tests {
     use rand::seq::SliceRandom;
 
     use super::*;
-    use crate::ops::testing::{assert_close, assert_gradient, values};
-
-    fn cases() -> impl Strategy<Value = ((usize, usize, usize, usize), Window, u64)> {
-        let sizes = (1..4usize, 1..10usize, 1..10usize, prop_oneof![1..6usize, 16..20usize]);
-        let kernel = (1..5usize, 1..5usize);
-        (sizes, kernel, 1..4usize, 0..3usize, any::<u32>()).prop_filter_map(
-            "the window fits",
-            |(x, kernel, stride, padding, seed)| {
-                let window = Window { kernel, stride, padding };
-                let fits = check("pool", window).is_ok() && window.output("pool", x.1, x.2).is_ok();
-                fits.then_some((x, window, u64::from(seed)))
-            },
-        )
-    }
-
-    type Taped = Maps<Cpu, OwnedTape<f32, Cpu>>;
-
-    /// y, and the gradient of Σ y · r for x, with r from U(−1, 1).
-    fn all(
-        run: fn(Taped, Window) -> Result<Taped>,
-        x: &Maps<Cpu>,
-        window: Window,
-        seed: u64,
-    ) -> [Vec<f32>; 2] {
-        let y = run(x.leaky_trace(), window).unwrap();
-        let r = values(y.shape().num_elements(), seed + 9);
-        let r = crate::cpu().tensor_from_vec(r, *y.shape());
-        let out = y.as_vec();
-        [out, (y * r).sum().backward().get(x).as_vec()]
-    }
+    use crate::ops::testing::{assert_close, assert_gradient, pooled, poolings, values};
 
     proptest! {
         #[test]
-        fn the_kernel_equals_the_composed_version((shape, window, seed) in cases()) {
+        fn the_kernel_equals_the_composed_version((shape, window, seed) in poolings()) {
             let x = values(shape.0 * shape.1 * shape.2 * shape.3, seed);
             let x = crate::cpu().tensor_from_vec(x, shape);
-            let [y, dx] = all(max_pool2d, &x, window, seed);
-            let [y0, dx0] = all(composed, &x, window, seed);
+            let [y, dx] = pooled(max_pool2d, &x, window, seed);
+            let [y0, dx0] = pooled(composed, &x, window, seed);
             assert_close("y", &y, &y0, 1e-6);
             assert_close("dx", &dx, &dx0, 1e-6);
         }
 
         #[test]
-        fn the_gradient_equals_differences((shape, window, seed) in cases()) {
+        fn the_gradient_equals_differences((shape, window, seed) in poolings()) {
             // Distinct values a whole step apart, so that no maximum changes on the way.
             let n = shape.0 * shape.1 * shape.2 * shape.3;
             let mut x: Vec<f32> = (0..n).map(|i| i as f32 / 50.0).collect();
             x.shuffle(&mut crate::rng(seed, crate::Stream::Init));
             let dev = crate::cpu();
-            let [y, dx] = all(max_pool2d, &dev.tensor_from_vec(x.clone(), shape), window, seed);
+            let [y, dx] = pooled(max_pool2d, &dev.tensor_from_vec(x.clone(), shape), window, seed);
             let r = values(y.len(), seed + 9);
             let loss = |x: &[f32]| -> f64 {
                 let y = max_pool2d(dev.tensor_from_vec(x.to_vec(), shape), window).unwrap().as_vec();
@@ -166,7 +137,7 @@ mod tests {
     fn results_do_not_depend_on_the_number_of_threads() {
         let x = crate::cpu().tensor_from_vec(values(33 * 9 * 9 * 5, 1), (33, 9, 9, 5));
         crate::ops::testing::assert_same_on_any_threads(|| {
-            all(max_pool2d, &x, Window::square(3, 2, 1), 1).to_vec()
+            pooled(max_pool2d, &x, Window::square(3, 2, 1), 1).to_vec()
         });
     }
 

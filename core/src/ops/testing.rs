@@ -1,8 +1,11 @@
 //! What the tests of the operations share.
 
+use dfdx::prelude::*;
+use proptest::prelude::*;
 use rand_distr::{Distribution, Uniform};
 
-use crate::{Stream, rng};
+use super::{Window, max_pool2d};
+use crate::{Maps, Result, Stream, rng};
 
 /// `n` numbers from U(−1, 1).
 pub(crate) fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -51,4 +54,35 @@ pub(crate) fn assert_same_on_any_threads(f: impl Fn() -> Vec<Vec<f32>> + Sync) {
     let one = bits(on(1));
     assert_eq!(one, bits(on(2)));
     assert_eq!(one, bits(on(5)));
+}
+
+/// Map shapes with windows that pooling takes, and a seed.
+pub(crate) fn poolings() -> impl Strategy<Value = ((usize, usize, usize, usize), Window, u64)> {
+    let sizes = (1..4usize, 1..10usize, 1..10usize, prop_oneof![1..6usize, 16..20usize]);
+    let kernel = (1..5usize, 1..5usize);
+    (sizes, kernel, 1..4usize, 0..3usize, any::<u32>()).prop_filter_map(
+        "the window fits",
+        |(x, kernel, stride, padding, seed)| {
+            let window = Window { kernel, stride, padding };
+            let checked = max_pool2d::check("pool", window).is_ok();
+            let fits = checked && window.output("pool", x.1, x.2).is_ok();
+            fits.then_some((x, window, u64::from(seed)))
+        },
+    )
+}
+
+pub(crate) type Taped = Maps<Cpu, OwnedTape<f32, Cpu>>;
+
+/// The pooled maps y, and the gradient of Σ y · r for x, with r from U(−1, 1).
+pub(crate) fn pooled(
+    run: fn(Taped, Window) -> Result<Taped>,
+    x: &Maps<Cpu>,
+    window: Window,
+    seed: u64,
+) -> [Vec<f32>; 2] {
+    let y = run(x.leaky_trace(), window).unwrap();
+    let r = values(y.shape().num_elements(), seed + 9);
+    let r = crate::cpu().tensor_from_vec(r, *y.shape());
+    let out = y.as_vec();
+    [out, (y * r).sum().backward().get(x).as_vec()]
 }
