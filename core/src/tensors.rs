@@ -108,35 +108,46 @@ pub(crate) fn from_bytes<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Resul
     Ok((document, tensors))
 }
 
-/// Replaces the file at `path` at once: whoever reads it, or a crash at any moment, finds the old
-/// content or the new one, whole.
+/// Replaces the file at `path` by these bytes; see [`replace_file`].
 ///
 /// # Errors
 /// [`Error::File`] when the system refuses; the old content is intact then.
 #[cfg(feature = "files")]
 pub fn write_atomically(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    use std::{fs::File, io::Write, path::Path};
+    use std::io::Write;
 
+    replace_file(path, |file| file.write_all(bytes))
+        .map_err(|e| Error::File { path: path.display().to_string(), reason: e.to_string() })
+}
+
+/// Replaces the file at `path` by what `write` writes: whoever reads it, or a crash at any moment,
+/// finds the old content or the new one, whole, and the new one is on disk when this returns.
+///
+/// # Errors
+/// What the system or `write` reports, a full disk for instance; the old content is intact then.
+#[cfg(feature = "files")]
+pub fn replace_file(
+    path: &std::path::Path,
+    write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => std::path::Path::new("."),
     };
-    let write = || -> std::io::Result<()> {
-        // In the same folder: a rename does not cross file systems.
-        let mut builder = tempfile::Builder::new();
-        // As any other new file: by default a temporary one is its owner's alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        // The rename itself is durable once the folder is.
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().map_err(|e| Error::File { path: path.display().to_string(), reason: e.to_string() })
+    // In the same folder: a rename does not cross file systems.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    // As any other new file: by default a temporary one is its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename itself is durable once the folder is.
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 /// The bytes of the file at `path`.

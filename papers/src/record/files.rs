@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use transduct_core::tensors::replace_file;
 
 /// A file of the run directory that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -48,38 +49,11 @@ pub fn write_atomic(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), RecordError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let replace = || {
-        fs::create_dir_all(folder)?;
-        // In the same directory, since a rename does not cross file systems.
-        let mut temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        write(temporary.as_file_mut())?;
-        temporary.as_file_mut().flush()?;
-        readable_by_all(temporary.as_file())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path)?;
-        sync_folder(folder)
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        replace_file(path, write)
     };
     replace().map_err(|e| RecordError::io(path, e))
-}
-
-/// Temporary files are private to their owner; the files of a run are like any other.
-fn readable_by_all(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
-}
-
-/// Makes the renamed entry of the directory durable, where directories can be opened.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// [`write_atomic`] of a value as indented JSON.
