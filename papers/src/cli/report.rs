@@ -39,10 +39,8 @@ pub(super) fn conclude(written: &Written, output: &Output) -> io::Result<()> {
         "results": summary,
         "files": {"results": results, "table": table, "report": report},
     });
+    // `terminal` ends with the notes.
     let mut text = format!("{}\n\n{}. {}\n", terminal(summary), headline.title, headline.basis);
-    for note in &summary.notes {
-        text += &format!("note: {note}\n");
-    }
     text += &format!("\nresults  {}\nreport   {}", table.display(), report.display());
     output.conclude(&value, text)
 }
