@@ -162,6 +162,28 @@ mod tests {
         }
     }
 
+    /// The second block of `digit-net`, which Winograd's algorithm computes.
+    const SECOND: (usize, usize, usize, usize) = (5, 12, 12, 32);
+    const SECOND_FILTER: (usize, usize, usize) = (5, 5, 48);
+
+    #[test]
+    fn the_networks_second_block_equals_the_composed_version() {
+        let fast = run(&|x, w, b| conv_relu_pool(x, w, b, true), SECOND, SECOND_FILTER, 3);
+        let slow = run(&composed, SECOND, SECOND_FILTER, 3);
+        for ((fast, slow), what) in fast.iter().zip(&slow).zip(["y", "dx", "dw", "db"]) {
+            assert_close(what, fast, slow, 5e-5);
+        }
+    }
+
+    #[cfg(feature = "threads")]
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let shape = (33, SECOND.1, SECOND.2, SECOND.3);
+        crate::ops::testing::assert_same_on_any_threads(|| {
+            run(&|x, w, b| conv_relu_pool(x, w, b, true), shape, SECOND_FILTER, 4).to_vec()
+        });
+    }
+
     #[test]
     fn an_input_that_needs_no_gradient_gets_none() {
         let dev = crate::cpu();
