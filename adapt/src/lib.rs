@@ -16,9 +16,17 @@
 //! | `source-accuracy` | [`validate::SourceAccuracy`] | – |
 
 pub mod align;
+pub mod catalogue;
+pub mod certificate;
+pub mod domains;
+pub mod error;
 pub mod kernel;
+pub mod learn;
+pub mod math;
 pub mod mmd;
 pub mod registry;
+pub mod reweight;
+pub mod shallow;
 pub mod validate;
 
 /// The README's example compiles and runs.

@@ -1,0 +1,197 @@
+//! The rows that methods on host data work on, checked once.
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use crate::error::{Error, Result};
+
+/// Source and target rows of one feature space. All values are finite, both domains have at least
+/// one row and the same d ≥ 1 columns; no method needs to look again. Target rows have no labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Domains<'a> {
+    source: ArrayView2<'a, f64>,
+    target: ArrayView2<'a, f64>,
+    labels: Option<Labels<'a>>,
+}
+
+/// A class for every source row.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    /// `(n_s,)`, each below `classes`.
+    pub of: &'a [usize],
+    /// k ≥ 1: one more than the largest label, or more where the caller knows of more classes.
+    pub classes: usize,
+}
+
+impl<'a> Domains<'a> {
+    /// X_s `(n_s, d)` and X_t `(n_t, d)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the columns differ or there are none, [`Error::TooFewRows`] for a
+    /// domain without rows, [`Error::NotFinite`] for a NaN or an infinity.
+    pub fn new(source: ArrayView2<'a, f64>, target: ArrayView2<'a, f64>) -> Result<Self> {
+        check_rows("source", source)?;
+        check_rows("target", target)?;
+        if source.ncols() != target.ncols() {
+            let expected = format!("{} columns, as the source has", source.ncols());
+            return Err(Error::shape("target", expected, target.ncols()));
+        }
+        Ok(Self { source, target, labels: None })
+    }
+
+    /// The same with y_s, a class for every source row; k is one more than the largest.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are n_s labels.
+    pub fn with_labels(self, labels: &'a [usize]) -> Result<Self> {
+        let classes = labels.iter().max().map_or(0, |&largest| largest + 1);
+        self.with_classes(labels, classes)
+    }
+
+    /// The same with y_s, of k classes in all.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are n_s labels, each below k.
+    pub fn with_classes(self, labels: &'a [usize], classes: usize) -> Result<Self> {
+        if labels.len() != self.source.nrows() {
+            let expected = format!("{}, one a source row", self.source.nrows());
+            return Err(Error::shape("source labels", expected, labels.len()));
+        }
+        if let Some(label) = labels.iter().find(|&&label| label >= classes) {
+            return Err(Error::shape("source labels", format!("classes below {classes}"), label));
+        }
+        Ok(Self { labels: Some(Labels { of: labels, classes }), ..self })
+    }
+
+    /// X_s `(n_s, d)`.
+    pub fn source(&self) -> ArrayView2<'a, f64> {
+        self.source
+    }
+
+    /// X_t `(n_t, d)`.
+    pub fn target(&self) -> ArrayView2<'a, f64> {
+        self.target
+    }
+
+    /// d.
+    pub fn features(&self) -> usize {
+        self.source.ncols()
+    }
+
+    /// y_s where it was given.
+    pub fn labels(&self) -> Option<Labels<'a>> {
+        self.labels
+    }
+
+    /// y_s for a method that cannot do without.
+    ///
+    /// # Errors
+    /// [`Error::NoLabels`].
+    pub fn need_labels(&self, method: &'static str) -> Result<Labels<'a>> {
+        self.labels.ok_or(Error::NoLabels { method })
+    }
+
+    /// y_s for a method that tells classes apart.
+    ///
+    /// # Errors
+    /// [`Error::NoLabels`], and [`Error::OneClass`] when all rows are of one class.
+    pub fn need_two_classes(&self, method: &'static str) -> Result<Labels<'a>> {
+        let labels = self.need_labels(method)?;
+        match labels.of {
+            [first, rest @ ..] if rest.iter().all(|label| label == first) => {
+                Err(Error::OneClass { method, class: *first })
+            }
+            _ => Ok(labels),
+        }
+    }
+
+    /// Checks that each domain has at least `need` rows.
+    ///
+    /// # Errors
+    /// [`Error::TooFewRows`].
+    pub fn need_rows(&self, method: &'static str, need: usize) -> Result<()> {
+        for (what, got) in [("source", self.source.nrows()), ("target", self.target.nrows())] {
+            if got < need {
+                return Err(Error::TooFewRows { method, what, need, got });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `rows` is `(n ≥ 1, d ≥ 1)` and finite; `what` names it in messages.
+///
+/// # Errors
+/// [`Error::TooFewRows`], [`Error::Shape`], [`Error::NotFinite`].
+pub fn check_rows(what: &'static str, rows: ArrayView2<'_, f64>) -> Result<()> {
+    if rows.nrows() == 0 {
+        return Err(Error::shape(what, "at least 1 row", 0));
+    }
+    if rows.ncols() == 0 {
+        return Err(Error::shape(what, "at least 1 column", 0));
+    }
+    match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some(((row, column), &value)) => Err(Error::NotFinite { what, row, column, value }),
+    }
+}
+
+/// Checks that `weights` is `(n,)`, finite, ≥ 0 and not all zero.
+///
+/// # Errors
+/// [`Error::Shape`], [`Error::NotFinite`].
+pub fn check_weights(weights: ArrayView1<'_, f64>, n: usize) -> Result<()> {
+    if weights.len() != n {
+        return Err(Error::shape("weights", format!("{n}, one a row"), weights.len()));
+    }
+    for (row, &value) in weights.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Error::NotFinite { what: "weights", row, column: 0, value });
+        }
+        if value < 0.0 {
+            return Err(Error::shape("weights", "numbers ≥ 0", format!("{value} in row {row}")));
+        }
+    }
+    match weights.iter().any(|&w| w > 0.0) {
+        true => Ok(()),
+        false => Err(Error::shape("weights", "at least one above 0", "zeros alone")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let good = array![[1.0, 2.0], [3.0, 4.0]];
+        let fails = |s: &Array2<f64>, t: &Array2<f64>| {
+            Domains::new(s.view(), t.view()).unwrap_err().to_string()
+        };
+        let narrow = array![[1.0]];
+        assert_eq!(fails(&good, &narrow), "target: expected 2 columns, as the source has, got 1");
+        let message = fails(&good, &Array2::zeros((0, 2)));
+        assert_eq!(message, "target: expected at least 1 row, got 0");
+        let bad = array![[1.0, 2.0], [f64::NAN, 4.0]];
+        let message = fails(&bad, &good);
+        let expected = "the source has NaN in row 1, column 0: expected finite numbers";
+        assert_eq!(message, expected);
+        let domains = Domains::new(good.view(), good.view()).unwrap();
+        let message = domains.with_labels(&[0]).unwrap_err().to_string();
+        assert_eq!(message, "source labels: expected 2, one a source row, got 1");
+        assert!(matches!(
+            domains.with_labels(&[1, 1]).unwrap().need_two_classes("tca"),
+            Err(Error::OneClass { class: 1, .. })
+        ));
+        assert!(matches!(domains.need_labels("tca"), Err(Error::NoLabels { .. })));
+    }
+
+    #[test]
+    fn weights_are_checked() {
+        assert!(check_weights(array![0.0, 2.0].view(), 2).is_ok());
+        for bad in [array![1.0], array![-1.0, 2.0], array![0.0, 0.0], array![f64::NAN, 1.0]] {
+            assert!(check_weights(bad.view(), 2).is_err());
+        }
+    }
+}

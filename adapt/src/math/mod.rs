@@ -1,0 +1,7 @@
+//! Mathematics on ndarray that several methods share. Everything is in double precision and gives
+//! the same bits at any number of threads.
+
+pub mod gram;
+pub mod linalg;
+pub mod moments;
+pub(crate) mod parallel;

@@ -1,0 +1,53 @@
+//! Means and covariances of rows.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+
+use super::linalg;
+
+/// x̄ = Σ_i x_i / n, `(d,)`; zeros for no rows.
+pub fn mean(x: ArrayView2<'_, f64>) -> Array1<f64> {
+    x.sum_axis(Axis(0)) / x.nrows().max(1) as f64
+}
+
+/// Σ_i w_i x_i / Σ_i w_i, `(d,)`.
+pub fn weighted_mean(x: ArrayView2<'_, f64>, w: ArrayView1<'_, f64>) -> Array1<f64> {
+    x.t().dot(&w) / w.sum()
+}
+
+/// (X − 1x̄ᵀ)ᵀ (X − 1x̄ᵀ) / (n − ddof), `(d, d)`. The caller sees to n > ddof.
+pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
+    let centred = &x - &mean(x);
+    linalg::dot(&centred.t(), &centred) / (x.nrows() - ddof) as f64
+}
+
+/// The standard deviation of every column, with n − ddof, `(d,)`.
+pub fn deviations(x: ArrayView2<'_, f64>, ddof: usize) -> Array1<f64> {
+    let centred = &x - &mean(x);
+    let sums = centred.mapv(|v| v * v).sum_axis(Axis(0));
+    (sums / (x.nrows() - ddof) as f64).mapv(f64::sqrt)
+}
+
+/// The columns that have one value in all rows.
+pub fn constant_columns(x: ArrayView2<'_, f64>) -> Vec<usize> {
+    let constant = |column: ArrayView1<'_, f64>| column.iter().all(|&v| v == column[0]);
+    (0..x.ncols()).filter(|&j| x.nrows() == 0 || constant(x.column(j))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn moments_by_hand() {
+        let x = array![[0.0, 1.0, 5.0], [2.0, 1.0, 1.0]];
+        assert_eq!(mean(x.view()), array![1.0, 1.0, 3.0]);
+        assert_eq!(weighted_mean(x.view(), array![3.0, 1.0].view()), array![0.5, 1.0, 4.0]);
+        let c = array![[2.0, 0.0, -4.0], [0.0, 0.0, 0.0], [-4.0, 0.0, 8.0]];
+        assert_eq!(covariance(x.view(), 1), c);
+        assert_eq!(covariance(x.view(), 0), c / 2.0);
+        assert_eq!(deviations(x.view(), 0), array![1.0, 0.0, 2.0]);
+        assert_eq!(constant_columns(x.view()), [1]);
+    }
+}
