@@ -4,10 +4,12 @@
 mod coral;
 mod map;
 mod registry;
+mod transductive;
 
 pub use coral::Coral;
 pub use map::{Affine, Map, unit_rows};
-pub use registry::{aligner, aligners};
+pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
+pub use transductive::{AdaptClassifier, Labelling};
 
 use ndarray::{Array2, ArrayView2};
 
