@@ -6,7 +6,7 @@ mod map;
 mod registry;
 
 pub use coral::Coral;
-pub use map::{Affine, Map};
+pub use map::{Affine, Map, unit_rows};
 pub use registry::{aligner, aligners};
 
 use ndarray::{Array2, ArrayView2};
