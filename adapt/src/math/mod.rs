@@ -2,6 +2,7 @@
 //! the same bits at any number of threads.
 
 pub mod gram;
+pub mod lbfgs;
 pub mod linalg;
 pub mod moments;
 pub(crate) mod parallel;

@@ -15,7 +15,7 @@ pub use coral::Coral;
 pub use feature_augmentation::FeatureAugmentation;
 pub use gfk::GeodesicFlow;
 pub use linear_monge::LinearMonge;
-pub use map::{Affine, Map};
+pub use map::{Affine, Map, unit_rows};
 pub use pca::Pca;
 pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
 pub use subspace_alignment::SubspaceAlignment;

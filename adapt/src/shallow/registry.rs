@@ -11,7 +11,14 @@ use crate::{
 
 /// All aligners. Adding one is its file and its line here.
 pub fn aligners() -> Vec<Entry<dyn Align>> {
-    vec![entry::<Pca>(), entry::<SubspaceAlignment>(), entry::<Coral>(), entry::<LinearMonge>()]
+    vec![
+        entry::<Pca>(),
+        entry::<SubspaceAlignment>(),
+        entry::<GeodesicFlow>(),
+        entry::<Coral>(),
+        entry::<LinearMonge>(),
+        entry::<FeatureAugmentation>(),
+    ]
 }
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
