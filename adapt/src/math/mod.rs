@@ -4,4 +4,5 @@
 pub mod gram;
 pub mod linalg;
 pub mod moments;
+pub mod nearest;
 pub(crate) mod parallel;
