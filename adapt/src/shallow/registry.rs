@@ -1,6 +1,9 @@
-//! The one list of shallow aligners.
+//! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
-use super::{Align, Coral};
+use super::{
+    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge, Pca,
+    SubspaceAlignment,
+};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +11,19 @@ use crate::{
 
 /// All aligners. Adding one is its file and its line here.
 pub fn aligners() -> Vec<Entry<dyn Align>> {
-    vec![entry::<Coral>()]
+    vec![
+        entry::<Pca>(),
+        entry::<SubspaceAlignment>(),
+        entry::<GeodesicFlow>(),
+        entry::<Coral>(),
+        entry::<LinearMonge>(),
+        entry::<FeatureAugmentation>(),
+    ]
+}
+
+/// All methods that label the target rows themselves. Adding one is its file and its line here.
+pub fn adapting_classifiers() -> Vec<Entry<dyn AdaptClassifier>> {
+    vec![]
 }
 
 /// The aligner of this name.
@@ -19,6 +34,19 @@ pub fn aligner(name: &str) -> Result<Entry<dyn Align>> {
     find("alignment method", name, aligners())
 }
 
+/// The classifier of this name that adapts itself.
+///
+/// # Errors
+/// [`crate::error::Error::Unknown`] for a name that is not in the list.
+pub fn adapting_classifier(name: &str) -> Result<Entry<dyn AdaptClassifier>> {
+    find("adapting classifier", name, adapting_classifiers())
+}
+
 fn entry<C: Described + Align>() -> Entry<dyn Align> {
+    Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
+}
+
+#[allow(dead_code, reason = "the list above starts empty")]
+fn adapting<C: Described + AdaptClassifier>() -> Entry<dyn AdaptClassifier> {
     Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }
