@@ -1,6 +1,9 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
-use super::{AdaptClassifier, Align, Coral};
+use super::{
+    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge, Pca,
+    SubspaceAlignment,
+};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +11,14 @@ use crate::{
 
 /// All aligners. Adding one is its file and its line here.
 pub fn aligners() -> Vec<Entry<dyn Align>> {
-    vec![entry::<Coral>()]
+    vec![
+        entry::<Pca>(),
+        entry::<SubspaceAlignment>(),
+        entry::<GeodesicFlow>(),
+        entry::<Coral>(),
+        entry::<LinearMonge>(),
+        entry::<FeatureAugmentation>(),
+    ]
 }
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
