@@ -18,6 +18,7 @@
 pub mod align;
 pub mod catalogue;
 pub mod certificate;
+pub mod diagnose;
 pub mod domains;
 pub mod error;
 pub mod kernel;
