@@ -1,12 +1,22 @@
 //! Importance weighting: w(x) ≈ p_t(x) / p_s(x) on the source rows, so that a learner that is
 //! trained on the weighted source fits the target. One method a file.
 
+mod bbse;
 mod gaussian;
+mod label_shift;
+mod mmd_tars;
 mod registry;
+mod rlls;
+mod selection_bias;
 mod weighting;
 
+pub use bbse::Bbse;
 pub use gaussian::GaussianRatio;
+pub use label_shift::LabelShift;
+pub use mmd_tars::MmdTars;
 pub use registry::{reweighter, reweighters};
+pub use rlls::Rlls;
+pub use selection_bias::{Selection, SelectionBias};
 pub use weighting::{Balance, Weighting, effective_sample_size};
 
 use ndarray::{Array1, ArrayView2};

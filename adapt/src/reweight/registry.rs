@@ -1,6 +1,6 @@
 //! The one list of weighting methods.
 
-use super::{GaussianRatio, Reweight};
+use super::{Bbse, GaussianRatio, MmdTars, Reweight, Rlls, SelectionBias};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +8,13 @@ use crate::{
 
 /// All weighting methods. Adding one is its file and its line here.
 pub fn reweighters() -> Vec<Entry<dyn Reweight>> {
-    vec![entry::<GaussianRatio>()]
+    vec![
+        entry::<Bbse>(),
+        entry::<GaussianRatio>(),
+        entry::<MmdTars>(),
+        entry::<Rlls>(),
+        entry::<SelectionBias>(),
+    ]
 }
 
 /// The weighting method of this name.
