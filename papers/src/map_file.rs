@@ -337,8 +337,7 @@ mod tests {
         assert_eq!(lost, "no tensor `source.9.shift`");
         let shapes = message(&|text| text.replace("source.2.weights", "source.4.images"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
-        let foreign =
-            safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
+        let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
         let message = MapFile::parse(&foreign).unwrap_err().to_string();
         assert!(message.starts_with("a safetensors file, but no map"), "{message}");
     }

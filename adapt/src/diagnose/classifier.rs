@@ -52,7 +52,8 @@ pub(super) fn test(joint: &Joint, folds: usize, seed: u64) -> Result<ClassifierT
     let fold = stratified(n, m, folds, seed);
 
     let fits = parallel::map(folds, |k| {
-        let (train, held): (Vec<usize>, Vec<usize>) = (0..domain.len()).partition(|&i| fold[i] != k);
+        let (train, held): (Vec<usize>, Vec<usize>) =
+            (0..domain.len()).partition(|&i| fold[i] != k);
         let labels: Vec<usize> = train.iter().map(|&i| domain[i]).collect();
         let n_target = labels.iter().sum::<usize>();
         let sizes = [(labels.len() - n_target) as f64, n_target as f64];
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn domains_that_do_not_overlap_are_told_apart_and_equal_ones_are_not() {
-        let rows = |shift: f64| Array2::from_shape_fn((40, 1), |(i, _)| (i % 10) as f64 / 10.0 + shift);
+        let rows =
+            |shift: f64| Array2::from_shape_fn((40, 1), |(i, _)| (i % 10) as f64 / 10.0 + shift);
         let test = |shift| {
             let pooled =
                 ndarray::concatenate(Axis(0), &[rows(0.0).view(), rows(shift).view()]).unwrap();

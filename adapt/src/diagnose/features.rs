@@ -89,7 +89,8 @@ fn tail(z: f64) -> f64 {
         let sum: f64 = (1..=TERMS).map(term).sum();
         if sum == 0.0 { 1.0 } else { 1.0 - (2.0 * PI).sqrt() / z * sum }
     } else {
-        let term = |k: i32| f64::from(1 - 2 * (1 - k % 2)) * (-2.0 * (f64::from(k) * z).powi(2)).exp();
+        let term =
+            |k: i32| f64::from(1 - 2 * (1 - k % 2)) * (-2.0 * (f64::from(k) * z).powi(2)).exp();
         2.0 * (1..=TERMS).map(term).sum::<f64>()
     };
     q.clamp(0.0, 1.0)

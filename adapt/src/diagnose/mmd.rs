@@ -113,15 +113,15 @@ mod tests {
 
     #[test]
     fn the_statistic_is_its_definition() {
-        let x = array![[0.0], [1.0], [3.0], [4.0], [7.0]];
+        let x: Array2<f64> = array![[0.0], [1.0], [3.0], [4.0], [7.0]];
         let kernel = Kernel::Gaussian { sigma: 2.0 };
         let k = |i: usize, j: usize| (-(x[[i, 0]] - x[[j, 0]]).powi(2) / 8.0f64).exp();
         let mut gram = kernel.gram(NAME, x.view(), x.view()).unwrap();
         gram.diag_mut().fill(0.0);
         let statistics = Statistics::new(gram, 2);
-        let across: f64 = (0..2).flat_map(|i| (2..5).map(move |j| (i, j))).map(|(i, j)| k(i, j)).sum();
-        let expected =
-            k(0, 1) + 2.0 * (k(2, 3) + k(2, 4) + k(3, 4)) / 6.0 - 2.0 * across / 6.0;
+        let across: f64 =
+            (0..2).flat_map(|i| (2..5).map(move |j| (i, j))).map(|(i, j)| k(i, j)).sum();
+        let expected = k(0, 1) + 2.0 * (k(2, 3) + k(2, 4) + k(3, 4)) / 6.0 - 2.0 * across / 6.0;
         assert_abs_diff_eq!(statistics.of(&statistics.identity())[0], expected, epsilon = 1e-12);
     }
 

@@ -28,7 +28,7 @@ pub use mmd::MmdTest;
 pub use recommend::{Family, Recommendation};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
-use rand::seq::index;
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Stream, rng};
 
@@ -181,9 +181,10 @@ fn drawn(x: ArrayView2<'_, f64>, most: usize, seed: u64, stream: Stream) -> Arra
     if x.nrows() <= most {
         return x.to_owned();
     }
-    let mut rows = index::sample(&mut rng(seed, stream), x.nrows(), most).into_vec();
+    let mut all: Vec<usize> = (0..x.nrows()).collect();
+    let (rows, _) = all.partial_shuffle(&mut rng(seed, stream), most);
     rows.sort_unstable();
-    x.select(Axis(0), &rows)
+    x.select(Axis(0), rows)
 }
 
 #[cfg(test)]

@@ -129,9 +129,10 @@ fn write(
     names: Option<&[String]>,
     tables: &Tables,
 ) -> Result<()> {
-    let name = tables.labels.as_ref().and_then(|labels| {
-        labels.column.map(|column| tables.source.columns()[column].as_str())
-    });
+    let name = tables
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.column.map(|column| tables.source.columns()[column].as_str()));
     // By position a target without labels has another column there.
     let same = sheet.is_named() || sheet.columns().len() == tables.source.columns().len();
     let label = name.filter(|_| same).and_then(|name| Some((name, sheet.position(name)?)));

@@ -24,6 +24,7 @@ use transduct_core::{DeviceChoice, data::DataDir};
 
 use crate::interrupt;
 pub(crate) use output::Output;
+pub(crate) use tables::brief;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -135,6 +135,11 @@ fn read_options(path: &std::path::Path) -> Result<Table> {
     })
 }
 
+/// The arguments as text, for reports.
+pub(super) fn words(arguments: &[std::ffi::OsString]) -> Vec<String> {
+    arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// The certificate in one line, and its notes.
 pub(super) fn certificate_lines(certificate: &Certificate) -> Vec<String> {
     let Certificate { solver, converged, iterations, measure, residual, tolerance, notes } =
@@ -154,7 +159,7 @@ pub(super) fn certificate_lines(certificate: &Certificate) -> Vec<String> {
 }
 
 /// A number of at most four significant digits.
-pub(super) fn brief(value: f64) -> String {
+pub(crate) fn brief(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         size if (1e-3..1e5).contains(&size) => {

@@ -44,9 +44,8 @@ impl Encoding {
         excluded: &[String],
         one_hot: bool,
     ) -> Result<Self> {
-        let unknown = |name: &&String| {
-            source.position(name).is_none() && target.position(name).is_none()
-        };
+        let unknown =
+            |name: &&String| source.position(name).is_none() && target.position(name).is_none();
         if let Some(name) = excluded.iter().find(unknown) {
             let (path, all) = (source.path().display(), source.columns().join(", "));
             bail!("{path}: no column `{name}`; the columns are: {all}");
@@ -56,10 +55,8 @@ impl Encoding {
         if positions.is_empty() {
             bail!("{}: no column is left to be a feature", source.path().display());
         }
-        let feature = |&column: &usize| Feature {
-            name: source.columns()[column].clone(),
-            levels: None,
-        };
+        let feature =
+            |&column: &usize| Feature { name: source.columns()[column].clone(), levels: None };
         let mut encoding = Self {
             named: source.is_named(),
             columns: positions.iter().map(feature).collect(),
@@ -160,7 +157,8 @@ impl Encoding {
             names().any(|n| n == name)
                 || self.excluded.iter().chain(drop).any(|excluded| excluded == name)
         };
-        let more: Vec<_> = sheet.columns().iter().map(String::as_str).filter(|n| !known(n)).collect();
+        let more: Vec<_> =
+            sheet.columns().iter().map(String::as_str).filter(|n| !known(n)).collect();
         if let [first, ..] = more[..] {
             bail!(
                 "{path}: the source has no column {}; leave out what is no feature, as with --drop {first}",

@@ -77,7 +77,10 @@ fn what_cannot_be_used_is_named_with_its_place() {
     let place = Place::new();
     let line = |source: &str, target: &str| place.refusal(source, target, |_| {});
     let text = line("a,city\n1,Rome\n", "a,city\n1,Rome\n");
-    assert!(text.starts_with("s.csv: line 2, column `city` is text, `Rome`: give --encode"), "{text}");
+    assert!(
+        text.starts_with("s.csv: line 2, column `city` is text, `Rome`: give --encode"),
+        "{text}"
+    );
     let missing = line("a,b\n1,2\n3,\n4,NA\n", "a,b\n1,2\n");
     assert!(missing.starts_with("s.csv: line 3, column `b`: the value is missing (the first of 2"));
     let odd = line("a\n1\n2\n3x\n", "a\n1\n");
