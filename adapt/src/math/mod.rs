@@ -6,3 +6,5 @@ pub mod lbfgs;
 pub mod linalg;
 pub mod moments;
 pub(crate) mod parallel;
+pub mod pivoted;
+pub mod qp;

@@ -1,6 +1,9 @@
 //! The one list of weighting methods.
 
-use super::{GaussianRatio, Reweight};
+use super::{
+    Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, NearestNeighbour, Reweight,
+    Rulsif, Ulsif,
+};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +11,17 @@ use crate::{
 
 /// All weighting methods. Adding one is its file and its line here.
 pub fn reweighters() -> Vec<Entry<dyn Reweight>> {
-    vec![entry::<GaussianRatio>()]
+    vec![
+        entry::<GaussianRatio>(),
+        entry::<KdeRatio>(),
+        entry::<Ulsif>(),
+        entry::<Rulsif>(),
+        entry::<Kliep>(),
+        entry::<Kmm>(),
+        entry::<LogisticRatio>(),
+        entry::<Discriminative>(),
+        entry::<NearestNeighbour>(),
+    ]
 }
 
 /// The weighting method of this name.
