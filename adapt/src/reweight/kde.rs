@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DensityRatio, Reweight, Weighting,
     log_kernels::{exponents, log_mixture, log_sum_exp},
+    rows,
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -68,6 +69,7 @@ impl Described for KdeRatio {
 impl Reweight for KdeRatio {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         domains.need_rows(Self::NAME, 2)?;
+        rows::check_magnitude(Self::NAME, domains)?;
         let ratio = Ratio {
             source: Density::fit(domains.source(), &self.bandwidth)?,
             target: Density::fit(domains.target(), &self.bandwidth)?,

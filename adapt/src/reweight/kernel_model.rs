@@ -27,17 +27,22 @@ impl Widths {
     ///
     /// # Errors
     /// [`Error::Config`] for a list that is empty or has a number that is not > 0;
-    /// [`Error::Degenerate`] when the median is asked for and all rows are equal.
+    /// [`Error::Degenerate`] when the median is asked for and all rows are equal, and when squared
+    /// distances or widths leave the range of numbers.
     pub(super) fn resolve(&self, method: &'static str, domains: &Domains<'_>) -> Result<Vec<f64>> {
-        match self {
-            Self::Fixed(sigmas) => {
-                check_grid(method, "sigma", sigmas)?;
-                Ok(sigmas.clone())
-            }
-            Self::Median(factors) => {
-                check_grid(method, "sigma", factors)?;
-                let median = median_distance(method, domains)?;
-                Ok(factors.iter().map(|f| f * median).collect())
+        let (Self::Fixed(factors) | Self::Median(factors)) = self;
+        check_grid(method, "sigma", factors)?;
+        rows::check_magnitude(method, domains)?;
+        let unit = match self {
+            Self::Fixed(_) => 1.0,
+            Self::Median(_) => median_distance(method, domains)?,
+        };
+        let sigmas: Vec<f64> = factors.iter().map(|f| f * unit).collect();
+        match sigmas.iter().find(|&&sigma| !(sigma * sigma).is_normal()) {
+            None => Ok(sigmas),
+            Some(sigma) => {
+                let reason = format!("the square of the kernel width {sigma:e} is out of range");
+                Err(Error::degenerate(method, reason, "scale the features"))
             }
         }
     }
@@ -47,7 +52,7 @@ impl Widths {
 ///
 /// # Errors
 /// [`Error::Degenerate`] when all rows are equal.
-pub(super) fn median_distance(method: &'static str, domains: &Domains<'_>) -> Result<f64> {
+fn median_distance(method: &'static str, domains: &Domains<'_>) -> Result<f64> {
     let both = ndarray::concatenate(Axis(0), &[domains.source(), domains.target()])
         .map_err(|e| Error::shape("target", "the source's columns", e))?;
     gram::median_distance(both.view()).ok_or_else(|| {

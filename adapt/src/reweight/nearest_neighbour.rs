@@ -44,6 +44,7 @@ impl Reweight for NearestNeighbour {
         if !(smoothing.is_finite() && smoothing >= 0.0) {
             return Err(Error::config(Self::NAME, "smoothing", smoothing, "a finite number ≥ 0"));
         }
+        rows::check_magnitude(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         let (n_s, n_t) = (xs.nrows() as f64, xt.nrows() as f64);
         let mut cells = Cells::of(xs);

@@ -1,9 +1,31 @@
-//! Orders of rows that follow from their values and a seed, not from their place in a file: a
-//! method that samples rows by them gives the same answer for the same set of rows.
+//! What methods that look at distances ask of rows, and orders of rows that follow from their values
+//! and a seed, not from their place in a file: a method that samples rows by them gives the same
+//! answer for the same set of rows.
 
 use ndarray::ArrayView2;
 use rand::seq::SliceRandom;
 use transduct_core::{Stream, rng};
+
+use crate::{
+    domains::Domains,
+    error::{Error, Result},
+};
+
+/// Checks that squared distances between rows do not overflow.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Result<()> {
+    let largest = |x: ArrayView2<'_, f64>| x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    let width = largest(domains.source()).max(largest(domains.target())) * 2.0;
+    match (width * width * domains.features() as f64).is_finite() {
+        true => Ok(()),
+        false => {
+            let reason = "squared distances between the rows overflow";
+            Err(Error::degenerate(method, reason, "scale the features down"))
+        }
+    }
+}
 
 /// The rows of x `(n, d)` in ascending order of their values, column by column, `(n,)`.
 pub(super) fn sorted(x: ArrayView2<'_, f64>) -> Vec<usize> {

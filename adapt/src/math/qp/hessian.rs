@@ -10,7 +10,9 @@ use crate::{
 /// A positive semi-definite matrix P `(n, n)`.
 pub trait Hessian {
     /// (P + D)⁻¹, decomposed.
-    type Shifted: Shifted;
+    type Shifted<'a>: Shifted
+    where
+        Self: 'a;
 
     /// n.
     fn size(&self) -> usize;
@@ -23,7 +25,7 @@ pub trait Hessian {
     /// # Errors
     /// [`crate::error::Error::Numerical`] when the sum is not positive definite, even after a small
     /// multiple of I was added.
-    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Self::Shifted>;
+    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Self::Shifted<'a>>;
 }
 
 /// A decomposed P + D.
@@ -37,7 +39,10 @@ pub trait Shifted {
 pub struct Dense<'a>(pub ArrayView2<'a, f64>);
 
 impl Hessian for Dense<'_> {
-    type Shifted = Cholesky;
+    type Shifted<'a>
+        = Cholesky
+    where
+        Self: 'a;
 
     fn size(&self) -> usize {
         self.0.nrows()
@@ -47,7 +52,7 @@ impl Hessian for Dense<'_> {
         self.0.dot(&x)
     }
 
-    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Cholesky> {
+    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Cholesky> {
         let mut sum = self.0.to_owned();
         let scale = self.0.diag().iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         // Kernel matrices have eigenvalues a rounding below 0; the smallest lift that serves is
@@ -81,16 +86,16 @@ pub(super) struct LowRank {
 }
 
 /// (L Lᵀ + E)⁻¹ = E⁻¹ − E⁻¹ L (I + Lᵀ E⁻¹ L)⁻¹ Lᵀ E⁻¹, E = D + δI.
-pub(super) struct Woodbury {
+pub(super) struct Woodbury<'a> {
     /// L.
-    factor: Array2<f64>,
+    factor: &'a Array2<f64>,
     /// The diagonal of E⁻¹.
     inverse: Array1<f64>,
     inner: Cholesky,
 }
 
 impl Hessian for LowRank {
-    type Shifted = Woodbury;
+    type Shifted<'a> = Woodbury<'a>;
 
     fn size(&self) -> usize {
         self.factor.nrows()
@@ -100,16 +105,16 @@ impl Hessian for LowRank {
         self.factor.dot(&self.factor.t().dot(&x)) + &x * self.diagonal
     }
 
-    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Woodbury> {
+    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Woodbury<'a>> {
         let inverse = d.mapv(|d| 1.0 / (d + self.diagonal));
         let scaled = &self.factor * &inverse.mapv(f64::sqrt).insert_axis(ndarray::Axis(1));
         let mut inner = dot_transposed(&scaled.t());
         inner.diag_mut().mapv_inplace(|v| v + 1.0);
-        Ok(Woodbury { factor: self.factor.clone(), inverse, inner: Cholesky::new(&inner)? })
+        Ok(Woodbury { factor: &self.factor, inverse, inner: Cholesky::new(&inner)? })
     }
 }
 
-impl Shifted for Woodbury {
+impl Shifted for Woodbury<'_> {
     fn solve(&self, b: ArrayView1<'_, f64>) -> Array1<f64> {
         let first = &b * &self.inverse;
         let inner = self.inner.solve_vector(self.factor.t().dot(&first).view());

@@ -225,7 +225,7 @@ struct Newton<'a, H: Hessian> {
     hessian: &'a H,
     /// D of the variables.
     barrier: Array1<f64>,
-    shifted: H::Shifted,
+    shifted: H::Shifted<'a>,
     /// (P + D)⁻¹ c.
     solved: Array1<f64>,
     /// cᵀ (P + D)⁻¹ c + 1 / D_t.
