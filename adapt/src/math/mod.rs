@@ -5,6 +5,7 @@ pub mod gram;
 pub mod lbfgs;
 pub mod linalg;
 pub mod moments;
+pub mod nearest;
 pub(crate) mod parallel;
 pub mod pivoted;
 pub mod qp;

@@ -2,13 +2,27 @@
 //! fitted in closed form or by a solver that says how right its answer is. One method a file.
 
 mod coral;
+mod feature_augmentation;
+mod gfk;
+mod linear_monge;
+mod location_scale_mmd;
 mod map;
+mod meda;
+mod pca;
 mod registry;
+mod subspace_alignment;
 mod transductive;
 
 pub use coral::Coral;
+pub use feature_augmentation::FeatureAugmentation;
+pub use gfk::GeodesicFlow;
+pub use linear_monge::LinearMonge;
+pub use location_scale_mmd::LocationScaleMmd;
 pub use map::{Affine, Map, unit_rows};
+pub use meda::Meda;
+pub use pca::Pca;
 pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
+pub use subspace_alignment::SubspaceAlignment;
 pub use transductive::{AdaptClassifier, Labelling};
 
 use ndarray::{Array2, ArrayView2};
