@@ -1,6 +1,7 @@
 //! Mathematics on ndarray that several methods share. Everything is in double precision and gives
 //! the same bits at any number of threads.
 
+pub mod active_set;
 pub mod gram;
 pub mod lbfgs;
 pub mod linalg;
