@@ -310,6 +310,7 @@ fn awkward() -> Vec<(&'static str, Data)> {
             }),
         ),
         ("domains far apart", with(&|data| data.xt += 1e4)),
+        ("domains very far apart", with(&|data| data.xt.column_mut(0).mapv_inplace(|x| 1e12 * x))),
         (
             "small numbers",
             with(&|data| {
