@@ -63,7 +63,8 @@ impl CostScale {
         gram::check_size(method, xs.nrows(), xt.nrows(), advice)?;
         let mut cost = gram::squared_distances(xs, xt);
         if let Some((i, j)) = cost.indexed_iter().find(|(_, c)| !c.is_finite()).map(|(at, _)| at) {
-            let reason = format!("the squared distance of source row {i} and target row {j} is infinite");
+            let reason =
+                format!("the squared distance of source row {i} and target row {j} is infinite");
             return Err(Error::degenerate(method, reason, "scale the features"));
         }
         let scale = match self {
