@@ -12,6 +12,7 @@ mod pca;
 mod registry;
 mod subspace_alignment;
 mod transductive;
+mod transport;
 
 pub use coral::Coral;
 pub use feature_augmentation::FeatureAugmentation;
@@ -24,6 +25,7 @@ pub use pca::Pca;
 pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
 pub use subspace_alignment::SubspaceAlignment;
 pub use transductive::{AdaptClassifier, Labelling};
+pub use transport::{CostScale, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced};
 
 use ndarray::{Array2, ArrayView2};
 

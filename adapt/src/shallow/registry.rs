@@ -2,7 +2,8 @@
 
 use super::{
     AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge,
-    LocationScaleMmd, Meda, Pca, SubspaceAlignment,
+    LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
+    SubspaceAlignment,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -19,6 +20,11 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
         entry::<LinearMonge>(),
         entry::<LocationScaleMmd>(),
         entry::<FeatureAugmentation>(),
+        entry::<OtEmd>(),
+        entry::<OtSinkhorn>(),
+        entry::<OtClass>(),
+        entry::<OtLaplace>(),
+        entry::<OtUnbalanced>(),
     ]
 }
 
