@@ -2,6 +2,8 @@
 //! the same bits at any number of threads.
 
 pub mod gram;
+pub mod landmarks;
+pub mod leading;
 pub mod linalg;
 pub mod moments;
 pub mod nearest;

@@ -1,13 +1,26 @@
 //! Shallow alignment: maps that bring source rows to the target, or both domains to a common space,
 //! fitted in closed form or by a solver that says how right its answer is. One method a file.
 
+mod bda;
 mod coral;
+mod jda;
 mod map;
+mod mmd_projection;
+mod pseudo_labels;
 mod registry;
+mod sstca;
+mod tca;
+mod tjm;
 
+pub use bda::{Balance, Bda};
 pub use coral::Coral;
+pub use jda::Jda;
 pub use map::{Affine, Map};
+pub use mmd_projection::Representation;
 pub use registry::{aligner, aligners};
+pub use sstca::SemiSupervisedTca;
+pub use tca::Tca;
+pub use tjm::Tjm;
 
 use ndarray::{Array2, ArrayView2};
 

@@ -1,6 +1,6 @@
 //! The one list of shallow aligners.
 
-use super::{Align, Coral};
+use super::{Align, Bda, Coral, Jda, SemiSupervisedTca, Tca, Tjm};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +8,14 @@ use crate::{
 
 /// All aligners. Adding one is its file and its line here.
 pub fn aligners() -> Vec<Entry<dyn Align>> {
-    vec![entry::<Coral>()]
+    vec![
+        entry::<Coral>(),
+        entry::<Tca>(),
+        entry::<SemiSupervisedTca>(),
+        entry::<Jda>(),
+        entry::<Bda>(),
+        entry::<Tjm>(),
+    ]
 }
 
 /// The aligner of this name.
