@@ -3,7 +3,9 @@
 
 pub mod active_set;
 pub mod gram;
+pub mod landmarks;
 pub mod lbfgs;
+pub mod leading;
 pub mod linalg;
 pub mod moments;
 pub mod nearest;
