@@ -289,7 +289,8 @@ mod tests {
     #[test]
     fn weights_help_the_line() {
         let error = |tau: f64| -> f64 {
-            (0..20).map(|seed| line(&Weights::True { tau }, seed).unwrap().value).sum::<f64>() / 20.0
+            (0..20).map(|seed| line(&Weights::True { tau }, seed).unwrap().value).sum::<f64>()
+                / 20.0
         };
         assert!(error(0.5) < 0.03 && error(0.0) > 0.2, "{} {}", error(0.5), error(0.0));
     }

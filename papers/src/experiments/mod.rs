@@ -42,7 +42,8 @@ mod tests {
 
     /// Whether `id` can be a part of a file name on every platform.
     fn plain(id: &str) -> bool {
-        !id.is_empty() && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        !id.is_empty()
+            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     }
 
     #[test]
