@@ -5,10 +5,14 @@
 
 mod logistic;
 mod registry;
+mod ridge;
 mod rows;
+mod svm;
 
 pub use logistic::{Logistic, LogisticModel};
-pub use registry::{classifier, classifiers};
+pub use registry::{classifier, classifiers, regressor, regressors};
+pub use ridge::{LeastSquares, LinearModel, Ridge};
+pub use svm::{Svm, SvmModel};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 

@@ -5,4 +5,5 @@ pub mod gram;
 pub mod lbfgs;
 pub mod linalg;
 pub mod moments;
+pub mod nearest;
 pub(crate) mod parallel;

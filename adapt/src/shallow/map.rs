@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use crate::{
     domains::check_rows,
     error::{Error, Result},
-    math::{gram::Kernel, linalg},
+    math::{gram::Kernel, linalg, nearest::nearest},
 };
 
 /// A map of rows `(n, d)` → `(n, k)`.
@@ -115,15 +115,10 @@ pub fn unit_rows(mut x: Array2<f64>) -> Array2<f64> {
 }
 
 fn displace(x: ArrayView2<'_, f64>, anchors: &Array2<f64>, images: &Array2<f64>) -> Array2<f64> {
-    let distances = crate::math::gram::squared_distances(x, anchors.view());
+    let nearest = nearest(x, anchors.view(), 1).indices;
     let mut out = x.to_owned();
-    for (mut row, distances) in out.rows_mut().into_iter().zip(distances.rows()) {
-        let start = (0, f64::INFINITY);
-        let (nearest, _) = distances
-            .iter()
-            .enumerate()
-            .fold(start, |best, (j, &d2)| if d2 < best.1 { (j, d2) } else { best });
-        row += &(&images.row(nearest) - &anchors.row(nearest));
+    for (mut row, &j) in out.rows_mut().into_iter().zip(&nearest) {
+        row += &(&images.row(j) - &anchors.row(j));
     }
     out
 }

@@ -1,8 +1,8 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
 use super::{
-    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge, Pca,
-    SubspaceAlignment,
+    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge,
+    LocationScaleMmd, Meda, Pca, SubspaceAlignment,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -17,13 +17,14 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
         entry::<GeodesicFlow>(),
         entry::<Coral>(),
         entry::<LinearMonge>(),
+        entry::<LocationScaleMmd>(),
         entry::<FeatureAugmentation>(),
     ]
 }
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
 pub fn adapting_classifiers() -> Vec<Entry<dyn AdaptClassifier>> {
-    vec![]
+    vec![adapting::<Meda>()]
 }
 
 /// The aligner of this name.
@@ -46,7 +47,6 @@ fn entry<C: Described + Align>() -> Entry<dyn Align> {
     Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }
 
-#[allow(dead_code, reason = "the list above starts empty")]
 fn adapting<C: Described + AdaptClassifier>() -> Entry<dyn AdaptClassifier> {
     Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }

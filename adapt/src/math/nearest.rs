@@ -1,0 +1,217 @@
+//! The nearest rows of one matrix to every row of another.
+//!
+//! Distances to all anchors come from matrix products, in blocks of rows that keep memory at
+//! O(block × m). Rounding of those products only widens the list of candidates: the candidates'
+//! distances are computed again by differences, so that the answer is brute force's, ties between
+//! equal rows included, whatever the blocks and the number of threads.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+
+use super::{linalg, moments, parallel};
+
+/// Distances that a block holds at most (32 MiB), and rows that it has at most and at least.
+const VALUES: usize = 1 << 22;
+const ROWS: usize = 256;
+const LEAST_ROWS: usize = 16;
+
+/// For every row its nearest anchors, the nearest first, the lowest index first of equally near
+/// ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbours {
+    /// Rows of the anchors, `(n, k)`.
+    pub indices: Array2<usize>,
+    /// ‖x − z‖², `(n, k)`.
+    pub squared_distances: Array2<f64>,
+}
+
+/// The min(k, m) anchors Z `(m, d)` that are nearest to every row of X `(n, d)`. Values are finite.
+///
+/// Time O(n m d) in products; memory O(m d) and, for every thread, 32 MiB or 16 rows of distances.
+///
+/// # Panics
+/// If X and Z have different numbers of columns.
+pub fn nearest(x: ArrayView2<'_, f64>, anchors: ArrayView2<'_, f64>, k: usize) -> Neighbours {
+    search(x, anchors, k.min(anchors.nrows()), false)
+}
+
+/// The min(k, n − 1) other rows of X `(n, d)` that are nearest to every row. Values are finite.
+/// A row is not its own neighbour, but its duplicates are.
+pub fn nearest_within(x: ArrayView2<'_, f64>, k: usize) -> Neighbours {
+    search(x, x, k.min(x.nrows().saturating_sub(1)), true)
+}
+
+fn search(
+    x: ArrayView2<'_, f64>,
+    anchors: ArrayView2<'_, f64>,
+    k: usize,
+    others: bool,
+) -> Neighbours {
+    let n = x.nrows();
+    if k == 0 {
+        let (indices, squared_distances) = (Array2::zeros((n, 0)), Array2::zeros((n, 0)));
+        return Neighbours { indices, squared_distances };
+    }
+    let anchors = Anchors::new(anchors);
+    let rows = (VALUES / anchors.rows.nrows()).clamp(LEAST_ROWS, ROWS);
+    let blocks = parallel::map(n.div_ceil(rows), |block| {
+        let (from, to) = (block * rows, n.min((block + 1) * rows));
+        let itself = |i: usize| others.then_some(from + i);
+        anchors.of_block(x.slice(s![from..to, ..]), k, itself)
+    });
+    let found = || blocks.iter().flatten();
+    let indices = Array1::from_iter(found().map(|near| near.index));
+    let distances = Array1::from_iter(found().map(|near| near.squared_distance));
+    // Every row found k, so that the shapes are right.
+    Neighbours {
+        indices: indices.into_shape_with_order((n, k)).unwrap_or_default(),
+        squared_distances: distances.into_shape_with_order((n, k)).unwrap_or_default(),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Near {
+    squared_distance: f64,
+    index: usize,
+}
+
+struct Anchors<'a> {
+    rows: ArrayView2<'a, f64>,
+    /// The anchors' mean z̄, and Z − 1z̄ᵀ: products of centred rows lose fewer digits.
+    centre: Array1<f64>,
+    centred: Array2<f64>,
+    /// ‖z − z̄‖².
+    norms: Array1<f64>,
+    largest_norm: f64,
+}
+
+impl<'a> Anchors<'a> {
+    fn new(rows: ArrayView2<'a, f64>) -> Self {
+        let centre = moments::mean(rows);
+        let centred = &rows - &centre;
+        let norms = centred.map_axis(Axis(1), |row| row.dot(&row));
+        let largest_norm = norms.fold(0.0, |a: f64, &b| a.max(b));
+        Self { rows, centre, centred, norms, largest_norm }
+    }
+
+    /// k for every row of the block, one row after the other.
+    fn of_block(
+        &self,
+        block: ArrayView2<'_, f64>,
+        k: usize,
+        itself: impl Fn(usize) -> Option<usize>,
+    ) -> Vec<Near> {
+        let centred = &block - &self.centre;
+        let mut products = linalg::dot(&centred, &self.centred.t());
+        let mut found = Vec::with_capacity(block.nrows() * k);
+        let (mut order, mut near) = (Vec::new(), Vec::new());
+        for (i, mut row) in products.rows_mut().into_iter().enumerate() {
+            // ‖x − z‖² − ‖x‖², which has the same order.
+            row.zip_mut_with(&self.norms, |xz, z2| *xz = z2 - 2.0 * *xz);
+            if let Some(itself) = itself(i) {
+                row[itself] = f64::INFINITY;
+            }
+            let norm = centred.row(i).dot(&centred.row(i));
+            let limit = kth_smallest(row.view(), k, &mut order) + self.slack(norm);
+            near.clear();
+            near.extend(row.indexed_iter().filter(|&(_, &value)| value <= limit).map(
+                |(index, _)| {
+                    let squared_distance = squared_distance(block.row(i), self.rows.row(index));
+                    Near { squared_distance, index }
+                },
+            ));
+            near.sort_unstable_by(|a, b| {
+                a.squared_distance.total_cmp(&b.squared_distance).then(a.index.cmp(&b.index))
+            });
+            found.extend_from_slice(&near[..k]);
+        }
+        found
+    }
+
+    /// Twice what rounding adds at most: (d + c) ε (‖x‖ + ‖z‖)² for each of two values.
+    fn slack(&self, norm: f64) -> f64 {
+        let factor = 4.0 * (self.rows.ncols() + 8) as f64 * f64::EPSILON;
+        factor * (norm.sqrt() + self.largest_norm.sqrt()).powi(2)
+    }
+}
+
+/// The k-th smallest value, 1 ≤ k ≤ length.
+fn kth_smallest(values: ArrayView1<'_, f64>, k: usize, buffer: &mut Vec<f64>) -> f64 {
+    if k == 1 {
+        return values.fold(f64::INFINITY, |a, &b| a.min(b));
+    }
+    buffer.clear();
+    buffer.extend(values);
+    *buffer.select_nth_unstable_by(k - 1, f64::total_cmp).1
+}
+
+fn squared_distance(x: ArrayView1<'_, f64>, z: ArrayView1<'_, f64>) -> f64 {
+    x.iter().zip(z).map(|(x, z)| (x - z) * (x - z)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn brute(x: &Array2<f64>, anchors: &Array2<f64>, k: usize, others: bool) -> Vec<Vec<usize>> {
+        let of_row = |(i, row): (usize, ArrayView1<'_, f64>)| {
+            let mut all: Vec<_> = (0..anchors.nrows()).filter(|&j| !others || i != j).collect();
+            let distance = |j: usize| squared_distance(row, anchors.row(j));
+            all.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+            all.truncate(k);
+            all
+        };
+        x.rows().into_iter().enumerate().map(of_row).collect()
+    }
+
+    fn indices(found: &Neighbours) -> Vec<Vec<usize>> {
+        found.indices.rows().into_iter().map(|row| row.to_vec()).collect()
+    }
+
+    #[test]
+    fn neighbours_by_hand() {
+        let anchors = array![[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [1.0, 0.0]];
+        let found = nearest(array![[0.0, 0.0], [3.0, 3.0]].view(), anchors.view(), 3);
+        assert_eq!(indices(&found), [[0, 2, 3], [1, 3, 0]]);
+        assert_eq!(found.squared_distances, array![[0.0, 0.0, 1.0], [1.0, 13.0, 18.0]]);
+        let within = nearest_within(anchors.view(), 9);
+        assert_eq!(indices(&within), [[2, 3, 1], [3, 0, 2], [0, 3, 1], [0, 2, 1]]);
+    }
+
+    #[test]
+    fn nothing_to_find() {
+        let x = array![[1.0], [2.0]];
+        assert_eq!(nearest(x.view(), Array2::zeros((0, 1)).view(), 2).indices.dim(), (2, 0));
+        assert_eq!(nearest(Array2::zeros((0, 1)).view(), x.view(), 1).indices.dim(), (0, 1));
+        assert_eq!(nearest_within(array![[1.0]].view(), 1).indices.dim(), (1, 0));
+    }
+
+    #[test]
+    fn ties_far_from_the_origin_and_across_blocks_go_to_the_lowest_index() {
+        let x = Array2::from_shape_fn((600, 3), |(i, j)| 1e6 + ((i * 7 + j) % 5) as f64 / 3.0);
+        let found = nearest(x.view(), x.view(), 4);
+        assert_eq!(indices(&found), brute(&x, &x, 4, false));
+    }
+
+    proptest! {
+        #[test]
+        fn the_answer_is_brute_forces(
+            x in prop::collection::vec(-2i8..2, 15),
+            z in prop::collection::vec(-2i8..2, 24),
+            scale in 0.1..3.0f64,
+            k in 1usize..8,
+        ) {
+            let rows = |v: &[i8]| -> Array2<f64> {
+                let values = v.iter().map(|&v| f64::from(v) * scale).collect();
+                Array2::from_shape_vec((v.len() / 3, 3), values).unwrap()
+            };
+            let (x, z) = (rows(&x), rows(&z));
+            let found = nearest(x.view(), z.view(), k);
+            prop_assert_eq!(indices(&found), brute(&x, &z, k, false));
+            let within = nearest_within(z.view(), k);
+            prop_assert_eq!(indices(&within), brute(&z, &z, k, true));
+        }
+    }
+}
