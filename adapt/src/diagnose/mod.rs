@@ -25,7 +25,7 @@ pub use correction::{benjamini_hochberg, holm};
 pub use features::{FeatureTest, kolmogorov_smirnov};
 pub use label_shift::LabelShiftEstimate;
 pub use mmd::MmdTest;
-pub use recommend::{Family, Recommendation};
+pub use recommend::{APART, CLASS_CHANGE, EXPLAINED, Family, OVERLAP, Recommendation};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use rand::seq::SliceRandom;

@@ -1,15 +1,4 @@
 //! From findings to a family of methods, by rules with thresholds in sight.
-//!
-//! | rule, the first that holds | family |
-//! |---|---|
-//! | neither joint test rejects at α/2 and no column at α after Holm's correction | [`Family::None`] |
-//! | labels: a class's proportion moves by at least [`CLASS_CHANGE`], and class weights leave at most [`EXPLAINED`] of the gap between the means | [`Family::LabelShift`] |
-//! | a joint test rejects and no column does: columns alike one by one, not together | [`Family::Correlation`] |
-//! | the classifier's odds leave less than [`OVERLAP`] of the source rows, or its AUC is at least [`APART`] | [`Family::Alignment`] |
-//! | else | [`Family::Weighting`] |
-//!
-//! The thresholds are ours, rules of thumb and no theorems. What no test on unlabelled targets can
-//! see is whether p(y | x) is the same on both domains, which weighting takes for granted.
 
 use serde::Serialize;
 
@@ -71,6 +60,17 @@ impl Family {
 }
 
 /// What to do, and why.
+///
+/// | rule, the first that holds | family |
+/// |---|---|
+/// | neither joint test rejects at α/2 and no column at α after Holm's correction | [`Family::None`] |
+/// | labels: a class's proportion moves by at least [`CLASS_CHANGE`], and class weights leave at most [`EXPLAINED`] of the gap between the means | [`Family::LabelShift`] |
+/// | a joint test rejects and no column does: columns alike one by one, not together | [`Family::Correlation`] |
+/// | the classifier's odds leave less than [`OVERLAP`] of the source rows, or its AUC is at least [`APART`] | [`Family::Alignment`] |
+/// | else | [`Family::Weighting`] |
+///
+/// The thresholds are ours, rules of thumb and no theorems. What no test on unlabelled targets can
+/// see is whether p(y | x) is the same on both domains, which weighting takes for granted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
     /// The family of methods.

@@ -50,11 +50,7 @@ impl OutFile {
         Ok(Self(path.to_owned()))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn is_npy(&self) -> bool {
+    fn is_npy(&self) -> bool {
         is_npy(&self.0)
     }
 
