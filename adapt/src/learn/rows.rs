@@ -9,6 +9,9 @@ use crate::{
     error::{Error, Result},
 };
 
+/// The score of a class without training rows: below every other, and finite.
+pub(crate) const ABSENT: f64 = f64::MIN;
+
 /// The rows whose weight is above 0, with weights of mean 1: a row of weight 0 is as if it were not
 /// there, and scaling all weights changes nothing.
 #[derive(Debug)]
