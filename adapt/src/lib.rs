@@ -28,6 +28,7 @@ pub mod kernel;
 pub mod learn;
 pub mod math;
 pub mod mmd;
+pub mod ot;
 pub mod registry;
 pub mod reweight;
 pub mod shallow;

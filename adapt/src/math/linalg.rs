@@ -157,6 +157,12 @@ pub fn svd<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Svd> {
     Ok(Svd { u, singular: svd.S().column_vector().iter().copied().collect(), v })
 }
 
+/// Orthonormal columns that span those of A `(n, m ≤ n)`, by Householder reflections: `(n, m)`.
+/// Where columns of A depend on each other, the surplus columns are any that complete the others.
+pub fn orthonormal<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Array2<f64> {
+    from_faer(solvers::Qr::new(as_faer(a)).compute_thin_Q().as_ref())
+}
+
 /// B = L Lᵀ of a symmetric positive definite matrix; its lower triangle is read.
 pub struct Cholesky(solvers::Llt<f64>);
 
@@ -204,6 +210,28 @@ impl Cholesky {
             Par::Seq,
         );
         from_faer(x.as_ref())
+    }
+}
+
+/// P B = L U of a square matrix, with row exchanges.
+pub struct Lu(solvers::PartialPivLu<f64>);
+
+impl Lu {
+    /// Decomposes.
+    pub fn new<S: Data<Elem = f64>>(b: &ArrayBase<S, Ix2>) -> Self {
+        Self(solvers::PartialPivLu::new(as_faer(b)))
+    }
+
+    /// B⁻¹ A: `(n, m)` → `(n, m)`.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if B is singular.
+    pub fn solve<S: Data<Elem = f64>>(&self, a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
+        let x = from_faer(self.0.solve(as_faer(a)).as_ref());
+        match x.iter().all(|v| v.is_finite()) {
+            true => Ok(x),
+            false => Err(numerical("solution of a linear system", "the matrix is singular")),
+        }
     }
 }
 
@@ -314,6 +342,7 @@ mod tests {
     fn a_matrix_that_is_not_positive_definite_is_an_error() {
         assert!(Cholesky::new(&array![[1.0, 2.0], [2.0, 1.0]]).is_err());
         assert!(eigh_generalised(&array![[1.0]], &array![[-1.0]]).is_err());
+        assert!(Lu::new(&array![[0.0, 0.0], [1.0, 2.0]]).solve(&array![[1.0], [1.0]]).is_err());
     }
 
     proptest! {
@@ -345,12 +374,26 @@ mod tests {
         }
 
         #[test]
+        fn orthonormal_columns_span_the_same(a in matrix(7, 3)) {
+            let q = orthonormal(&a);
+            assert_abs_diff_eq!(dot(&q.t(), &q), Array2::eye(3), epsilon = 1e-12);
+            assert_abs_diff_eq!(dot(&q, &dot(&q.t(), &a)), a, epsilon = 1e-12);
+        }
+
+        #[test]
         fn square_roots_are_inverse_to_each_other(y in matrix(5, 3)) {
             let a = dot(&y, &y.t());
             let (half, inverse) = (sqrt(&a).unwrap(), inverse_sqrt(&a).unwrap());
             assert_abs_diff_eq!(dot(&half, &half), a, epsilon = 1e-10);
             // A has rank 3 at most: the product is its projector, and A stays.
             assert_abs_diff_eq!(dot(&dot(&half, &inverse), &a), a, epsilon = 1e-8);
+        }
+
+        #[test]
+        fn lu_solves(b in matrix(5, 5), x in matrix(5, 2)) {
+            let b = b + Array2::<f64>::eye(5) * 6.0;
+            let got = Lu::new(&b).solve(&x).unwrap();
+            assert_abs_diff_eq!(dot(&b, &got), x, epsilon = 1e-12);
         }
 
         #[test]

@@ -3,8 +3,12 @@
 
 pub mod active_set;
 pub mod gram;
+pub mod landmarks;
 pub mod lbfgs;
+pub mod leading;
 pub mod linalg;
 pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;
+pub mod pivoted;
+pub mod qp;

@@ -1,8 +1,9 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
 use super::{
-    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge, Pca,
-    SubspaceAlignment,
+    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, LinearMonge,
+    LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
+    SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -17,13 +18,24 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
         entry::<GeodesicFlow>(),
         entry::<Coral>(),
         entry::<LinearMonge>(),
+        entry::<LocationScaleMmd>(),
+        entry::<Tca>(),
+        entry::<SemiSupervisedTca>(),
+        entry::<Jda>(),
+        entry::<Bda>(),
+        entry::<Tjm>(),
         entry::<FeatureAugmentation>(),
+        entry::<OtEmd>(),
+        entry::<OtSinkhorn>(),
+        entry::<OtClass>(),
+        entry::<OtLaplace>(),
+        entry::<OtUnbalanced>(),
     ]
 }
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
 pub fn adapting_classifiers() -> Vec<Entry<dyn AdaptClassifier>> {
-    vec![]
+    vec![adapting::<Meda>()]
 }
 
 /// The aligner of this name.
@@ -46,7 +58,6 @@ fn entry<C: Described + Align>() -> Entry<dyn Align> {
     Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }
 
-#[allow(dead_code, reason = "the list above starts empty")]
 fn adapting<C: Described + AdaptClassifier>() -> Entry<dyn AdaptClassifier> {
     Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }
