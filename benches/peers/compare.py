@@ -5,39 +5,11 @@ import datetime
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
-import time
 
 import dann_step
 import torch
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-THREADS = 2
-OURS = "Transduct"
-
-
-class Side:
-    """A process that runs steps on request."""
-
-    def __init__(self, name, command, tells_import):
-        self.name, self.times, self.peak = name, [], 0
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.imported = int(self.process.stdout.readline() or 0) if tells_import else 0
-
-    def run(self, steps):
-        """Milliseconds of each step; raises where the process ended."""
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        *times, peak = self.process.stdout.readline().split()
-        self.peak = int(peak)
-        return [float(t) for t in times]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+from sides import OURS, ROOT, THREADS, Side, cpu_model, in_turn, ratio, rustc
 
 
 def compare(network, rounds, steps):
@@ -55,11 +27,7 @@ def compare(network, rounds, steps):
             working.append(side)
         except (BrokenPipeError, ValueError):
             print(f"{network}: {side.name} does not run here", file=sys.stderr)
-    for i in range(rounds):
-        # Every other round backwards, so that no side always follows the same one.
-        for side in working[:: 1 if i % 2 == 0 else -1]:
-            time.sleep(0.1)
-            side.times.append(statistics.median(side.run(steps)))
+    in_turn(working, rounds, steps)
     for side in sides:
         side.close()
     return working
@@ -75,28 +43,13 @@ def table(network, sides):
         "|---|---|---|---|",
     ]
     for side in sides:
-        low, middle, high = min(side.times), statistics.median(side.times), max(side.times)
+        low, middle, high = side.low_middle_high()
         lines.append(
             f"| {side.name} | {middle:.2f} ({low:.2f}, {high:.2f}) "
             f"| {side.peak / 1024:.0f} | {side.imported / 1024:.0f} |"
         )
-    ratios = [peer / our for peer, our in zip(best.times, ours.times)]
-    lines += [
-        "",
-        f"{best.name} / {OURS}: **{statistics.median(best.times) / statistics.median(ours.times):.2f}** "
-        f"(ratio of medians; by round {min(ratios):.2f} to {max(ratios):.2f}).",
-        "",
-    ]
+    lines += ["", ratio(ours, best), ""]
     return lines
-
-
-def cpu_model():
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(names)} cores"
 
 
 def main():
@@ -106,7 +59,6 @@ def main():
     parser.add_argument("--network", choices=dann_step.NETWORKS, action="append")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
-    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True)
     lines = [
         "# Training steps beside PyTorch's",
         "",
@@ -114,7 +66,7 @@ def main():
         f"of {options.steps} steps, all sides in turn, {THREADS} threads each.",
         "",
         f"- {cpu_model()}; PyTorch's kernels: {torch.backends.cpu.get_cpu_capability()}",
-        f"- {rustc.stdout.strip()}; PyTorch {torch.__version__}; Python {platform.python_version()}",
+        f"- {rustc()}; PyTorch {torch.__version__}; Python {platform.python_version()}",
         "",
         "Memory is the peak of the whole process. PyTorch's import alone takes what the last column "
         "says; the steps' own share is the difference.",

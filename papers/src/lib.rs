@@ -5,6 +5,8 @@ pub mod config;
 mod data;
 mod device;
 mod evaluate;
+pub mod experiment;
+pub mod experiments;
 mod interrupt;
 mod observer;
 mod plan;

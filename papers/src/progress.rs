@@ -14,7 +14,7 @@ use transduct_core::observe::StepMeans;
 use crate::record::{Done, Evaluation};
 
 /// Between two lines where there is no terminal.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Progress over all (method, seed) of a run. The remaining time is estimated from the steps of
 /// all of them.
@@ -29,24 +29,31 @@ pub(crate) struct Progress {
     last_line: Instant,
 }
 
+/// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
+pub(crate) enum Style {
+    /// A bar at the bottom of a terminal.
     Bar,
+    /// A line now and then.
     Lines,
+    /// Nothing but errors.
     Nothing,
 }
 
-impl Progress {
-    /// Shown unless `show` is false.
+impl Style {
+    /// The one for this standard error.
     pub(crate) fn new(show: bool) -> Self {
-        let style = match show {
-            false => Style::Nothing,
-            true if io::stderr().is_terminal() => Style::Bar,
-            true => Style::Lines,
-        };
-        // A hidden bar still keeps the time.
-        let target = match style {
-            Style::Bar => ProgressDrawTarget::stderr(),
+        match show {
+            false => Self::Nothing,
+            true if io::stderr().is_terminal() => Self::Bar,
+            true => Self::Lines,
+        }
+    }
+
+    /// A bar over a number of things that is not known yet. A hidden one still keeps the time.
+    pub(crate) fn bar(self) -> ProgressBar {
+        let target = match self {
+            Self::Bar => ProgressDrawTarget::stderr(),
             _ => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
@@ -55,9 +62,17 @@ impl Progress {
         ) {
             bar.set_style(template.progress_chars("━━─"));
         }
+        bar
+    }
+}
+
+impl Progress {
+    /// Shown unless `show` is false.
+    pub(crate) fn new(show: bool) -> Self {
+        let style = Style::new(show);
         Self {
             style,
-            bar,
+            bar: style.bar(),
             part: String::new(),
             step: 0,
             steps: 0,
@@ -178,7 +193,8 @@ impl Progress {
     }
 }
 
-fn line(text: &str) {
+/// Writes a line to standard error.
+pub(crate) fn line(text: &str) {
     // Nobody is listening to a closed standard error.
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -92,22 +92,22 @@ pub(crate) fn saved_config(dir: &Path) -> Result<RunConfig> {
 pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
     let Request { config, dir, resume, data, device, command } = request;
     if !resume {
-        check_free(&dir)?;
+        check_free(dir.root())?;
     }
     on_device!(device, |dev| {
         let plan = Plan::new(config, &data)?;
         if resume {
             check_same(&dir, &plan)?;
         }
-        let _lock = lock(&dir)?;
+        let _lock = lock(dir.root())?;
         start_record(&dir, &plan, device, command)?;
         Ok::<_, anyhow::Error>(Run::new(&dev, &plan, &dir, output).execute()?)
     })
 }
 
-/// Keeps other processes out of `dir` until it is dropped, or the process ends in whatever way.
-fn lock(dir: &RunDir) -> Result<fs::File> {
-    let root = dir.root();
+/// Keeps other processes out of the directory `root` until it is dropped, or the process ends in
+/// whatever way.
+pub(crate) fn lock(root: &Path) -> Result<fs::File> {
     fs::create_dir_all(root).with_context(|| root.display().to_string())?;
     let path = root.join(LOCK);
     let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
@@ -121,8 +121,8 @@ fn lock(dir: &RunDir) -> Result<fs::File> {
     }
 }
 
-fn check_free(dir: &RunDir) -> Result<()> {
-    let root = dir.root();
+/// Checks that there is nothing in the directory `root`.
+pub(crate) fn check_free(root: &Path) -> Result<()> {
     let taken = match fs::read_dir(root) {
         Ok(entries) => entries.flatten().any(|entry| entry.file_name() != LOCK),
         Err(_) if !root.exists() => false,
@@ -230,7 +230,7 @@ fn visible(images: &Array4<f32>) -> Array4<u8> {
 
 /// `2026-11-24T07:00:00Z`. The days are counted as in Howard Hinnant's `civil_from_days`, from
 /// 1 March of year 0, so that leap days end a year.
-fn utc(time: SystemTime) -> String {
+pub(crate) fn utc(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -342,7 +342,8 @@ fn is_interruption(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::Interrupted { .. }))
 }
 
-fn remove(path: &Path) -> Result<()> {
+/// Removes a file that need not be there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).context(path.display().to_string())

@@ -3,6 +3,17 @@
 //! Configuration and fitted model are two types, so that predicting before fitting cannot be
 //! written.
 
+mod logistic;
+mod registry;
+mod ridge;
+mod rows;
+mod svm;
+
+pub use logistic::{Logistic, LogisticModel};
+pub use registry::{classifier, classifiers, regressor, regressors};
+pub use ridge::{LeastSquares, LinearModel, Ridge};
+pub use svm::{Svm, SvmModel};
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::{certificate::Certificate, error::Result};
@@ -10,8 +21,8 @@ use crate::{certificate::Certificate, error::Result};
 /// A classifier's configuration.
 pub trait Classify: std::fmt::Debug + Send + Sync {
     /// The classifier of x `(n, d)` with classes y `(n,)`, each below `classes`, and weights
-    /// w ≥ 0 `(n,)`; without weights all are 1. Scaling all weights changes nothing but, where a
-    /// penalty is added to their sum, the penalty's share: they are scaled to mean 1 first.
+    /// w ≥ 0 `(n,)`; without weights all are 1. Rows of weight 0 are as if they were not there; the
+    /// weights of the others are scaled to mean 1, so that scaling all of them changes nothing.
     ///
     /// # Errors
     /// Options out of range; arrays that do not fit; values that are not finite.
@@ -27,6 +38,7 @@ pub trait Classify: std::fmt::Debug + Send + Sync {
 /// A fitted classifier.
 pub trait Classifier: std::fmt::Debug + Send + Sync {
     /// A score for every row and class, `(n, k)`; the largest wins, the first of equal ones.
+    /// Never NaN; a class without training rows may have −∞.
     ///
     /// # Errors
     /// Rows of another d or not finite.
@@ -53,7 +65,8 @@ pub trait Classifier: std::fmt::Debug + Send + Sync {
 /// A regressor's configuration.
 pub trait Regress: std::fmt::Debug + Send + Sync {
     /// The regressor of x `(n, d)` with values y `(n,)` and weights w ≥ 0 `(n,)`; without weights
-    /// all are 1.
+    /// all are 1. Rows of weight 0 are as if they were not there; the weights of the others are
+    /// scaled to mean 1, so that scaling all of them changes nothing.
     ///
     /// # Errors
     /// Options out of range; arrays that do not fit; values that are not finite.

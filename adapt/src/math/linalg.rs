@@ -61,6 +61,31 @@ pub fn dot<S: Data<Elem = f64>, T: Data<Elem = f64>>(
     out
 }
 
+/// AᵀA of A `(n, d)`, symmetric to the last bit: half of the products are computed.
+pub fn self_dot<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Array2<f64> {
+    /// Columns of A whose products are computed together.
+    const STRIP: usize = 64;
+    let (a, d) = (a.view(), a.ncols());
+    let mut out = Array2::zeros((d, d));
+    parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), STRIP * d, |i, piece| {
+        let rows = piece.len() / d.max(1);
+        let columns = i * STRIP + rows;
+        let left = a.slice(ndarray::s![.., i * STRIP..columns]).reversed_axes();
+        let right = a.slice(ndarray::s![.., ..columns]);
+        let Ok(mut piece) = ArrayViewMut2::from_shape((rows, d), piece) else { return };
+        let mut lower = piece.slice_mut(ndarray::s![.., ..columns]);
+        let out = as_faer_mut(&mut lower);
+        let accum = faer::Accum::Replace;
+        matmul::matmul(out, accum, as_faer(&left), as_faer(&right), 1.0, Par::Seq);
+    });
+    for i in 0..d {
+        for j in 0..i {
+            out[(j, i)] = out[(i, j)];
+        }
+    }
+    out
+}
+
 /// Eigenvalues in ascending order `(n,)` and orthonormal eigenvectors as columns `(n, n)`.
 #[derive(Clone, Debug)]
 pub struct Eigen {
@@ -188,6 +213,28 @@ impl Cholesky {
     }
 }
 
+/// P B = L U of a square matrix, with row exchanges.
+pub struct Lu(solvers::PartialPivLu<f64>);
+
+impl Lu {
+    /// Decomposes.
+    pub fn new<S: Data<Elem = f64>>(b: &ArrayBase<S, Ix2>) -> Self {
+        Self(solvers::PartialPivLu::new(as_faer(b)))
+    }
+
+    /// B⁻¹ A: `(n, m)` → `(n, m)`.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] if B is singular.
+    pub fn solve<S: Data<Elem = f64>>(&self, a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
+        let x = from_faer(self.0.solve(as_faer(a)).as_ref());
+        match x.iter().all(|v| v.is_finite()) {
+            true => Ok(x),
+            false => Err(numerical("solution of a linear system", "the matrix is singular")),
+        }
+    }
+}
+
 /// f(A) = V diag(f(λ)) Vᵀ of a symmetric matrix.
 ///
 /// # Errors
@@ -238,7 +285,7 @@ pub fn frobenius(a: ArrayView2<'_, f64>) -> f64 {
 }
 
 /// The column of an eigenvector is free up to its sign: this one is the same on every machine.
-fn fix_signs(vectors: &mut Array2<f64>) {
+pub(crate) fn fix_signs(vectors: &mut Array2<f64>) {
     for mut column in vectors.columns_mut() {
         if leading(column.view()) < 0.0 {
             column.mapv_inplace(|x| -x);
@@ -277,6 +324,10 @@ mod tests {
         assert_abs_diff_eq!(dot(&rows, &columns), rows.dot(&columns), epsilon = 1e-12);
         assert_abs_diff_eq!(dot(&b.t(), &a.t()), b.t().dot(&a.t()), epsilon = 1e-12);
         assert_eq!(dot(&Array2::zeros((0, 3)), &Array2::zeros((3, 2))).dim(), (0, 2));
+        let wide = Array2::from_shape_fn((5, 150), |(i, j)| (i * 7 + j * 3) as f64 % 11.0 - 5.0);
+        for x in [a.view(), wide.view(), rows, wide.slice(s![.., ..;-1])] {
+            assert_abs_diff_eq!(self_dot(&x), x.t().dot(&x), epsilon = 1e-11);
+        }
     }
 
     #[test]
@@ -291,6 +342,7 @@ mod tests {
     fn a_matrix_that_is_not_positive_definite_is_an_error() {
         assert!(Cholesky::new(&array![[1.0, 2.0], [2.0, 1.0]]).is_err());
         assert!(eigh_generalised(&array![[1.0]], &array![[-1.0]]).is_err());
+        assert!(Lu::new(&array![[0.0, 0.0], [1.0, 2.0]]).solve(&array![[1.0], [1.0]]).is_err());
     }
 
     proptest! {
@@ -335,6 +387,13 @@ mod tests {
             assert_abs_diff_eq!(dot(&half, &half), a, epsilon = 1e-10);
             // A has rank 3 at most: the product is its projector, and A stays.
             assert_abs_diff_eq!(dot(&dot(&half, &inverse), &a), a, epsilon = 1e-8);
+        }
+
+        #[test]
+        fn lu_solves(b in matrix(5, 5), x in matrix(5, 2)) {
+            let b = b + Array2::<f64>::eye(5) * 6.0;
+            let got = Lu::new(&b).solve(&x).unwrap();
+            assert_abs_diff_eq!(dot(&b, &got), x, epsilon = 1e-12);
         }
 
         #[test]

@@ -3,6 +3,7 @@
 
 pub mod gram;
 pub mod landmarks;
+pub mod lbfgs;
 pub mod leading;
 pub mod linalg;
 pub mod moments;

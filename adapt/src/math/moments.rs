@@ -17,7 +17,7 @@ pub fn weighted_mean(x: ArrayView2<'_, f64>, w: ArrayView1<'_, f64>) -> Array1<f
 /// (X − 1x̄ᵀ)ᵀ (X − 1x̄ᵀ) / (n − ddof), `(d, d)`. The caller sees to n > ddof.
 pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
     let centred = &x - &mean(x);
-    linalg::dot(&centred.t(), &centred) / (x.nrows() - ddof) as f64
+    linalg::self_dot(&centred) / (x.nrows() - ddof) as f64
 }
 
 /// The standard deviation of every column, with n − ddof, `(d,)`.

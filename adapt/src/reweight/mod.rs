@@ -7,7 +7,7 @@ mod weighting;
 
 pub use gaussian::GaussianRatio;
 pub use registry::{reweighter, reweighters};
-pub use weighting::{Balance, Weighting};
+pub use weighting::{Balance, Weighting, effective_sample_size};
 
 use ndarray::{Array1, ArrayView2};
 

@@ -10,6 +10,12 @@
 //! where λ = 0 and C_s is invertible. For λ = 0 and a singular C_s the inverse is the
 //! pseudo-inverse: directions in which the source does not vary are left empty.
 //!
+//! With the r axes V `(d, r)` along which a domain varies, and its variances s above rounding,
+//! ```text
+//! f(C) = f(λ) I + V diag(f(s + λ) − f(λ)) Vᵀ
+//! ```
+//! so that a domain of n < d rows costs a decomposition of an n × n matrix.
+//!
 //! Differences from the paper:
 //! 1. `centre` moves the mean as well. The paper normalises its features to zero mean beforehand,
 //!    where both forms are the same.
@@ -17,13 +23,13 @@
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::{Affine, Align, Alignment, Map};
+use super::{Affine, Align, Alignment, Map, linear_monge::moved_covariance_gap, pca::Principal};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
     domains::Domains,
     error::{Error, Result},
-    math::{linalg, moments},
+    math::{gram, linalg},
 };
 
 /// The options of CORAL; the defaults are the paper's.
@@ -57,21 +63,21 @@ impl Align for Coral {
             return Err(Error::config(Self::NAME, "regularisation", lambda, "a finite number ≥ 0"));
         }
         domains.need_rows(Self::NAME, 2)?;
-        let (xs, xt) = (domains.source(), domains.target());
-        let ridge = Array2::<f64>::eye(domains.features()) * lambda;
-        let c_s = moments::covariance(xs, 1) + &ridge;
-        let c_t = moments::covariance(xt, 1) + &ridge;
+        let d = domains.features();
+        gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;
+        let source = Principal::of(Self::NAME, domains.source(), 1)?;
+        let target = Principal::of(Self::NAME, domains.target(), 1)?;
 
-        let matrix = linalg::dot(&linalg::inverse_sqrt(&c_s)?, &linalg::sqrt(&c_t)?);
+        let whiten = covariance_function(&source, lambda, inverse_sqrt);
+        let matrix = linalg::dot(&whiten, &covariance_function(&target, lambda, f64::sqrt));
 
         // Aᵀ C_s A = C_t, up to the directions that the source lacks.
-        let got = linalg::dot(&matrix.t(), &linalg::dot(&c_s, &matrix));
-        let residual = linalg::frobenius((&got - &c_t).view())
-            / linalg::frobenius(c_t.view()).max(f64::MIN_POSITIVE);
+        let c_s = covariance_function(&source, lambda, |v| v);
+        let c_t = covariance_function(&target, lambda, |v| v);
+        let residual = moved_covariance_gap(&matrix, &c_s, &c_t);
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
-        let d = domains.features();
         let (shift, offset) = match self.centre {
-            true => (moments::mean(xs), moments::mean(xt)),
+            true => (source.mean, target.mean),
             false => (Array1::zeros(d), Array1::zeros(d)),
         };
         Ok(Alignment {
@@ -82,12 +88,29 @@ impl Align for Coral {
     }
 }
 
+/// f(C), f(0) = 0 for directions in which the rows do not vary, where λ = 0.
+fn covariance_function(rows: &Principal, lambda: f64, f: impl Fn(f64) -> f64) -> Array2<f64> {
+    let (d, r) = rows.axes.dim();
+    // Without a complement, its share would add rounding of the size of f(λ) alone.
+    let outside = if r == d { 0.0 } else { f(lambda) };
+    let inside = rows.variances.mapv(|s| f(s + lambda) - outside);
+    let mut function = linalg::dot(&(&rows.axes * &inside), &rows.axes.t());
+    function.diag_mut().mapv_inplace(|v| v + outside);
+    function
+}
+
+/// v^(−½), 0 for 0: the pseudo-inverse.
+fn inverse_sqrt(v: f64) -> f64 {
+    if v > 0.0 { v.sqrt().recip() } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
     use super::*;
+    use crate::math::moments;
 
     #[test]
     fn diagonal_covariances_by_hand() {
@@ -122,5 +145,22 @@ mod tests {
         let fitted = Coral { regularisation: 0.0, centre: true }.fit(&domains).unwrap();
         assert!(fitted.source(xs.view()).unwrap().iter().all(|v| v.is_finite()));
         assert!(!fitted.certificate.converged);
+    }
+
+    #[test]
+    fn fewer_rows_than_features_and_constant_columns_by_whole_matrices() {
+        let entry = |(i, j): (usize, usize)| ((i * i * 5 + j * 3 + i * j * 7) % 11) as f64;
+        let mut xs = Array2::from_shape_fn((4, 7), entry);
+        let mut xt = Array2::from_shape_fn((5, 7), |(i, j)| entry((j + 2, i)));
+        xs.column_mut(2).fill(0.1);
+        xt.column_mut(5).fill(-3.0);
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let Map::Affine(fitted) = Coral::default().fit(&domains).unwrap().source else {
+            panic!("an affine map")
+        };
+        let c_s = moments::covariance(xs.view(), 1) + Array2::<f64>::eye(7);
+        let c_t = moments::covariance(xt.view(), 1) + Array2::<f64>::eye(7);
+        let a = linalg::inverse_sqrt(&c_s).unwrap().dot(&linalg::sqrt(&c_t).unwrap());
+        assert_abs_diff_eq!(fitted.matrix, a, epsilon = 1e-12);
     }
 }

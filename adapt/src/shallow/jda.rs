@@ -1,7 +1,7 @@
 //! JDA: TCA that matches the means of every class too, with pseudo labels for the target rows.
 //!
 //! Long, Wang, Ding, Sun & Yu, "Transfer Feature Learning with Joint Distribution Adaptation",
-//! ICCV 2013, Alg. 1, Eqs. 3–10.
+//! ICCV 2013, Alg. 1.
 //! ```text
 //! min_A Σ_{c=0}^C tr(Aᵀ X M_c Xᵀ A) + λ ‖A‖²_F   subject to   Aᵀ X H Xᵀ A = I
 //! M_c = e_c e_cᵀ,   e_c = (1/n_s^c of class c in the source, −1/n_t^c in the target, else 0)

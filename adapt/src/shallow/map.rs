@@ -104,7 +104,7 @@ impl Map {
 }
 
 /// x / ‖x‖₂ for every row; a row of zeros stays.
-pub(super) fn unit_rows(mut x: Array2<f64>) -> Array2<f64> {
+pub fn unit_rows(mut x: Array2<f64>) -> Array2<f64> {
     for mut row in x.rows_mut() {
         let norm = row.dot(&row).sqrt();
         if norm > 0.0 {

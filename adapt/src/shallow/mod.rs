@@ -3,24 +3,40 @@
 
 mod bda;
 mod coral;
+mod feature_augmentation;
+mod gfk;
 mod jda;
+mod linear_monge;
+mod location_scale_mmd;
 mod map;
+mod meda;
 mod mmd_projection;
+mod pca;
 mod pseudo_labels;
 mod registry;
 mod sstca;
+mod subspace_alignment;
 mod tca;
 mod tjm;
+mod transductive;
 
 pub use bda::{Balance, Bda};
 pub use coral::Coral;
+pub use feature_augmentation::FeatureAugmentation;
+pub use gfk::GeodesicFlow;
 pub use jda::Jda;
-pub use map::{Affine, Map};
+pub use linear_monge::LinearMonge;
+pub use location_scale_mmd::LocationScaleMmd;
+pub use map::{Affine, Map, unit_rows};
+pub use meda::Meda;
 pub use mmd_projection::Representation;
-pub use registry::{aligner, aligners};
+pub use pca::Pca;
+pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
 pub use sstca::SemiSupervisedTca;
+pub use subspace_alignment::SubspaceAlignment;
 pub use tca::Tca;
 pub use tjm::Tjm;
+pub use transductive::{AdaptClassifier, Labelling};
 
 use ndarray::{Array2, ArrayView2};
 

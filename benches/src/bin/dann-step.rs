@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use transduct_benches::DannStep;
+use transduct_benches::{DannStep, peak_kib};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -35,11 +35,4 @@ fn answer(network: &str) -> Result<()> {
         writeln!(std::io::stdout(), "{answer}{}", peak_kib())?;
     }
     Ok(())
-}
-
-/// The most memory that the process ever had resident, 0 where the system does not tell.
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }

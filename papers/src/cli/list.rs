@@ -9,7 +9,7 @@ use transduct_adapt::{registry::methods, validate::validators};
 use transduct_core::backbone::backbones;
 
 use super::{Global, Output, Status, data, output};
-use crate::config::table::from_json;
+use crate::{config::table::from_json, experiments::experiments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,10 +34,13 @@ enum Kind {
     Data,
     /// What chooses among models without target labels.
     Validators,
+    /// Published tables that `transduct reproduce` computes again.
+    Experiments,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Methods, Self::Backbones, Self::Data, Self::Validators];
+    const ALL: [Self; 5] =
+        [Self::Methods, Self::Backbones, Self::Data, Self::Validators, Self::Experiments];
 
     /// The entries for programs, and as a table with a title.
     fn list(self, global: &Global) -> Result<(&'static str, Value, Table)> {
@@ -74,6 +77,20 @@ impl Kind {
                 let rows = all.iter().map(|v| [v.name(), v.about(), v.paper()].map(str::to_owned));
                 let table = output::table(["Validator", "Scores high", "Paper"], rows);
                 ("validators", value.collect(), table)
+            }
+            Self::Experiments => {
+                let all: Vec<_> = experiments().into_iter().map(|e| e.description).collect();
+                let value = all.iter().map(|d| {
+                    let cells: Vec<String> = d.cells.iter().map(|cell| cell.id()).collect();
+                    json!({"name": d.name, "title": d.title, "paper": d.paper, "cells": cells})
+                });
+                let rows = all.iter().map(|d| {
+                    let paper = format!("{}, {}", d.paper.authors, d.paper.venue);
+                    let what = format!("{}\n{} cells", d.title, d.cells.len());
+                    [d.name.clone(), what, paper]
+                });
+                let table = output::table(["Experiment", "What it computes", "Paper"], rows);
+                ("experiments", value.collect(), table)
             }
         })
     }

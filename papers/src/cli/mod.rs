@@ -7,6 +7,7 @@ mod output;
 mod predict;
 mod quickstart;
 mod report;
+mod reproduce;
 mod run;
 mod summary;
 mod welcome;
@@ -113,9 +114,11 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Use a trained model on new data.
     Predict(predict::PredictArgs),
-    /// Write the results and the report of a run again, from its files.
+    /// Compute a published table again and compare, cell by cell.
+    Reproduce(reproduce::ReproduceArgs),
+    /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
-    /// Show what there is: methods, backbones, data sets, validators.
+    /// Show what there is: methods, backbones, data sets, validators, experiments.
     List(list::ListArgs),
     /// List, download and verify data sets.
     Data(data::DataArgs),
@@ -179,6 +182,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Quickstart(args)) => quickstart::execute(args, &global, &output, arguments),
         Some(Command::Run(args)) => run::execute(*args, &global, &output, arguments),
         Some(Command::Predict(args)) => predict::execute(args, &global, &output),
+        Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

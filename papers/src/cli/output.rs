@@ -20,6 +20,11 @@ impl Output {
         Self { quiet, json }
     }
 
+    /// Whether results are printed for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether progress may be shown.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet

@@ -21,7 +21,7 @@ Then your own data:
     transduct run --source DIR --target DIR --method source-only,dann --out runs/mine
     transduct predict --run runs/mine --input DIR --out predictions.csv
 
-    transduct list           methods, backbones, data sets, validators
+    transduct list           methods, backbones, data sets, validators, experiments
     transduct data list      data sets that can be downloaded
     transduct help           all commands; `transduct COMMAND --help` has examples";
 

@@ -3,7 +3,7 @@
 //! [`write()`] reads a run directory and writes `results.json`, `results.csv` and `report.html` into
 //! it. It needs no complete run: what is missing or damaged is said, and the rest is shown.
 
-mod figure;
+pub(crate) mod figure;
 mod headline;
 mod load;
 mod page;

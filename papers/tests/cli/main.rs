@@ -4,6 +4,7 @@
 mod commands;
 mod predict;
 mod refusals;
+mod reproduce;
 mod resume;
 mod runs;
 

@@ -2,7 +2,9 @@
 
 mod accuracy;
 mod chart;
+mod comparison;
 mod confusion;
+mod curves;
 mod difference;
 mod embedding;
 mod losses;
@@ -19,11 +21,13 @@ use plotters::{
 };
 
 pub(crate) use accuracy::accuracy;
+pub(crate) use comparison::{Comparison, comparison};
 pub(crate) use confusion::confusion;
+pub(crate) use curves::{Curve, curves};
 pub(crate) use difference::difference;
 pub(crate) use embedding::{Embedding, embedding};
 pub(crate) use losses::losses;
-pub(crate) use palette::{CLASSES, Mark, method_colour, variable};
+pub(crate) use palette::{CLASSES, Mark, class_variable, method_colour, variable};
 
 /// Drawing units in a CSS pixel: plotters rounds to whole units, too coarse for thin lines.
 const UNIT: i32 = 4;

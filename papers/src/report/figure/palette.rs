@@ -45,6 +45,11 @@ pub(crate) fn class_colour(class: usize) -> RGBColor {
     CLASSES[class % CLASSES.len()]
 }
 
+/// The page's variable of a class's colour.
+pub(crate) fn class_variable(class: usize) -> &'static str {
+    VARIABLES[class % VARIABLES.len()]
+}
+
 /// The colour of a method: [`INK`] for source-only, then one after the other.
 pub(crate) fn method_colour(run: &Run, method: &str) -> RGBColor {
     let mut adapting = run.methods.iter().filter(|m| m.name != SOURCE_ONLY);

@@ -1,0 +1,139 @@
+//! `transduct reproduce`.
+
+use std::{ffi::OsString, path::PathBuf, thread};
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::{Global, Output, Status, UsageError, report, run::quoted};
+use crate::{
+    experiment::{
+        Seeds,
+        plan::Selection,
+        record::{ExperimentDir, ExperimentRecord},
+        report as experiment_report,
+        runner::{self, Request},
+        summary::Summary,
+    },
+    experiments::experiment,
+    interrupt,
+    runner::End,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct list experiments
+  transduct reproduce jda-2013
+      Compute a published table again; the report is in runs/jda-2013/report.html.
+  transduct reproduce jda-2013 --cells 'coil*/jda' --cells '*/1-nn' --out runs/a
+      Some of its cells, which are task/method.
+  transduct reproduce jda-2013 --out runs/a --resume
+      Go on after a stop: finished cells stay. With --cells or --seeds, those are added.
+  transduct reproduce jda-2013 --check
+      Exit code 1 when a cell leaves its tolerance.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct ReproduceArgs {
+    /// The experiment (`transduct list experiments`).
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Only the cells that a pattern with `*` and `?` matches; can be repeated.
+    #[arg(long = "cells", value_name = "GLOB", num_args = 1..)]
+    cells: Vec<String>,
+    /// How many seeds: 0, 1, … By default what the experiment says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Cells to compute at a time. By default one a core. Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// The experiment's directory, empty or new, unless with --resume. By default runs/NAME.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the experiment in --out: finished cells stay.
+    #[arg(long)]
+    resume: bool,
+    /// Fail when a cell leaves its tolerance, whichever way.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) fn execute(
+    args: ReproduceArgs,
+    global: &Global,
+    output: &Output,
+    arguments: &[OsString],
+) -> Result<Status> {
+    let experiment = experiment(&args.name)?;
+    let description = &experiment.description;
+    if args.seeds.is_some_and(|n| n > 1) && description.seeds == Seeds::Deterministic {
+        output.note(format!("{}: nothing is drawn at random, one seed says all", args.name));
+    }
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&args.name));
+    let dir = ExperimentDir::new(&out);
+    let selection = match (args.resume && args.cells.is_empty(), dir.exists()) {
+        // What the earlier call asked for.
+        (true, true) => {
+            let saved = ExperimentRecord::read(&dir)?.selection();
+            Selection { seeds: args.seeds.unwrap_or(saved.seeds), ..saved }
+        }
+        _ => Selection::new(description, &args.cells, args.seeds)
+            .map_err(|error| anyhow!(UsageError(error.to_string())))?,
+    };
+    let threads = thread::available_parallelism().map_or(1, |n| n.get());
+    let jobs = args.jobs.or(global.threads).map_or(threads, usize::from);
+    let request = Request {
+        experiment,
+        selection,
+        dir,
+        resume: args.resume,
+        jobs,
+        data: global.data_dir()?,
+    };
+    interrupt::listen();
+    let end = runner::run(request, output)?;
+    if end == End::Interrupted {
+        let resume = format!(
+            "{} reproduce {} --out {} --resume{}{}",
+            quoted(&arguments.first().map_or("transduct".into(), |name| name.to_string_lossy())),
+            args.name,
+            quoted(&out.display().to_string()),
+            args.jobs.map(|jobs| format!(" --jobs {jobs}")).unwrap_or_default(),
+            global.as_options()
+        );
+        let text = format!("stopped; go on by\n  {resume}");
+        output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
+        return Ok(Status::Interrupted);
+    }
+    let written = experiment_report::write(&out)?;
+    report::conclude_experiment(&written, output)?;
+    if args.check {
+        check(&written.summary)?;
+    }
+    Ok(if end == End::Complete { Status::Done } else { Status::Failed })
+}
+
+/// Fails with the cells that leave their tolerance.
+fn check(summary: &Summary) -> Result<()> {
+    let measure = &summary.record.description.measure;
+    let outside: Vec<String> = summary
+        .outside()
+        .map(|cell| {
+            let name = format!("{}/{}", cell.task, cell.method);
+            match (cell.ours, &cell.published) {
+                (Some(ours), Some(published)) => format!(
+                    "{name} is {}, published {} ± {}",
+                    measure.number(ours.mean),
+                    measure.number(published.value),
+                    measure.number(cell.tolerance)
+                ),
+                _ => format!("{name} was not computed"),
+            }
+        })
+        .collect();
+    match outside.len() {
+        0 => Ok(()),
+        n => bail!("{n} cells leave their tolerance: {}", outside.join("; ")),
+    }
+}

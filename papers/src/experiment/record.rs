@@ -1,0 +1,131 @@
+//! The directory of an experiment: everything that it leaves on disk.
+//!
+//! ```text
+//! DIR/experiment.json                          ExperimentRecord: the description, what was asked for
+//! DIR/cells/<task>/<method>/seed-<n>.json      TrialRecord: there only when the trial is finished
+//! DIR/cells/<task>/<method>/seed-<n>.failed.json     Failure: why the last attempt stopped
+//! DIR/results.json, results.csv, results.md, report.html
+//! ```
+//! Whole files are replaced atomically. Reading errors name the file and the field.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Cell, Description, plan::Selection};
+use crate::record::{Named, RecordError, read_json};
+
+/// The layout that this program writes. A directory of another one is refused.
+pub const FORMAT: u32 = 1;
+
+/// The paths of an experiment's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExperimentDir(PathBuf);
+
+impl ExperimentDir {
+    /// The directory at `root`, which need not exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self(root.into())
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether an experiment was recorded there.
+    pub fn exists(&self) -> bool {
+        self.experiment().is_file()
+    }
+
+    /// `experiment.json`.
+    pub fn experiment(&self) -> PathBuf {
+        self.0.join("experiment.json")
+    }
+
+    /// `seed-<n>.json` of a cell.
+    pub fn trial(&self, cell: &Cell, seed: u64) -> PathBuf {
+        self.cell(cell).join(format!("seed-{seed}.json"))
+    }
+
+    /// `seed-<n>.failed.json` of a cell.
+    pub fn failure(&self, cell: &Cell, seed: u64) -> PathBuf {
+        self.cell(cell).join(format!("seed-{seed}.failed.json"))
+    }
+
+    /// `results.json`, `results.csv`, `results.md` or another file beside them.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn cell(&self, cell: &Cell) -> PathBuf {
+        self.0.join("cells").join(&cell.task).join(&cell.method)
+    }
+}
+
+/// `experiment.json`: what is computed, and by what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The program's version.
+    pub program: String,
+    /// Start, UTC, as in `2026-11-24T07:00:00Z`.
+    pub started: String,
+    /// Cells that are computed at a time.
+    pub jobs: usize,
+    /// The ids of the cells that were asked for.
+    pub cells: Vec<String>,
+    /// Seeds 0, 1, … of this number.
+    pub seeds: u64,
+    /// The experiment as this program has it.
+    pub description: Description,
+}
+
+/// `seed-<n>.json`: a finished trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The program's version.
+    pub program: String,
+    /// The cell's id.
+    pub cell: String,
+    /// What it drew with.
+    pub seed: u64,
+    /// The cell's settings.
+    pub settings: Value,
+    /// The number.
+    pub value: f64,
+    /// More that was measured.
+    pub extras: Named<f64>,
+    /// What a reader of the number should know.
+    pub notes: Vec<String>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl ExperimentRecord {
+    /// Reads `experiment.json`.
+    ///
+    /// # Errors
+    /// The file is missing, malformed, or of another [`FORMAT`].
+    pub fn read(dir: &ExperimentDir) -> Result<Self, RecordError> {
+        let path = dir.experiment();
+        let format: Value = read_json(&path)?;
+        match format.get("format").and_then(Value::as_u64) {
+            Some(format) if format == u64::from(FORMAT) => read_json(&path),
+            format => {
+                let format = format.map_or("no format".to_owned(), |n| format!("format {n}"));
+                let reason = format!("{format}: this program reads format {FORMAT}");
+                Err(RecordError::malformed(&path, reason))
+            }
+        }
+    }
+
+    /// What was asked for.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { cells: self.cells.clone(), seeds: self.seeds }
+    }
+}

@@ -1,0 +1,345 @@
+//! What the numbers of an experiment are worth beside the published ones.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Better, Cell, Description, Published,
+    record::{ExperimentDir, ExperimentRecord, TrialRecord},
+};
+use crate::{
+    record::{Failure, RecordError, read_json},
+    stats::Spread,
+};
+
+/// The id of the row of means over tasks.
+pub const AVERAGE: &str = "average";
+
+/// The table of an experiment, as far as it came.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// What was asked for, with the description.
+    pub record: ExperimentRecord,
+    /// The cells that were asked for, in the order of the table, then the means over tasks.
+    pub cells: Vec<CellSummary>,
+    /// Wall time of all finished trials, one after the other.
+    pub seconds: f64,
+    /// Files that could not be read, and the like.
+    pub notes: Vec<String>,
+}
+
+/// One number of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CellSummary {
+    /// The task's id, or [`AVERAGE`].
+    pub task: String,
+    /// The method's id.
+    pub method: String,
+    /// The finished trials: seed and number.
+    pub values: Vec<(u64, f64)>,
+    /// Their mean and standard deviation; none without a finished trial.
+    pub ours: Option<Spread>,
+    /// What else was measured, over the same seeds.
+    pub extras: Vec<(String, Spread)>,
+    /// What was published.
+    pub published: Option<Published>,
+    /// How far ours may lie from it.
+    pub tolerance: f64,
+    /// What that says.
+    pub verdict: Verdict,
+    /// Wall time of its finished trials.
+    pub seconds: f64,
+    /// What its trials noted, with the number of trials that did.
+    pub notes: Vec<(String, usize)>,
+    /// Seeds that failed, and why.
+    pub failures: Vec<(u64, String)>,
+    /// How many seeds were asked for.
+    pub seeds: u64,
+}
+
+/// A number beside the published one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The two are no further apart than the tolerance.
+    Within,
+    /// Ours is better by more than the tolerance.
+    Better,
+    /// Ours is worse by more than the tolerance.
+    Worse,
+    /// Ours is another number, because of the difference of this number.
+    Explained(usize),
+    /// There is none to compare with.
+    NotPublished,
+    /// No trial is finished.
+    NotComputed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Within => f.write_str("within tolerance"),
+            Self::Better => f.write_str("better"),
+            Self::Worse => f.write_str("worse"),
+            Self::Explained(n) => write!(f, "explained by difference {n}"),
+            Self::NotPublished => f.write_str("not published"),
+            Self::NotComputed => f.write_str("not computed"),
+        }
+    }
+}
+
+impl Verdict {
+    /// Of `ours` against what was published in `cell`. An explained cell is held to the number that
+    /// its difference gives.
+    fn of(ours: Option<Spread>, cell: &Cell, tolerance: f64, better: Better) -> Self {
+        let Some(ours) = ours else { return Self::NotComputed };
+        let Some(published) = &cell.published else { return Self::NotPublished };
+        let against = |value: f64| {
+            let difference = ours.mean - value;
+            // Half a unit of the sixth decimal: numbers at the edge are inside on every machine.
+            match (difference.abs() <= tolerance + 5e-7, better, difference > 0.0) {
+                (true, ..) => Self::Within,
+                (_, Better::Higher, true) | (_, Better::Lower, false) => Self::Better,
+                _ => Self::Worse,
+            }
+        };
+        match (against(published.value), cell.explained) {
+            (Self::Within, _) => Self::Within,
+            (outside, None) => outside,
+            (_, Some(explained)) => match against(explained.value) {
+                Self::Within => Self::Explained(explained.difference),
+                outside => outside,
+            },
+        }
+    }
+
+    /// Whether a check fails on it.
+    pub fn leaves_tolerance(self) -> bool {
+        matches!(self, Self::Better | Self::Worse | Self::NotComputed)
+    }
+}
+
+impl CellSummary {
+    /// Ours minus the published number.
+    pub fn difference(&self) -> Option<f64> {
+        Some(self.ours?.mean - self.published.as_ref()?.value)
+    }
+}
+
+impl Summary {
+    /// Of the experiment in `dir`.
+    ///
+    /// # Errors
+    /// `experiment.json` is missing, malformed or of another format.
+    pub fn read(dir: &ExperimentDir) -> Result<Self, RecordError> {
+        let record = ExperimentRecord::read(dir)?;
+        let mut notes = Vec::new();
+        let cells: Vec<&Cell> =
+            record.cells.iter().filter_map(|id| record.description.cell(id)).collect();
+        let mut summaries: Vec<CellSummary> =
+            cells.iter().map(|cell| summarise(dir, cell, &record, &mut notes)).collect();
+        let seconds = summaries.iter().map(|cell| cell.seconds).sum();
+        summaries.extend(averages(&record.description, &summaries));
+        Ok(Self { record, cells: summaries, seconds, notes })
+    }
+
+    /// The cell of a task and a method.
+    pub fn cell(&self, task: &str, method: &str) -> Option<&CellSummary> {
+        self.cells.iter().find(|cell| cell.task == task && cell.method == method)
+    }
+
+    /// The tasks that were asked for, in order, and the mean over tasks where there is one.
+    pub fn tasks(&self) -> Vec<&str> {
+        let mut tasks: Vec<&str> = Vec::new();
+        for cell in &self.cells {
+            if !tasks.contains(&cell.task.as_str()) {
+                tasks.push(&cell.task);
+            }
+        }
+        tasks
+    }
+
+    /// As it is shown.
+    pub fn task_title<'a>(&'a self, id: &'a str) -> &'a str {
+        if id == AVERAGE { "mean over tasks" } else { self.record.description.task_title(id) }
+    }
+
+    /// The cells that leave their tolerance, or were not computed.
+    pub fn outside(&self) -> impl Iterator<Item = &CellSummary> {
+        self.cells.iter().filter(|cell| cell.verdict.leaves_tolerance())
+    }
+
+    /// How many cells there are of each verdict, in words.
+    pub fn verdicts(&self) -> String {
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for cell in &self.cells {
+            let kind = match cell.verdict {
+                Verdict::Explained(_) => "explained".to_owned(),
+                verdict => verdict.to_string(),
+            };
+            match counts.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, n)) => *n += 1,
+                None => counts.push((kind, 1)),
+            }
+        }
+        counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn summarise(
+    dir: &ExperimentDir,
+    cell: &Cell,
+    record: &ExperimentRecord,
+    trouble: &mut Vec<String>,
+) -> CellSummary {
+    let (mut trials, mut failures) = (Vec::new(), Vec::new());
+    for seed in 0..record.seeds {
+        let (done, failed) = (dir.trial(cell, seed), dir.failure(cell, seed));
+        if done.exists() {
+            match read_json::<TrialRecord>(&done) {
+                Ok(trial) => trials.push(trial),
+                Err(error) => trouble.push(error.to_string()),
+            }
+        } else if failed.exists() {
+            let message = read_json::<Failure>(&failed).map(|failure| failure.message);
+            failures.push((seed, message.unwrap_or_else(|error| error.to_string())));
+        }
+    }
+    let versions = trials.iter().filter(|trial| trial.program != record.program).count();
+    if versions > 0 {
+        trouble.push(format!("{}: {versions} trials are of another version", cell.id()));
+    }
+    let values: Vec<(u64, f64)> = trials.iter().map(|trial| (trial.seed, trial.value)).collect();
+    let ours = spread(values.iter().map(|(_, value)| *value));
+    let description = &record.description;
+    let tolerance = cell.tolerance.unwrap_or(description.tolerance.within);
+    let mut notes: BTreeMap<&String, usize> = BTreeMap::new();
+    trials.iter().flat_map(|trial| &trial.notes).for_each(|note| {
+        *notes.entry(note).or_default() += 1;
+    });
+    CellSummary {
+        task: cell.task.clone(),
+        method: cell.method.clone(),
+        ours,
+        extras: extras(&trials),
+        published: cell.published.clone(),
+        tolerance,
+        verdict: Verdict::of(ours, cell, tolerance, description.measure.better),
+        seconds: trials.iter().map(|trial| trial.seconds).sum(),
+        notes: notes.into_iter().map(|(note, n)| (note.clone(), n)).collect(),
+        values,
+        failures,
+        seeds: record.seeds,
+    }
+}
+
+fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
+    Spread::of(&values.collect::<Vec<_>>())
+}
+
+fn extras(trials: &[TrialRecord]) -> Vec<(String, Spread)> {
+    let Some(first) = trials.first() else { return Vec::new() };
+    let of = |name: &str| {
+        let values = trials.iter().filter_map(|trial| trial.extras.get(name).copied());
+        Some((name.to_owned(), spread(values)?))
+    };
+    first.extras.iter().filter_map(|(name, _)| of(name)).collect()
+}
+
+/// The means over all tasks of the description, of methods that finished all of them.
+fn averages(description: &Description, cells: &[CellSummary]) -> Vec<CellSummary> {
+    let of = |average: &super::Average| {
+        let tasks = description.cells.iter().filter(|cell| cell.method == average.method).count();
+        let means: Vec<f64> = cells
+            .iter()
+            .filter(|cell| cell.method == average.method)
+            .filter_map(|cell| Some(cell.ours?.mean))
+            .collect();
+        if means.len() < tasks || tasks == 0 {
+            return None;
+        }
+        let ours = Spread::of(&means).map(|spread| Spread { std: None, n: 1, ..spread });
+        let cell = Cell {
+            published: average.published.clone(),
+            explained: average.explained,
+            ..Cell::new(AVERAGE, &average.method, serde_json::Value::Null)
+        };
+        let tolerance = description.tolerance.within;
+        Some(CellSummary {
+            task: AVERAGE.to_owned(),
+            method: average.method.clone(),
+            values: Vec::new(),
+            ours,
+            extras: Vec::new(),
+            verdict: Verdict::of(ours, &cell, tolerance, description.measure.better),
+            published: cell.published,
+            tolerance,
+            seconds: 0.0,
+            notes: Vec::new(),
+            failures: Vec::new(),
+            seeds: 0,
+        })
+    };
+    description.averages.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{
+        Average,
+        runner::tests::{compute, squares},
+    };
+
+    fn summary(experiment: &crate::experiment::Experiment) -> Summary {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = ExperimentDir::new(folder.path().join("a"));
+        compute(experiment, &dir, false).unwrap();
+        Summary::read(&dir).unwrap()
+    }
+
+    #[test]
+    fn verdicts_by_hand() {
+        let mut experiment = squares();
+        let verdicts = |experiment: &crate::experiment::Experiment| -> Vec<Verdict> {
+            summary(experiment).cells.iter().map(|cell| cell.verdict).collect()
+        };
+        // Ours are 1.05, 2.05, 4.05 and 4.05; published 1.2, 5 (explained by 2), 3 and nothing.
+        use Verdict::{Better, Explained, NotPublished, Within, Worse};
+        assert_eq!(verdicts(&experiment), [Within, Explained(1), Better, NotPublished]);
+        experiment.description.measure.better = super::Better::Lower;
+        assert_eq!(verdicts(&experiment)[2], Worse);
+        experiment.description.cells[0].tolerance = Some(0.1);
+        assert_eq!(verdicts(&experiment)[0], Better);
+        // An explanation holds for the number that it explains alone.
+        experiment.description.cells[1].explained =
+            Some(crate::experiment::Explained { difference: 1, value: 2.4 });
+        assert_eq!(verdicts(&experiment)[1], Better);
+    }
+
+    #[test]
+    fn numbers_are_means_over_seeds_and_tasks() {
+        let mut experiment = squares();
+        experiment.description.averages = vec![Average {
+            method: "square".into(),
+            published: Some(Published::new(2.5, "Table 1")),
+            explained: None,
+        }];
+        let summary = summary(&experiment);
+        let cell = summary.cell("two", "square").unwrap();
+        assert_eq!(cell.values, [(0, 4.0), (1, 4.1)]);
+        let ours = cell.ours.unwrap();
+        assert!((ours.mean - 4.05).abs() < 1e-12 && (ours.std.unwrap() - 0.005f64.sqrt()) < 1e-12);
+        assert_eq!(cell.extras[0].1.mean, 2.0);
+        assert_eq!(cell.notes, [("by hand".to_owned(), 2)]);
+        let average = summary.cell(AVERAGE, "square").unwrap();
+        assert!((average.ours.unwrap().mean - 2.55).abs() < 1e-12);
+        assert_eq!(average.verdict, Verdict::Within);
+        assert_eq!(summary.outside().count(), 1);
+        assert_eq!(
+            summary.verdicts(),
+            "2 within tolerance, 1 explained, 1 better, 1 not published"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! The experiments, one a file, and the one list of them.
+
+mod covariate_shift_toy;
+mod jda_2013;
+mod office_caltech10_surf;
+mod pipeline;
+
+use anyhow::{Result, anyhow};
+use transduct_core::suggest;
+
+use crate::experiment::Experiment;
+
+/// All experiments. Adding one is its file and its line here.
+pub fn experiments() -> Vec<Experiment> {
+    vec![
+        jda_2013::experiment(),
+        office_caltech10_surf::experiment(),
+        covariate_shift_toy::experiment(),
+    ]
+}
+
+/// The experiment of this name.
+///
+/// # Errors
+/// A name that is not in the list; the message has the nearest one.
+pub fn experiment(name: &str) -> Result<Experiment> {
+    let all = experiments();
+    let names = all.iter().map(|experiment| experiment.description.name.as_str());
+    let nearest = suggest::nearest(name, names);
+    all.into_iter().find(|experiment| experiment.description.name == name).ok_or_else(|| {
+        let advice = nearest.map_or("`transduct list experiments` shows them".to_owned(), |near| {
+            format!("did you mean `{near}`?")
+        });
+        anyhow!("unknown experiment `{name}`; {advice}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Cell;
+
+    /// Whether `id` can be a part of a file name on every platform.
+    fn plain(id: &str) -> bool {
+        !id.is_empty() && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    }
+
+    #[test]
+    fn descriptions_are_whole() {
+        for Experiment { description: d, .. } in experiments() {
+            let name = &d.name;
+            assert!(plain(name) && d.tasks.iter().all(|task| plain(&task.id)), "{name}");
+            assert!(d.methods.iter().all(|method| plain(&method.id)), "{name}");
+            let mut ids: Vec<String> = d.cells.iter().map(Cell::id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), d.cells.len(), "{name}: a cell twice");
+            for cell in &d.cells {
+                let id = cell.id();
+                assert!(d.tasks.iter().any(|task| task.id == cell.task), "{name}: {id}");
+                assert!(d.methods.iter().any(|method| method.id == cell.method), "{name}: {id}");
+                let explained = cell.explained.map_or(1, |explained| explained.difference);
+                assert!((1..=d.differences.len().max(1)).contains(&explained), "{name}: {id}");
+                assert!(cell.explained.is_none() || cell.published.is_some(), "{name}: {id}");
+            }
+            for data in d.tasks.iter().flat_map(|task| &task.data) {
+                assert!(!data.files.is_empty(), "{name}: {} has no files", data.name);
+            }
+            for (task, _) in d.curves.iter().flat_map(|curves| &curves.points) {
+                assert!(d.tasks.iter().any(|t| t.id == *task), "{name}: {task}");
+            }
+            assert!(!d.tolerance.why.is_empty() && !d.protocol.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest() {
+        let message = experiment("jda-2014").unwrap_err().to_string();
+        assert_eq!(message, "unknown experiment `jda-2014`; did you mean `jda-2013`?");
+    }
+}
