@@ -19,6 +19,7 @@ mod subspace_alignment;
 mod tca;
 mod tjm;
 mod transductive;
+mod transport;
 
 pub use bda::{Balance, Bda};
 pub use coral::Coral;
@@ -37,6 +38,7 @@ pub use subspace_alignment::SubspaceAlignment;
 pub use tca::Tca;
 pub use tjm::Tjm;
 pub use transductive::{AdaptClassifier, Labelling};
+pub use transport::{CostScale, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced};
 
 use ndarray::{Array2, ArrayView2};
 

@@ -2,7 +2,8 @@
 
 use super::{
     AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, LinearMonge,
-    LocationScaleMmd, Meda, Pca, SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
+    LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
+    SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -24,6 +25,11 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
         entry::<Bda>(),
         entry::<Tjm>(),
         entry::<FeatureAugmentation>(),
+        entry::<OtEmd>(),
+        entry::<OtSinkhorn>(),
+        entry::<OtClass>(),
+        entry::<OtLaplace>(),
+        entry::<OtUnbalanced>(),
     ]
 }
 

@@ -83,14 +83,8 @@ pub(super) fn execute(
     };
     let threads = thread::available_parallelism().map_or(1, |n| n.get());
     let jobs = args.jobs.or(global.threads).map_or(threads, usize::from);
-    let request = Request {
-        experiment,
-        selection,
-        dir,
-        resume: args.resume,
-        jobs,
-        data: global.data_dir()?,
-    };
+    let request =
+        Request { experiment, selection, dir, resume: args.resume, jobs, data: global.data_dir()? };
     interrupt::listen();
     let end = runner::run(request, output)?;
     if end == End::Interrupted {

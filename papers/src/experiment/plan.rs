@@ -72,7 +72,10 @@ mod tests {
             let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
             Selection::new(&description, &globs, None).map(|selection| selection.cells)
         };
-        assert_eq!(choose(&["*/twice", "one/*"]).unwrap(), ["one/square", "one/twice", "two/twice"]);
+        assert_eq!(
+            choose(&["*/twice", "one/*"]).unwrap(),
+            ["one/square", "one/twice", "two/twice"]
+        );
         assert_eq!(choose(&[]).unwrap().len(), description.cells.len());
         let message = choose(&["one/squares"]).unwrap_err().to_string();
         assert!(message.ends_with("for instance one/square"), "{message}");

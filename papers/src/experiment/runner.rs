@@ -299,10 +299,7 @@ pub(crate) mod tests {
                 tolerance: Tolerance { within: 0.25, why: "rounding".into() },
                 seeds: Seeds::Random(2),
                 tasks: vec![Task::new("one", "One", &[]), Task::new("two", "Two", &[])],
-                methods: vec![
-                    MethodUse::new("square", "Square"),
-                    MethodUse::new("twice", "Twice"),
-                ],
+                methods: vec![MethodUse::new("square", "Square"), MethodUse::new("twice", "Twice")],
                 cells,
                 averages: Vec::new(),
                 curves: Vec::new(),
@@ -319,7 +316,11 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn compute(experiment: &Experiment, dir: &ExperimentDir, resume: bool) -> Result<End> {
+    pub(crate) fn compute(
+        experiment: &Experiment,
+        dir: &ExperimentDir,
+        resume: bool,
+    ) -> Result<End> {
         let request = Request {
             experiment: experiment.clone(),
             selection: Selection::new(&experiment.description, &[], None)?,
@@ -375,7 +376,8 @@ pub(crate) mod tests {
         compute(&experiment, &dir, true).unwrap();
         experiment.description.cells[0].settings["x"] = 3.into();
         let message = compute(&experiment, &dir, true).unwrap_err().to_string();
-        let expected = r#"one/square is {"method":"square","x":1} there, {"method":"square","x":3} now"#;
+        let expected =
+            r#"one/square is {"method":"square","x":1} there, {"method":"square","x":3} now"#;
         assert!(message.ends_with(expected), "{message}");
         experiment.description.name = "cubes".into();
         let message = compute(&experiment, &dir, true).unwrap_err().to_string();

@@ -113,8 +113,10 @@ pub(super) fn experiment() -> Experiment {
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {
-    let (_, _, [source, target]) =
-        TASKS.iter().find(|(task, ..)| *task == trial.cell.task).context("a task of another name")?;
+    let (_, _, [source, target]) = TASKS
+        .iter()
+        .find(|(task, ..)| *task == trial.cell.task)
+        .context("a task of another name")?;
     let rows = Rows::load(source, target, trial.data, Normalise::UnitRows)?;
     Recipe::of(trial.cell)?.accuracy(&rows)
 }

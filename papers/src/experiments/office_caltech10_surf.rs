@@ -32,8 +32,18 @@ const DOMAINS: [(char, &str, &str); 4] = [
 
 /// Source and target in the order in which papers print them.
 const TASKS: [(char, char); 12] = [
-    ('C', 'A'), ('C', 'W'), ('C', 'D'), ('A', 'C'), ('A', 'W'), ('A', 'D'),
-    ('W', 'C'), ('W', 'A'), ('W', 'D'), ('D', 'C'), ('D', 'A'), ('D', 'W'),
+    ('C', 'A'),
+    ('C', 'W'),
+    ('C', 'D'),
+    ('A', 'C'),
+    ('A', 'W'),
+    ('A', 'D'),
+    ('W', 'C'),
+    ('W', 'A'),
+    ('W', 'D'),
+    ('D', 'C'),
+    ('D', 'A'),
+    ('D', 'W'),
 ];
 
 struct Method {
@@ -80,9 +90,7 @@ const METHODS: [Method; 10] = [
         title: "1-NN",
         recipe: || Recipe::plain(nearest()),
         published: Some((
-            [
-                23.70, 25.76, 25.48, 26.00, 29.83, 25.48, 19.86, 22.96, 59.24, 26.27, 28.50, 63.39,
-            ],
+            [23.70, 25.76, 25.48, 26.00, 29.83, 25.48, 19.86, 22.96, 59.24, 26.27, 28.50, 63.39],
             TKDE,
         )),
         mean: None,
@@ -99,9 +107,7 @@ const METHODS: [Method; 10] = [
         title: "SA",
         recipe: || Recipe::aligned(components("subspace-alignment"), nearest()),
         published: Some((
-            [
-                49.27, 40.00, 39.49, 39.98, 33.22, 33.76, 35.17, 39.25, 75.16, 34.55, 39.87, 76.95,
-            ],
+            [49.27, 40.00, 39.49, 39.98, 33.22, 33.76, 35.17, 39.25, 75.16, 34.55, 39.87, 76.95],
             JGSA,
         )),
         mean: None,
@@ -111,9 +117,7 @@ const METHODS: [Method; 10] = [
         title: "GFK",
         recipe: || Recipe::aligned(components("gfk"), nearest()),
         published: Some((
-            [
-                46.03, 36.95, 40.76, 40.69, 36.95, 40.13, 24.76, 27.56, 85.35, 29.30, 28.71, 80.34,
-            ],
+            [46.03, 36.95, 40.76, 40.69, 36.95, 40.13, 24.76, 27.56, 85.35, 29.30, 28.71, 80.34],
             JGSA,
         )),
         mean: None,

@@ -200,9 +200,9 @@ fn z_scores(x: ArrayView2<'_, f64>) -> Array2<f64> {
     let mean = x.sum_axis(Axis(0)) / x.nrows().max(1) as f64;
     let std = x.std_axis(Axis(0), 0.0);
     // Rounding leaves a constant column a deviation of about ε times its value.
-    let scale = ndarray::Zip::from(&mean).and(&std).map_collect(|m, &s| {
-        if s > 1e-12 * m.abs() { s.recip() } else { 0.0 }
-    });
+    let scale = ndarray::Zip::from(&mean)
+        .and(&std)
+        .map_collect(|m, &s| if s > 1e-12 * m.abs() { s.recip() } else { 0.0 });
     (&x - &mean) * &scale
 }
 
@@ -228,10 +228,8 @@ mod tests {
 
     #[test]
     fn a_recipe_is_its_settings() {
-        let recipe = Recipe::aligned(
-            Part::with("pca", json!({"components": 30})),
-            Part::new("k-nearest"),
-        );
+        let recipe =
+            Recipe::aligned(Part::with("pca", json!({"components": 30})), Part::new("k-nearest"));
         let cell = Cell::new("a", "b", recipe.settings());
         assert_eq!(Recipe::of(&cell).unwrap(), recipe);
         let text = r#"{"aligner":{"name":"pca","options":{"components":30}},"classifier":{"name":"k-nearest"}}"#;

@@ -47,7 +47,10 @@ fn start(place: &Place) -> Child {
 fn an_experiment_has_its_table_in_every_form() {
     let place = Place::new();
     let out = place.succeed(FEW);
-    assert!(out.contains("Least squares") && out.contains("mean ± standard deviation over 3"), "{out}");
+    assert!(
+        out.contains("Least squares") && out.contains("mean ± standard deviation over 3"),
+        "{out}"
+    );
     for file in ["results.json", "results.csv", "results.md", "report.html", "experiment.json"] {
         assert!(place.path("runs/a").join(file).exists(), "no {file}");
     }
@@ -74,7 +77,8 @@ fn numbers_do_not_depend_on_how_many_are_computed_at_a_time() {
 fn what_is_finished_stays_and_more_is_added() {
     let place = Place::new();
     place.succeed(FEW);
-    let state = || (text(trial(&place, 0)), fs::metadata(trial(&place, 0)).unwrap().modified().unwrap());
+    let state =
+        || (text(trial(&place, 0)), fs::metadata(trial(&place, 0)).unwrap().modified().unwrap());
     let before = state();
     place.succeed("reproduce covariate-shift-toy --out runs/a --resume");
     assert!(!trial(&place, 3).exists());
@@ -130,7 +134,10 @@ fn a_check_names_the_cells_that_leave_their_tolerance() {
     let resume = "reproduce covariate-shift-toy --out runs/a --resume";
     assert!(place.succeed(resume).contains("worse"));
     let line = place.refusal(&format!("{resume} --check"));
-    assert!(line.starts_with("1 cells leave their tolerance: sinc/ols is 7.0000, published "), "{line}");
+    assert!(
+        line.starts_with("1 cells leave their tolerance: sinc/ols is 7.0000, published "),
+        "{line}"
+    );
 }
 
 #[test]

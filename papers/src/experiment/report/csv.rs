@@ -9,8 +9,17 @@ use super::super::summary::Summary;
 pub(super) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "task", "method", "seeds", "mean", "std", "paper", "source", "tolerance", "verdict",
-        "seconds", "values",
+        "task",
+        "method",
+        "seeds",
+        "mean",
+        "std",
+        "paper",
+        "source",
+        "tolerance",
+        "verdict",
+        "seconds",
+        "values",
     ])?;
     let optional = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
     for cell in &summary.cells {

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     super::summary::Summary,
-    rows::{
-        Row, citation, command, duration, rows, seeds, solver_notes, sources, trouble,
-    },
+    rows::{Row, citation, command, duration, rows, seeds, solver_notes, sources, trouble},
 };
 
 /// Longer tables are folded away, and the means over tasks stand in front of them.
@@ -97,10 +95,8 @@ fn table(summary: &Summary, rows: &[&Row<'_>]) -> String {
     for row in rows {
         let Row { task, method, ours, paper, difference, verdict, .. } = row;
         let [task, method] = [task, method].map(|name| line(name));
-        let _ = write!(
-            table,
-            "\n| {task} | {method} | {ours} | {paper} | {difference} | {verdict} |"
-        );
+        let _ =
+            write!(table, "\n| {task} | {method} | {ours} | {paper} | {difference} | {verdict} |");
         if extras {
             let _ = write!(table, " {} |", line(&row.extras));
         }

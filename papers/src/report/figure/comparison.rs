@@ -83,8 +83,9 @@ pub(crate) fn comparison(
                 let band = [(paper - within, y - 0.32), (paper + within, y + 0.32)];
                 chart.draw_series([Rectangle::new(band, MUTED.mix(0.16).filled())])?;
                 let corners = Mark::Diamond.corners(px(5)).unwrap_or_default();
-                chart.draw_series([EmptyElement::at((paper, y))
-                    + Polygon::new(corners, MUTED.filled())])?;
+                chart.draw_series([
+                    EmptyElement::at((paper, y)) + Polygon::new(corners, MUTED.filled())
+                ])?;
             }
             if let Some(std) = row.std {
                 let ends = [(row.mean - std, y), (row.mean + std, y)];
