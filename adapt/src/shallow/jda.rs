@@ -33,8 +33,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The options of JDA; the defaults are those of the paper's experiments on digits, objects and
-/// faces (λ = 1 on Office-Caltech10).
+/// The options of JDA; the defaults are those of the paper's experiments on digits and COIL20. On
+/// Office-Caltech10 k = 20 and λ = 1 give its average.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jda {
