@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     math::{
         gram::{self, check_size},
-        linalg::{Cholesky, dot_transposed},
+        linalg::{Cholesky, self_dot},
     },
 };
 
@@ -148,9 +148,9 @@ impl Distances {
 impl Features {
     /// a Φ_tᵀΦ_t + b Φ_sᵀΦ_s.
     pub(super) fn second_moments(&self, a: f64, b: f64) -> Array2<f64> {
-        let mut sum = dot_transposed(&self.source.t()) * b;
+        let mut sum = self_dot(&self.source) * b;
         if a != 0.0 {
-            sum.scaled_add(a, &dot_transposed(&self.target.t()));
+            sum.scaled_add(a, &self_dot(&self.target));
         }
         sum
     }

@@ -9,7 +9,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use crate::math::linalg::{Cholesky, dot_transposed};
+use crate::math::linalg::{Cholesky, self_dot};
 
 /// A step may take this share of the way to the boundary.
 const FRACTION: f64 = 0.99;
@@ -97,7 +97,7 @@ impl Point {
     fn hessian(&self, a: &Array2<f64>) -> Array2<f64> {
         let scale = self.u.mapv(|u| 1.0 / (u * (self.u.len() as f64).sqrt()));
         let scaled = a * &scale.insert_axis(Axis(1));
-        dot_transposed(&scaled.t())
+        self_dot(&scaled)
     }
 
     /// The norm of what is left of the perturbed optimality conditions.

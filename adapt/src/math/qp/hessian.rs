@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::{
     error::Result,
-    math::linalg::{Cholesky, dot_transposed},
+    math::linalg::{Cholesky, self_dot},
 };
 
 /// A positive semi-definite matrix P `(n, n)`.
@@ -108,7 +108,7 @@ impl Hessian for LowRank {
     fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Woodbury<'a>> {
         let inverse = d.mapv(|d| 1.0 / (d + self.diagonal));
         let scaled = &self.factor * &inverse.mapv(f64::sqrt).insert_axis(ndarray::Axis(1));
-        let mut inner = dot_transposed(&scaled.t());
+        let mut inner = self_dot(&scaled);
         inner.diag_mut().mapv_inplace(|v| v + 1.0);
         Ok(Woodbury { factor: &self.factor, inverse, inner: Cholesky::new(&inner)? })
     }
