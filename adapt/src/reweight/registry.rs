@@ -1,8 +1,8 @@
 //! The one list of weighting methods.
 
 use super::{
-    Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, NearestNeighbour, Reweight,
-    Rulsif, Ulsif,
+    Bbse, Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, MmdTars,
+    NearestNeighbour, Reweight, Rlls, Rulsif, SelectionBias, Ulsif,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -21,6 +21,10 @@ pub fn reweighters() -> Vec<Entry<dyn Reweight>> {
         entry::<LogisticRatio>(),
         entry::<Discriminative>(),
         entry::<NearestNeighbour>(),
+        entry::<Bbse>(),
+        entry::<MmdTars>(),
+        entry::<Rlls>(),
+        entry::<SelectionBias>(),
     ]
 }
 

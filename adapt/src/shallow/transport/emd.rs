@@ -1,0 +1,44 @@
+//! Exact transport of the source rows onto the target rows.
+//!
+//! Courty, Flamary, Tuia & Rakotomamonjy, "Optimal Transport for Domain Adaptation", TPAMI 2017,
+//! Sec. 3.2 and 3.4 (OT-exact). Differences from the paper: none.
+
+use serde::{Deserialize, Serialize};
+
+use super::{COURTY, CostScale, alignment};
+use crate::{
+    catalogue::Described,
+    domains::Domains,
+    error::Result,
+    ot::{Emd, Problem, emd},
+    shallow::{Align, Alignment},
+};
+
+/// The options of exact transport.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OtEmd {
+    /// What costs are divided by; it changes the certificate's scale alone.
+    pub normalise_cost: CostScale,
+}
+
+impl Default for OtEmd {
+    fn default() -> Self {
+        Self { normalise_cost: CostScale::None }
+    }
+}
+
+impl Described for OtEmd {
+    const NAME: &'static str = "ot-emd";
+    const ABOUT: &'static str = "moves source rows by exact optimal transport";
+    const PAPER: &'static str = COURTY;
+}
+
+impl Align for OtEmd {
+    fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
+        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let exact = emd(&Problem::uniform(cost.view())?, &Emd::default())?;
+        let (masses, _) = exact.plan.marginals();
+        Ok(alignment(domains, exact.plan.dot(domains.target()), masses, exact.certificate))
+    }
+}
