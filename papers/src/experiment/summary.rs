@@ -139,7 +139,8 @@ impl Summary {
             record.cells.iter().filter_map(|id| record.description.cell(id)).collect();
         let mut summaries: Vec<CellSummary> =
             cells.iter().map(|cell| summarise(dir, cell, &record, &mut notes)).collect();
-        let seconds = summaries.iter().map(|cell| cell.seconds).sum();
+        // An empty sum is −0.
+        let seconds = summaries.iter().map(|cell| cell.seconds).fold(0.0, |a, b| a + b);
         summaries.extend(averages(&record.description, &summaries));
         Ok(Self { record, cells: summaries, seconds, notes })
     }
