@@ -16,7 +16,7 @@ fn data() -> Option<DataDir> {
     if root.is_none() {
         eprintln!("skipped: TRANSDUCT_DATA names no data directory");
     }
-    root.map(|root| DataDir::at(root.into()))
+    root.map(|root| DataDir::at(std::path::PathBuf::from(root)))
 }
 
 /// The accuracy, in per cent, of the nearest source image's label on all target rows.
