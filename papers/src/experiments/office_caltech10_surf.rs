@@ -78,7 +78,7 @@ fn components(method: &str) -> Part {
 
 fn projection(method: &str) -> Part {
     let options = json!({
-        "components": 30, "regularisation": 1.0, "representation": "primal",
+        "components": 30, "regularisation": 1.0, "representation": "primal", "relative": true,
         "normalise_output": true,
     });
     Part::with(method, options)
