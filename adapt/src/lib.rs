@@ -21,6 +21,7 @@
 pub mod align;
 pub mod catalogue;
 pub mod certificate;
+pub mod diagnose;
 pub mod domains;
 pub mod error;
 pub mod inductive;
