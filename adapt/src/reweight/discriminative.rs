@@ -4,8 +4,8 @@
 //! w_i = (n_s / n_t) p(target | x_i) / p(source | x_i)
 //! ```
 //! X_s `(n_s, d)`, X_t `(n_t, d)`; n_s and n_t are those that the classifier was fitted on. Bickel,
-//! Brückner & Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009, Sec. 4, with
-//! any classifier. Each source row is weighted by a classifier that has not seen it: one that
+//! Brückner & Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009, with any
+//! classifier. Each source row is weighted by a classifier that has not seen it: one that
 //! remembers its rows would find all source rows certain, and weigh them by nothing. Such weights
 //! belong to no single function w(x), so that there is a [`super::DensityRatio`] only without folds.
 //!

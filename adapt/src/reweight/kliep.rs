@@ -2,7 +2,7 @@
 //! divergence.
 //!
 //! Sugiyama, Suzuki, Nakajima, Kashima, von Bünau & Kawanabe, "Direct Importance Estimation for
-//! Covariate Shift Adaptation", Annals of the Institute of Statistical Mathematics 2008, Sec. 2.
+//! Covariate Shift Adaptation", Annals of the Institute of Statistical Mathematics 2008.
 //! ```text
 //! max (1/n_t) Σ_j log w(x_j)     over the target rows
 //! w(x) = Σ_l θ_l exp(−‖x − c_l‖² / 2σ²),  θ ≥ 0,  (1/n_s) Σ_i w(x_i) = 1 over the source rows
@@ -12,8 +12,8 @@
 //! w = Σ_l π_l k(x, c_l) / a_l is a mixture: its proportions are found by an interior point, to a
 //! duality gap of 1e-9. Time O(n_t b²) an iteration, memory O(n b).
 //!
-//! σ is the width of the largest mean log w over target rows that were left out, fold by fold
-//! (Sec. 2.3); centres stay the same in all folds, as in the authors' program.
+//! σ is the width of the largest mean log w over target rows that were left out, fold by fold;
+//! centres stay the same in all folds, as in the authors' program.
 //!
 //! Differences from the paper:
 //! 1. The paper's gradient ascent stops by the change of the objective; the interior point reaches

@@ -1,8 +1,8 @@
 //! Kernel mean matching: weights that bring the source's mean in a kernel's space to the target's.
 //!
 //! Huang, Smola, Gretton, Borgwardt & Schölkopf, "Correcting Sample Selection Bias by Unlabeled
-//! Data", NIPS 2006, Sec. 2.4, Eq. 13; Gretton et al., "Covariate Shift by Kernel Mean Matching",
-//! 2009, Sec. 8.2.
+//! Data", NIPS 2006; Gretton et al., "Covariate Shift by Kernel Mean Matching", in "Dataset Shift in
+//! Machine Learning", 2009.
 //! ```text
 //! min ½ βᵀKβ − κᵀβ    0 ≤ β_i ≤ B,  |Σ β_i − n_s| ≤ n_s ε
 //! K_ij = k(x_i, x_j)   κ_i = (n_s / n_t) Σ_j k(x_i, z_j)
@@ -244,5 +244,16 @@ mod tests {
         assert!(message.contains("above 1 − ε"), "{message}");
         let message = fails(Kmm { epsilon: Some(f64::NAN), ..Kmm::default() });
         assert_eq!(message, "kmm.epsilon = NaN: expected a finite number ≥ 0");
+    }
+
+    #[test]
+    fn a_matrix_past_the_limit_is_refused_with_the_alternative() {
+        let xs = Array2::from_shape_fn((24_000, 1), |(i, _)| i as f64);
+        let xt = array![[0.0], [1.0]];
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let method = Kmm { solver: KmmSolver::InteriorPoint, ..Kmm::default() };
+        let message = method.fit(&domains).unwrap_err().to_string();
+        assert!(message.contains("24000 × 24000"), "{message}");
+        assert!(message.ends_with("set `solver` to `low-rank`"), "{message}");
     }
 }

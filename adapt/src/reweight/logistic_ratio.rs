@@ -1,6 +1,6 @@
 //! The ratio by a logistic regression that tells the domains apart.
 //!
-//! Bickel, Brückner & Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009, Sec. 4
+//! Bickel, Brückner & Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009
 //! (the two-stage variant); Qin, "Inferences for Case-Control and Semiparametric Two-Sample Density
 //! Ratio Models", Biometrika 1998.
 //! ```text

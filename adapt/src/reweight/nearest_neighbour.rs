@@ -1,6 +1,6 @@
 //! The number of target rows in the Voronoi cell of each source row.
 //!
-//! Loog, "Nearest Neighbor-Based Importance Weighting", MLSP 2012, Sec. 2.
+//! Loog, "Nearest Neighbor-Based Importance Weighting", MLSP 2012.
 //! ```text
 //! w_i = n_s (|{j : x_i is the nearest source row of z_j}| + s) / (n_t + s n_s)
 //! ```
@@ -12,7 +12,7 @@
 //! 1. Laplace smoothing s = 1 is the paper's remedy for weights of 0 and an option here; the
 //!    default 0 is its plain estimate. The paper's weights are the counts, ours have mean 1.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::{DensityRatio, Reweight, Weighting, rows};
@@ -21,7 +21,7 @@ use crate::{
     certificate::{Certificate, Measure},
     domains::{Domains, check_rows},
     error::{Error, Result},
-    math::{gram, parallel},
+    math::nearest::nearest,
 };
 
 /// The options of nearest-neighbour weighting.
@@ -49,7 +49,7 @@ impl Reweight for NearestNeighbour {
         let (n_s, n_t) = (xs.nrows() as f64, xt.nrows() as f64);
         let mut cells = Cells::of(xs);
         let mut counts = Array1::<f64>::zeros(cells.sites.nrows());
-        for cell in nearest(xt, cells.sites.view()) {
+        for &cell in &nearest(xt, cells.sites.view(), 1).indices {
             counts[cell] += 1.0;
         }
         cells.weights = counts / &cells.sizes;
@@ -101,25 +101,9 @@ impl DensityRatio for Cells {
             let expected = format!("{} columns", self.sites.ncols());
             return Err(Error::shape("rows", expected, x.ncols()));
         }
-        let cells = nearest(x, self.sites.view());
-        Ok(cells.into_iter().map(|cell| self.weights[cell]).collect())
+        let cells = nearest(x, self.sites.view(), 1).indices;
+        Ok(cells.iter().map(|&cell| self.weights[cell]).collect())
     }
-}
-
-/// The nearest site of every row, the first of equally near ones.
-fn nearest(x: ArrayView2<'_, f64>, sites: ArrayView2<'_, f64>) -> Vec<usize> {
-    const BLOCK: usize = 256;
-    let n = x.nrows();
-    let first_smallest = |row: ArrayView1<'_, f64>| {
-        let start = (0, f64::INFINITY);
-        let smaller = |best: (usize, f64), (i, &d2)| if d2 < best.1 { (i, d2) } else { best };
-        row.iter().enumerate().fold(start, smaller).0
-    };
-    let blocks = parallel::map(n.div_ceil(BLOCK), |block| {
-        let rows = x.slice(s![block * BLOCK..n.min((block + 1) * BLOCK), ..]);
-        gram::squared_distances(rows, sites).map_axis(Axis(1), first_smallest).to_vec()
-    });
-    blocks.concat()
 }
 
 #[cfg(test)]

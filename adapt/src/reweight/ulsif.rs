@@ -1,7 +1,7 @@
 //! uLSIF: the density ratio by least squares, with an analytic leave-one-out choice of its numbers.
 //!
 //! Kanamori, Hido & Sugiyama, "A Least-squares Approach to Direct Importance Estimation", JMLR 2009,
-//! Sec. 3 (estimator, Eq. 21–22) and Sec. 3.3 (leave-one-out).
+//! Sec. 3.
 //! ```text
 //! w(x) = Σ_l θ_l k(x, c_l)     k(x, c) = exp(−‖x − c‖² / 2σ²)
 //! θ = max(0, (H + λI)⁻¹ h)     H = Φ_sᵀΦ_s / n_s,  h = Φ_tᵀ1 / n_t

@@ -1,7 +1,7 @@
 //! BDA: JDA with a balance between the means of the domains and those of the classes.
 //!
 //! Wang, Chen, Hao, Feng & Shen, "Balanced Distribution Adaptation for Transfer Learning", ICDM
-//! 2017, Eqs. 3–11.
+//! 2017.
 //! ```text
 //! min_A tr(Aᵀ X ((1 − μ) M₀ + μ Σ_c W_c) Xᵀ A) + λ ‖A‖²_F   subject to   Aᵀ X H Xᵀ A = I
 //! W_c = e_c e_cᵀ,   e_c = (p_s^½ / n_s^c, …, −p_t^½ / n_t^c, …)
@@ -13,7 +13,7 @@
 //! μ can be estimated from A-distances, 2 (1 − 2 ε) with ε the error of a linear classifier that
 //! tells domains apart: μ = d_C / (d_M + d_C), where d_M is that of all rows and d_C the mean of those
 //! of the classes (Wang et al., "Visual Domain Adaptation with Manifold Embedded Distribution
-//! Alignment", ACM MM 2018, Eqs. 13–14).
+//! Alignment", ACM MM 2018).
 //!
 //! Differences from the paper:
 //! 1. `marginal_weight`, `relative` and unit columns as in JDA, which the authors' code has from

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::{Alignment, map::unit_rows, mmd_projection::Rows};
+use super::{Alignment, mmd_projection::Rows, unit_rows};
 use crate::{
     certificate::{Certificate, Measure},
     error::{Error, Result},

@@ -2,7 +2,7 @@
 //! together.
 //!
 //! Pan, Tsang, Kwok & Yang, "Domain Adaptation via Transfer Component Analysis", IEEE Trans. Neural
-//! Networks 2011, Sec. IV, Eqs. 11–17.
+//! Networks 2011, Sec. IV.
 //! ```text
 //! min_W tr(Wᵀ K L K W) + μ tr(Wᵀ W) + λ/n² tr(Wᵀ K 𝓛 K W)   subject to   Wᵀ K H K̃_yy H K W = I
 //! K̃_yy = γ K_l + (1 − γ) I,   (K_l)_ij = 1 for labelled rows of one class, else 0
@@ -16,7 +16,7 @@
 //!
 //! Differences from the paper:
 //! 1. Columns of W have unit length; `relative` and `landmarks` are TCA's.
-//! 2. The graph's σ is the median distance of neighbours, where the paper's text leaves it open.
+//! 2. The graph's σ is the median distance of neighbours, which is ours.
 
 use ndarray::{Array2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
@@ -38,11 +38,11 @@ use crate::{
 pub struct SemiSupervisedTca {
     /// k ≥ 1; fewer where the problem has fewer. 30 is ours.
     pub components: usize,
-    /// μ > 0. The paper chooses it by validation around 1.
+    /// μ > 0. 1 is ours.
     pub regularisation: f64,
-    /// γ in [0, 1]; the paper's 0.5.
+    /// γ in [0, 1]. 0.5 weighs both alike.
     pub dependence: f64,
-    /// λ ≥ 0. The paper validates it between 1e-6 and 1e6; 1000 is ours.
+    /// λ ≥ 0. 1000 is ours.
     pub manifold: f64,
     /// Neighbours in the graph ≥ 1. 10 is ours.
     pub neighbours: usize,

@@ -1,7 +1,7 @@
 //! TCA: a space in which the means of the domains agree and the rows still vary.
 //!
 //! Pan, Tsang, Kwok & Yang, "Domain Adaptation via Transfer Component Analysis", IEEE Trans. Neural
-//! Networks 2011, Sec. III, Eqs. 7–10.
+//! Networks 2011, Sec. III.
 //! ```text
 //! min_W tr(Wᵀ K L K W) + μ tr(Wᵀ W)   subject to   Wᵀ K H K W = I
 //! K H K w = θ (K L K + μ I) w,   the k largest θ
@@ -10,8 +10,9 @@
 //! K `(n, n)` over the n = n_s + n_t rows, L = e eᵀ with e = (1/n_s, …, −1/n_t, …), H = I − 11ᵀ/n.
 //! The primal form has the rows X `(n, d)` in the place of K: Xᵀ H X, Xᵀ L X `(d, d)`.
 //!
-//! Time O(n²) a product in the kernel form, a few dozen products for few components, and O(n d² + d³)
-//! in the primal form; memory n² or n d numbers.
+//! For n > 8 (k + 10) block Lanczos finds the k vectors from products with K, O(n² k) each; for larger
+//! k a dense decomposition takes O(n³). The primal form has d in the place of n, and O(n d²) for Xᵀ H X.
+//! Memory n² or n d numbers.
 //!
 //! Differences from the paper:
 //! 1. Columns of W have unit length, as in the experiments of Long et al. (ICCV 2013), whose TCA
@@ -38,9 +39,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tca {
-    /// k ≥ 1; fewer where the problem has fewer. The paper tries 5 to 30; 30 is ours.
+    /// k ≥ 1; fewer where the problem has fewer. 30 is ours.
     pub components: usize,
-    /// μ > 0. The paper chooses it by validation around 1.
+    /// μ > 0. 1 is ours.
     pub regularisation: f64,
     /// Whether μ is relative: L is divided by its Frobenius norm.
     pub relative: bool,

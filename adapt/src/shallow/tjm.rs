@@ -1,7 +1,7 @@
 //! TJM: TCA that also chooses which source rows to build on.
 //!
 //! Long, Wang, Ding, Sun & Yu, "Transfer Joint Matching for Unsupervised Domain Adaptation", CVPR
-//! 2014, Alg. 1, Eqs. 4–8.
+//! 2014, Alg. 1.
 //! ```text
 //! min_A tr(Aᵀ K M₀ K A) + λ (‖A_s‖_{2,1} + ‖A_t‖²_F)   subject to   Aᵀ K H K A = I
 //! K H K a = θ (K M₀ K + λ G) a,   G_ii = 1 / (2 ‖a_i‖) of source rows, 1 of target rows

@@ -25,7 +25,7 @@ pub trait Hessian {
     /// # Errors
     /// [`crate::error::Error::Numerical`] when the sum is not positive definite, even after a small
     /// multiple of I was added.
-    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Self::Shifted<'a>>;
+    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Self::Shifted<'_>>;
 }
 
 /// A decomposed P + D.
@@ -52,7 +52,7 @@ impl Hessian for Dense<'_> {
         self.0.dot(&x)
     }
 
-    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Cholesky> {
+    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Cholesky> {
         let mut sum = self.0.to_owned();
         let scale = self.0.diag().iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         // Kernel matrices have eigenvalues a rounding below 0; the smallest lift that serves is
@@ -105,7 +105,7 @@ impl Hessian for LowRank {
         self.factor.dot(&self.factor.t().dot(&x)) + &x * self.diagonal
     }
 
-    fn shifted<'a>(&'a self, d: ArrayView1<'_, f64>) -> Result<Woodbury<'a>> {
+    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Woodbury<'_>> {
         let inverse = d.mapv(|d| 1.0 / (d + self.diagonal));
         let scaled = &self.factor * &inverse.mapv(f64::sqrt).insert_axis(ndarray::Axis(1));
         let mut inner = self_dot(&scaled);

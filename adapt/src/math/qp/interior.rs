@@ -129,7 +129,7 @@ pub(super) fn solve(
         let targets = at.targets(centring, Some(&predictor));
         let direction = newton.direction(&at, &residuals, &targets);
         let step = (FRACTION * at.longest(&direction)).min(1.0);
-        if !(step > 1e-12) {
+        if step.is_nan() || step <= 1e-12 {
             break;
         }
         at = at.moved(step, &direction);

@@ -167,7 +167,7 @@ impl Rows {
         let wanted = k.min(m).min(self.count() - 1).max(1);
         let iterative = worth_while(m, wanted);
         if self.scatter.is_none() && (m <= DENSE || !iterative) {
-            self.scatter = Some(dot(&self.centred.t(), &self.centred));
+            self.scatter = Some(linalg::self_dot(&self.centred));
         }
         let root = InverseRoot::new(self.product(e), lambda, ridge)?;
         let apply = |v: &Array2<f64>| root.transposed(self.scatter_times(&root.times(v.clone())));
