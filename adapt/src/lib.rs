@@ -9,6 +9,46 @@
 //! | `dan` | [`align::Dan`] | Long et al., ICML 2015 |
 //! | `entropy-minimisation` | [`align::EntropyMinimisation`] | Grandvalet & Bengio, NIPS 2004 |
 //!
+//! On host arrays, in double precision:
+//!
+//! | name | aligner | paper |
+//! |---|---|---|
+//! | `pca` | [`shallow::Pca`] | Pearson, 1901: the baseline of the tables |
+//! | `subspace-alignment` | [`shallow::SubspaceAlignment`] | Fernando et al., ICCV 2013 |
+//! | `gfk` | [`shallow::GeodesicFlow`] | Gong et al., CVPR 2012 |
+//! | `coral` | [`shallow::Coral`] | Sun, Feng & Saenko, AAAI 2016 |
+//! | `linear-monge` | [`shallow::LinearMonge`] | Flamary et al., 2019 |
+//! | `location-scale-mmd` | [`shallow::LocationScaleMmd`] | Zhang et al., ICML 2013 |
+//! | `tca`, `sstca` | [`shallow::Tca`], [`shallow::SemiSupervisedTca`] | Pan et al., TNN 2011 |
+//! | `jda` | [`shallow::Jda`] | Long et al., ICCV 2013 |
+//! | `bda` | [`shallow::Bda`] | Wang et al., ICDM 2017 |
+//! | `tjm` | [`shallow::Tjm`] | Long et al., CVPR 2014 |
+//! | `ot-emd`, `ot-sinkhorn`, `ot-class`, `ot-laplace` | [`shallow::OtEmd`] … | Courty et al., TPAMI 2017 |
+//! | `ot-unbalanced` | [`shallow::OtUnbalanced`] | Chizat et al., 2018 |
+//! | `feature-augmentation` | [`shallow::FeatureAugmentation`] | Daumé III, ACL 2007 |
+//!
+//! | name | adapting classifier | paper |
+//! |---|---|---|
+//! | `meda` | [`shallow::Meda`] | Wang et al., ACM Multimedia 2018 |
+//!
+//! | name | weighting | paper |
+//! |---|---|---|
+//! | `gaussian` | [`reweight::GaussianRatio`] | Shimodaira, JSPI 2000 |
+//! | `kde` | [`reweight::KdeRatio`] | Silverman, 1986 |
+//! | `ulsif` | [`reweight::Ulsif`] | Kanamori et al., JMLR 2009 |
+//! | `rulsif` | [`reweight::Rulsif`] | Yamada et al., NIPS 2011 |
+//! | `kliep` | [`reweight::Kliep`] | Sugiyama et al., AISM 2008 |
+//! | `kmm` | [`reweight::Kmm`] | Huang et al., NIPS 2006 |
+//! | `logistic`, `discriminative` | [`reweight::LogisticRatio`], [`reweight::Discriminative`] | Bickel et al., JMLR 2009 |
+//! | `nearest-neighbour` | [`reweight::NearestNeighbour`] | Loog, MLSP 2012 |
+//! | `bbse` | [`reweight::Bbse`] | Lipton et al., ICML 2018 |
+//! | `rlls` | [`reweight::Rlls`] | Azizzadenesheli et al., ICLR 2019 |
+//! | `mmd-tars` | [`reweight::MmdTars`] | Zhang et al., ICML 2013 |
+//! | `selection-bias` | [`reweight::SelectionBias`] | Zadrozny, ICML 2004; Cortes et al., ALT 2008 |
+//!
+//! Learners that take weights are in [`learn`], methods that want a few target labels in
+//! [`inductive`], tests of which kind of shift there is in [`diagnose`].
+//!
 //! | name | validator | paper |
 //! |---|---|---|
 //! | `dev` | [`validate::DeepEmbedded`] | You et al., ICML 2019 |

@@ -5,7 +5,14 @@ use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use dfdx::prelude::Cpu;
 use serde_json::{Value, json};
-use transduct_adapt::{registry::methods, validate::validators};
+use transduct_adapt::{
+    catalogue::Entry,
+    learn::{classifiers, regressors},
+    registry::methods,
+    reweight::reweighters,
+    shallow::{adapting_classifiers, aligners},
+    validate::validators,
+};
 use transduct_core::backbone::backbones;
 
 use super::{Global, Output, Status, data, output};
@@ -26,8 +33,16 @@ pub(super) struct ListArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Adaptation methods, with their papers and options.
+    /// Deep methods that `transduct run` trains, with their papers and options.
     Methods,
+    /// Alignment methods of `transduct align`.
+    Align,
+    /// Weighting methods of `transduct weights`.
+    Weights,
+    /// Methods that label the target rows themselves.
+    AdaptingClassifiers,
+    /// Learners that take a weight for every row.
+    Learners,
     /// Networks, with their options.
     Backbones,
     /// Registered data sets, and whether their files are here.
@@ -39,8 +54,17 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Methods, Self::Backbones, Self::Data, Self::Validators, Self::Experiments];
+    const ALL: [Self; 9] = [
+        Self::Methods,
+        Self::Align,
+        Self::Weights,
+        Self::AdaptingClassifiers,
+        Self::Learners,
+        Self::Backbones,
+        Self::Data,
+        Self::Validators,
+        Self::Experiments,
+    ];
 
     /// The entries for programs, and as a table with a title.
     fn list(self, global: &Global) -> Result<(&'static str, Value, Table)> {
@@ -58,6 +82,26 @@ impl Kind {
                 };
                 let table = output::table(["Method", "What it does", "Paper"], all.iter().map(row));
                 ("methods", all.iter().map(value).collect(), table)
+            }
+            Self::Align => {
+                let (value, rows) = described(&aligners());
+                ("align", value, output::table(["Alignment", "What it does", "Paper"], rows))
+            }
+            Self::Weights => {
+                let (value, rows) = described(&reweighters());
+                ("weights", value, output::table(["Weighting", "What it does", "Paper"], rows))
+            }
+            Self::AdaptingClassifiers => {
+                let (value, rows) = described(&adapting_classifiers());
+                let columns = ["Adapting classifier", "What it does", "Paper"];
+                ("adapting-classifiers", value, output::table(columns, rows))
+            }
+            Self::Learners => {
+                let (classify, mut rows) = described(&classifiers());
+                let (regress, more) = described(&regressors());
+                rows.extend(more);
+                let value = json!({"classifiers": classify, "regressors": regress});
+                ("learners", value, output::table(["Learner", "What it is", "Paper"], rows))
             }
             Self::Backbones => {
                 let all = backbones::<Cpu>();
@@ -94,6 +138,20 @@ impl Kind {
             }
         })
     }
+}
+
+/// The entries of a registry for programs, and as rows.
+fn described<T: ?Sized>(all: &[Entry<T>]) -> (Value, Vec<[String; 3]>) {
+    let value = all.iter().map(|e| {
+        json!({
+            "name": e.name, "about": e.about, "paper": e.paper, "needs": e.needs,
+            "defaults": e.defaults,
+        })
+    });
+    let rows = all
+        .iter()
+        .map(|e| [e.name.to_owned(), with_options(e.about, &e.defaults), e.paper.to_owned()]);
+    (value.collect(), rows.collect())
 }
 
 /// `about` and, on a line of their own, the options with their defaults as TOML.
