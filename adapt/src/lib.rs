@@ -11,15 +11,20 @@
 //!
 //! | name | validator | paper |
 //! |---|---|---|
+//! | `dev` | [`validate::DeepEmbedded`] | You et al., ICML 2019 |
 //! | `entropy` | [`validate::Entropy`] | Morerio et al., ICLR 2018 |
 //! | `im` | [`validate::InformationMaximisation`] | Hu et al., ICML 2017; Musgrave et al., 2022 |
+//! | `iwcv` | [`validate::ImportanceWeighted`] | Sugiyama et al., JMLR 2007 |
+//! | `snd` | [`validate::SoftNeighbourhoodDensity`] | Saito et al., ICCV 2021 |
 //! | `source-accuracy` | [`validate::SourceAccuracy`] | – |
 
 pub mod align;
 pub mod catalogue;
 pub mod certificate;
+pub mod diagnose;
 pub mod domains;
 pub mod error;
+pub mod inductive;
 pub mod kernel;
 pub mod learn;
 pub mod math;

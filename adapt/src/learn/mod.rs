@@ -3,16 +3,23 @@
 //! Configuration and fitted model are two types, so that predicting before fitting cannot be
 //! written.
 
+pub(crate) mod folds;
+mod iwerm;
+mod k_nearest;
 mod logistic;
 mod registry;
 mod ridge;
 mod rows;
 mod svm;
+mod tree;
 
+pub use iwerm::{Flattened, Iwerm};
+pub use k_nearest::KNearest;
 pub use logistic::{Logistic, LogisticModel};
 pub use registry::{classifier, classifiers, regressor, regressors};
 pub use ridge::{LeastSquares, LinearModel, Ridge};
 pub use svm::{Svm, SvmModel};
+pub use tree::Tree;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
@@ -38,7 +45,7 @@ pub trait Classify: std::fmt::Debug + Send + Sync {
 /// A fitted classifier.
 pub trait Classifier: std::fmt::Debug + Send + Sync {
     /// A score for every row and class, `(n, k)`; the largest wins, the first of equal ones.
-    /// Never NaN; a class without training rows may have −∞.
+    /// All are finite.
     ///
     /// # Errors
     /// Rows of another d or not finite.

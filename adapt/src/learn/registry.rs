@@ -1,6 +1,6 @@
 //! The lists of learners.
 
-use super::{Classify, LeastSquares, Logistic, Regress, Ridge, Svm};
+use super::{Classify, KNearest, LeastSquares, Logistic, Regress, Ridge, Svm, Tree};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +8,12 @@ use crate::{
 
 /// All classifiers. Adding one is its file and its line here.
 pub fn classifiers() -> Vec<Entry<dyn Classify>> {
-    vec![classifier_entry::<Logistic>(), classifier_entry::<Svm>()]
+    vec![
+        classifier_entry::<KNearest>(),
+        classifier_entry::<Logistic>(),
+        classifier_entry::<Svm>(),
+        classifier_entry::<Tree>(),
+    ]
 }
 
 /// The classifier of this name.
@@ -21,7 +26,12 @@ pub fn classifier(name: &str) -> Result<Entry<dyn Classify>> {
 
 /// All regressors. Adding one is its file and its line here.
 pub fn regressors() -> Vec<Entry<dyn Regress>> {
-    vec![regressor_entry::<LeastSquares>(), regressor_entry::<Ridge>()]
+    vec![
+        regressor_entry::<KNearest>(),
+        regressor_entry::<LeastSquares>(),
+        regressor_entry::<Ridge>(),
+        regressor_entry::<Tree>(),
+    ]
 }
 
 /// The regressor of this name.

@@ -106,7 +106,7 @@ impl Ridge {
         let y_mean = y.dot(&rows.w) / rows.w.sum();
         // The best intercept sends the mean row to the mean value; β is that of centred rows.
         let root = rows.w.mapv(f64::sqrt);
-        let a = (&rows.x - &x_mean) * &root.view().insert_axis(Axis(1));
+        let a = (&rows.x - &x_mean) * root.view().insert_axis(Axis(1));
         let b = (y - y_mean) * &root;
         let (coefficients, certificate) = match lambda == 0.0 {
             true => least_squares(&a, &b)?,

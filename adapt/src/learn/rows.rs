@@ -9,6 +9,9 @@ use crate::{
     error::{Error, Result},
 };
 
+/// The score of a class without training rows: below every other, and finite.
+pub(crate) const ABSENT: f64 = f64::MIN;
+
 /// The rows whose weight is above 0, with weights of mean 1: a row of weight 0 is as if it were not
 /// there, and scaling all weights changes nothing.
 #[derive(Debug)]
@@ -39,11 +42,12 @@ impl<'a> Rows<'a> {
         let largest = w.iter().copied().fold(0.0, f64::max);
         let share = w.mapv(|w| w / largest);
         let kept: Vec<usize> = (0..given).filter(|&i| share[i] > 0.0).collect();
-        let mean = share.sum() / kept.len() as f64;
+        // Summed without the zeros, so that they do not even change the rounding.
+        let w = share.select(Axis(0), &kept);
+        let w = &w / (w.sum() / kept.len() as f64);
         if kept.len() == given {
-            return Ok(Self { x: x.into(), w: share / mean, given, kept: None });
+            return Ok(Self { x: x.into(), w, given, kept: None });
         }
-        let w = kept.iter().map(|&i| share[i] / mean).collect();
         Ok(Self { x: x.select(Axis(0), &kept).into(), w, given, kept: Some(kept) })
     }
 

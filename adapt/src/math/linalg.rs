@@ -157,6 +157,12 @@ pub fn svd<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Svd> {
     Ok(Svd { u, singular: svd.S().column_vector().iter().copied().collect(), v })
 }
 
+/// Orthonormal columns that span those of A `(n, m ≤ n)`, by Householder reflections: `(n, m)`.
+/// Where columns of A depend on each other, the surplus columns are any that complete the others.
+pub fn orthonormal<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Array2<f64> {
+    from_faer(solvers::Qr::new(as_faer(a)).compute_thin_Q().as_ref())
+}
+
 /// B = L Lᵀ of a symmetric positive definite matrix; its lower triangle is read.
 pub struct Cholesky(solvers::Llt<f64>);
 
@@ -365,6 +371,13 @@ mod tests {
             let Svd { u, singular, v } = svd(&a).unwrap();
             prop_assert!(singular.iter().zip(singular.iter().skip(1)).all(|(a, b)| a >= b));
             assert_abs_diff_eq!(dot(&(&u * &singular), &v.t()), a, epsilon = 1e-12);
+        }
+
+        #[test]
+        fn orthonormal_columns_span_the_same(a in matrix(7, 3)) {
+            let q = orthonormal(&a);
+            assert_abs_diff_eq!(dot(&q.t(), &q), Array2::eye(3), epsilon = 1e-12);
+            assert_abs_diff_eq!(dot(&q, &dot(&q.t(), &a)), a, epsilon = 1e-12);
         }
 
         #[test]

@@ -1,9 +1,14 @@
 //! Mathematics on ndarray that several methods share. Everything is in double precision and gives
 //! the same bits at any number of threads.
 
+pub mod active_set;
 pub mod gram;
+pub mod landmarks;
 pub mod lbfgs;
+pub mod leading;
 pub mod linalg;
 pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;
+pub mod pivoted;
+pub mod qp;

@@ -1,6 +1,9 @@
 //! The one list of weighting methods.
 
-use super::{GaussianRatio, Reweight};
+use super::{
+    Bbse, Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, MmdTars,
+    NearestNeighbour, Reweight, Rlls, Rulsif, SelectionBias, Ulsif,
+};
 use crate::{
     catalogue::{Described, Entry, find, read_options},
     error::Result,
@@ -8,7 +11,21 @@ use crate::{
 
 /// All weighting methods. Adding one is its file and its line here.
 pub fn reweighters() -> Vec<Entry<dyn Reweight>> {
-    vec![entry::<GaussianRatio>()]
+    vec![
+        entry::<GaussianRatio>(),
+        entry::<KdeRatio>(),
+        entry::<Ulsif>(),
+        entry::<Rulsif>(),
+        entry::<Kliep>(),
+        entry::<Kmm>(),
+        entry::<LogisticRatio>(),
+        entry::<Discriminative>(),
+        entry::<NearestNeighbour>(),
+        entry::<Bbse>(),
+        entry::<MmdTars>(),
+        entry::<Rlls>(),
+        entry::<SelectionBias>(),
+    ]
 }
 
 /// The weighting method of this name.

@@ -1,7 +1,7 @@
 //! Geodesic flow kernel: compare rows in all subspaces on the way from the source's to the target's.
 //!
 //! Gong, Shi, Sha & Grauman, "Geodesic Flow Kernel for Unsupervised Domain Adaptation", CVPR 2012,
-//! Sec. 3.2 (kernel) and 3.3 (number of components).
+//! Sec. 3.
 //! ```text
 //! k(x, y) = xᵀ G y        G = ∫₀¹ Φ(t) Φ(t)ᵀ dt
 //! ```
@@ -17,14 +17,14 @@
 //! G = Σ_i p(θ_i) a_i a_iᵀ + q(θ_i) (a_i u_iᵀ + u_i a_iᵀ) + r(θ_i) u_i u_iᵀ
 //! p = (1 + sin 2θ / 2θ) / 2        q = sin θ / 2θ        r = (1 − sin 2θ / 2θ) / (2 sin² θ)
 //! ```
-//! This is the paper's Eq. 5 without the complement of P_s and without a division that fails at
+//! This is the paper's closed form without the complement of P_s and without a division that fails at
 //! θ = 0, and it holds for k > d/2 too. At a right angle the shortest geodesic is not unique; the
 //! certificate says where one was chosen.
 //!
 //! Differences from the paper:
 //! 1. Its principal axes are those of rows of zero mean and unit variance; here every domain is
 //!    centred for its axes, and rows are mapped as they are.
-//! 2. The disagreement D(k) counts as 1 from 0.995 on, as in the authors' program.
+//! 2. The disagreement D(k) counts as 1 from 0.995 on, since it need not come nearer.
 
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,9 @@ fn disagreement(domains: &Domains<'_>, source: &Principal, target: &Principal) -
     let common = Principal::need(GeodesicFlow::NAME, "source and target", rows.view())?;
     let cosines = |domain: &Principal| linalg::dot(&domain.axes.t(), &common.axes);
     let (of_source, of_target) = (cosines(source), cosines(target));
-    let most = source.variances.len().min(domains.features() / 2).max(1);
+    // Beside domains far apart, a direction of one of them may be rounding.
+    let shared = source.variances.len().min(common.variances.len());
+    let most = shared.min(domains.features() / 2).max(1);
     for k in 1..most {
         let sine = |cosines: &Array2<f64>| -> Result<f64> {
             let singular = linalg::svd(&cosines.slice(s![..k, ..k]))?.singular;

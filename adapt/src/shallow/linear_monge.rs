@@ -1,7 +1,7 @@
 //! The linear Monge map: the optimal transport between two Gaussians, fitted to the domains.
 //!
 //! Flamary, Lounici & Ferrari, "Concentration Bounds for Linear Monge Mapping Estimation and
-//! Optimal Transport Domain Adaptation", arXiv:1905.10155, 2019, Eqs. 2–4.
+//! Optimal Transport Domain Adaptation", arXiv:1905.10155, 2019.
 //! ```text
 //! x ↦ A (x − x̄_s) + x̄_t        A = C_s^(−½) (C_s^(½) C_t C_s^(½))^(½) C_s^(−½)
 //! C = (X − 1x̄ᵀ)ᵀ(X − 1x̄ᵀ) / n + λ I

@@ -376,7 +376,8 @@ mod tests {
     fn domains() -> (Array2<f64>, Array2<f64>, Vec<usize>) {
         let labels: Vec<usize> = (0..24).map(|i| i % 2).collect();
         let row = |i: usize, j: usize| {
-            let (side, along) = (if i % 2 == 0 { 1.0 } else { -1.0 }, (i / 2) as f64 / 6.0 - 1.0);
+            let (side, along) =
+                (if i.is_multiple_of(2) { 1.0 } else { -1.0 }, (i / 2) as f64 / 6.0 - 1.0);
             let noise = ((i * 13 + j * 7) % 5) as f64 / 25.0;
             [2.0 * side, along, noise, noise * side][j] + 0.1 * noise
         };

@@ -1,29 +1,42 @@
 //! Shallow alignment: maps that bring source rows to the target, or both domains to a common space,
 //! fitted in closed form or by a solver that says how right its answer is. One method a file.
 
+mod bda;
 mod coral;
 mod feature_augmentation;
 mod gfk;
+mod jda;
 mod linear_monge;
 mod location_scale_mmd;
 mod map;
 mod meda;
+mod mmd_projection;
 mod pca;
+mod pseudo_labels;
 mod registry;
+mod sstca;
 mod subspace_alignment;
+mod tca;
+mod tjm;
 mod transductive;
 mod transport;
 
+pub use bda::{Balance, Bda};
 pub use coral::Coral;
 pub use feature_augmentation::FeatureAugmentation;
 pub use gfk::GeodesicFlow;
+pub use jda::Jda;
 pub use linear_monge::LinearMonge;
 pub use location_scale_mmd::LocationScaleMmd;
 pub use map::{Affine, Map, unit_rows};
 pub use meda::Meda;
+pub use mmd_projection::Representation;
 pub use pca::Pca;
 pub use registry::{adapting_classifier, adapting_classifiers, aligner, aligners};
+pub use sstca::SemiSupervisedTca;
 pub use subspace_alignment::SubspaceAlignment;
+pub use tca::Tca;
+pub use tjm::Tjm;
 pub use transductive::{AdaptClassifier, Labelling};
 pub use transport::{CostScale, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced};
 

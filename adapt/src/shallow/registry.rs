@@ -1,9 +1,9 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
 use super::{
-    AdaptClassifier, Align, Coral, FeatureAugmentation, GeodesicFlow, LinearMonge,
+    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, LinearMonge,
     LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
-    SubspaceAlignment,
+    SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -19,6 +19,11 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
         entry::<Coral>(),
         entry::<LinearMonge>(),
         entry::<LocationScaleMmd>(),
+        entry::<Tca>(),
+        entry::<SemiSupervisedTca>(),
+        entry::<Jda>(),
+        entry::<Bda>(),
+        entry::<Tjm>(),
         entry::<FeatureAugmentation>(),
         entry::<OtEmd>(),
         entry::<OtSinkhorn>(),

@@ -3,19 +3,28 @@
 //! The accuracy on the target's labels is no [`Validator`]: it is an [`oracle`], and has another
 //! type.
 
+mod dev;
 mod entropy;
 mod evidence;
+mod importance;
 mod information_maximisation;
+mod iwcv;
 pub mod oracle;
 mod registry;
+mod reverse;
 mod select;
+mod snd;
 mod source_accuracy;
 
+pub use dev::DeepEmbedded;
 pub use entropy::Entropy;
 pub use evidence::{Evidence, LabelledOutputs, UnlabelledOutputs};
 pub use information_maximisation::InformationMaximisation;
+pub use iwcv::ImportanceWeighted;
 pub use registry::{validator, validators};
+pub use reverse::ReverseValidation;
 pub use select::best;
+pub use snd::SoftNeighbourhoodDensity;
 pub use source_accuracy::SourceAccuracy;
 
 use transduct_core::Result;

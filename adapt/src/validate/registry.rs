@@ -2,11 +2,21 @@
 
 use transduct_core::{Error, Result, suggest};
 
-use super::{Entropy, InformationMaximisation, SourceAccuracy, Validator};
+use super::{
+    DeepEmbedded, Entropy, ImportanceWeighted, InformationMaximisation, SoftNeighbourhoodDensity,
+    SourceAccuracy, Validator,
+};
 
 /// All validators. Adding one is its file and its line here.
 pub fn validators() -> Vec<Box<dyn Validator>> {
-    vec![Box::new(Entropy), Box::new(InformationMaximisation), Box::new(SourceAccuracy)]
+    vec![
+        Box::new(DeepEmbedded),
+        Box::new(Entropy),
+        Box::new(InformationMaximisation),
+        Box::new(ImportanceWeighted),
+        Box::new(SoftNeighbourhoodDensity),
+        Box::new(SourceAccuracy),
+    ]
 }
 
 /// The validator of this name.

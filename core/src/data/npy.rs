@@ -24,7 +24,16 @@ use header::{Header, Kind};
 /// Errors: another format, another rank, an element type that is no number, fewer or more
 /// elements than the header promises.
 pub fn parse_features(bytes: &[u8], path: &Path) -> Result<Array2<f32>, DataError> {
-    let array: ArrayD<f32> = parse(bytes, path)?;
+    parse_rows(bytes, path)
+}
+
+/// [`parse_features`] in double precision.
+pub fn parse_matrix(bytes: &[u8], path: &Path) -> Result<Array2<f64>, DataError> {
+    parse_rows(bytes, path)
+}
+
+fn parse_rows<T: Element>(bytes: &[u8], path: &Path) -> Result<Array2<T>, DataError> {
+    let array: ArrayD<T> = parse(bytes, path)?;
     let shape = array.shape().to_vec();
     array.into_dimensionality::<Ix2>().map_err(|_| {
         DataError::malformed(
@@ -123,6 +132,11 @@ mod files {
     /// [`parse_features`] on a file.
     pub fn read_features(path: &Path) -> Result<Array2<f32>, DataError> {
         parse_features(&raw::read(path)?, path)
+    }
+
+    /// [`parse_matrix`] on a file.
+    pub fn read_matrix(path: &Path) -> Result<Array2<f64>, DataError> {
+        parse_matrix(&raw::read(path)?, path)
     }
 
     /// [`parse_samples`] on a file.

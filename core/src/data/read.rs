@@ -230,7 +230,7 @@ fn labels_file(path: &Path, options: &ReadOptions) -> Result<PathBuf, DataError>
 }
 
 /// The column of labels: the named one, else the first of [`LABEL_COLUMNS`] that exists.
-fn label_column(rows: &Rows<'_>, options: &ReadOptions) -> Result<Option<usize>, DataError> {
+fn label_column(rows: &Rows, options: &ReadOptions) -> Result<Option<usize>, DataError> {
     match &options.labels {
         Some(name) => rows.column(name).map(Some),
         None => Ok(LABEL_COLUMNS.iter().find_map(|name| rows.column(name).ok())),

@@ -1,6 +1,6 @@
 //! Tables of numbers in CSV: one row per sample, one column per feature, at most one of labels.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
@@ -57,15 +57,25 @@ pub fn parse(bytes: &[u8], path: &Path, options: &TableOptions) -> Result<Table,
     rows.table(label)
 }
 
-/// A table before it is known which column holds the labels.
-pub(super) struct Rows<'a> {
-    path: &'a Path,
+/// A table of text, before it is known what its columns hold.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    path: PathBuf,
     columns: Vec<String>,
+    named: bool,
     records: Vec<StringRecord>,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn parse(bytes: &[u8], path: &'a Path, header: Header) -> Result<Self, DataError> {
+impl Rows {
+    /// Reads a comma-separated table, gzipped or not.
+    ///
+    /// # Errors
+    /// With the line: rows of different lengths, columns without a name or of one name, no UTF-8.
+    pub fn read(path: &Path, header: Header) -> Result<Self, DataError> {
+        Self::parse(&raw::read(path)?, path, header)
+    }
+
+    pub(super) fn parse(bytes: &[u8], path: &Path, header: Header) -> Result<Self, DataError> {
         let bytes = raw::gunzip(bytes, path)?;
         let mut reader =
             ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(&*bytes);
@@ -99,18 +109,50 @@ impl<'a> Rows<'a> {
                 format!("two columns of the header are named `{name}`, the first is column {i}"),
             ));
         }
-        Ok(Self { path, columns, records })
+        Ok(Self { path: path.to_owned(), columns, named: has_header, records })
     }
 
-    pub(super) fn columns(&self) -> &[String] {
+    /// The names of the columns; their numbers, from 1, without a header.
+    pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
+    /// Whether the file names its columns.
+    pub fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// The number of rows n.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What is written in a row and column, both from 0, without the space around it.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn cell(&self, row: usize, column: usize) -> &str {
+        &self.records[row][column]
+    }
+
+    /// The line of the file, from 1, in which a row begins.
+    pub fn line(&self, row: usize) -> u64 {
+        self.records[row].position().map_or(0, |p| p.line())
+    }
+
     /// The position of the column `name`.
-    pub(super) fn column(&self, name: &str) -> Result<usize, DataError> {
+    ///
+    /// # Errors
+    /// There is none; the message lists the columns.
+    pub fn column(&self, name: &str) -> Result<usize, DataError> {
         self.columns.iter().position(|c| c == name).ok_or_else(|| {
             DataError::malformed(
-                self.path,
+                &self.path,
                 format!("no column `{name}`; the columns are: {}", self.columns.join(", ")),
             )
         })
@@ -118,7 +160,7 @@ impl<'a> Rows<'a> {
 
     /// The features, and the labels of the column at `label`.
     pub(super) fn table(self, label: Option<usize>) -> Result<Table, DataError> {
-        let malformed = |reason: String| DataError::malformed(self.path, reason);
+        let malformed = |reason: String| DataError::malformed(&self.path, reason);
         let (n, d) = (self.records.len(), self.columns.len() - usize::from(label.is_some()));
         if n == 0 || d == 0 {
             return Err(malformed(format!(

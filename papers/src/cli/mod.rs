@@ -1,7 +1,10 @@
 //! The command line. One command a file.
 
+mod align;
+mod apply;
 mod completions;
 mod data;
+mod diagnose;
 mod list;
 mod output;
 mod predict;
@@ -10,6 +13,8 @@ mod report;
 mod reproduce;
 mod run;
 mod summary;
+mod tables;
+mod weights;
 mod welcome;
 
 use std::{error::Error, ffi::OsString, io, path::PathBuf, process::ExitCode};
@@ -19,6 +24,7 @@ use transduct_core::{DeviceChoice, data::DataDir};
 
 use crate::interrupt;
 pub(crate) use output::Output;
+pub(crate) use tables::brief;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,6 +120,14 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Use a trained model on new data.
     Predict(predict::PredictArgs),
+    /// Say whether and how two tables differ, and which family of methods fits.
+    Diagnose(diagnose::DiagnoseArgs),
+    /// Weight the rows of a source table so that they stand for a target table.
+    Weights(weights::WeightsArgs),
+    /// Move the rows of a source table to a target table.
+    Align(align::AlignArgs),
+    /// Apply a map that `align` saved to new rows.
+    Apply(apply::ApplyArgs),
     /// Compute a published table again and compare, cell by cell.
     Reproduce(reproduce::ReproduceArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
@@ -182,6 +196,10 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Quickstart(args)) => quickstart::execute(args, &global, &output, arguments),
         Some(Command::Run(args)) => run::execute(*args, &global, &output, arguments),
         Some(Command::Predict(args)) => predict::execute(args, &global, &output),
+        Some(Command::Diagnose(args)) => diagnose::execute(args, &output, arguments),
+        Some(Command::Weights(args)) => weights::execute(args, &output, arguments),
+        Some(Command::Align(args)) => align::execute(args, &output),
+        Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),

@@ -314,7 +314,12 @@ impl Measure {
 
     /// `x` with its sign.
     pub fn signed(&self, x: f64) -> String {
-        format!("{x:+.*}", self.decimals).replace('-', "−")
+        let text = format!("{x:+.*}", self.decimals);
+        // What rounds to zero has no sign.
+        match text.chars().any(|c| ('1'..='9').contains(&c)) {
+            true => text.replace('-', "−"),
+            false => text.trim_start_matches(['+', '-']).to_owned(),
+        }
     }
 
     /// `accuracy, %`.

@@ -50,7 +50,8 @@ pub struct CellSummary {
     pub verdict: Verdict,
     /// Wall time of its finished trials.
     pub seconds: f64,
-    /// What its trials noted, with the number of trials that did.
+    /// What its trials noted, with the number of trials that did; of notes that differ in numbers
+    /// alone, the first.
     pub notes: Vec<(String, usize)>,
     /// Seeds that failed, and why.
     pub failures: Vec<(u64, String)>,
@@ -139,7 +140,8 @@ impl Summary {
             record.cells.iter().filter_map(|id| record.description.cell(id)).collect();
         let mut summaries: Vec<CellSummary> =
             cells.iter().map(|cell| summarise(dir, cell, &record, &mut notes)).collect();
-        let seconds = summaries.iter().map(|cell| cell.seconds).sum();
+        // An empty sum is −0.
+        let seconds = summaries.iter().map(|cell| cell.seconds).fold(0.0, |a, b| a + b);
         summaries.extend(averages(&record.description, &summaries));
         Ok(Self { record, cells: summaries, seconds, notes })
     }
@@ -214,10 +216,10 @@ fn summarise(
     let ours = spread(values.iter().map(|(_, value)| *value));
     let description = &record.description;
     let tolerance = cell.tolerance.unwrap_or(description.tolerance.within);
-    let mut notes: BTreeMap<&String, usize> = BTreeMap::new();
-    trials.iter().flat_map(|trial| &trial.notes).for_each(|note| {
-        *notes.entry(note).or_default() += 1;
-    });
+    let mut notes: BTreeMap<String, (&String, usize)> = BTreeMap::new();
+    for note in trials.iter().flat_map(|trial| &trial.notes) {
+        notes.entry(without_numbers(note)).or_insert((note, 0)).1 += 1;
+    }
     CellSummary {
         task: cell.task.clone(),
         method: cell.method.clone(),
@@ -227,11 +229,16 @@ fn summarise(
         tolerance,
         verdict: Verdict::of(ours, cell, tolerance, description.measure.better),
         seconds: trials.iter().map(|trial| trial.seconds).sum(),
-        notes: notes.into_iter().map(|(note, n)| (note.clone(), n)).collect(),
+        notes: notes.into_values().map(|(note, n)| (note.clone(), n)).collect(),
         values,
         failures,
         seeds: record.seeds,
     }
+}
+
+/// What notes have in common that tell the same of several seeds.
+fn without_numbers(note: &str) -> String {
+    note.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {

@@ -13,15 +13,16 @@
 //! 2. Flattening has τ = ½ rather than a τ chosen by importance-weighted cross-validation.
 //! 3. KLIEP, uLSIF and KMM have this program's default kernels and grids.
 
-use anyhow::{Context, Result, bail};
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use anyhow::{Context, Result};
+use ndarray::{Array1, Array2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use transduct_adapt::{
     domains::Domains,
+    learn::regressor,
     reweight::{effective_sample_size, reweighter},
 };
 use transduct_core::data::synthetic::SincRegression;
@@ -77,7 +78,9 @@ enum Weights {
 }
 
 /// Method, its title, its weights, and the independent number with our tolerance.
-fn line_methods() -> [(&'static str, &'static str, Weights, Option<(f64, f64)>); 6] {
+type LineMethod = (&'static str, &'static str, Weights, Option<(f64, f64)>);
+
+fn line_methods() -> [LineMethod; 6] {
     let estimated = |name: &str| Weights::Estimated(Part::new(name));
     [
         ("ols", "Least squares", Weights::True { tau: 0.0 }, Some((0.288, 0.03))),
@@ -199,7 +202,7 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
 fn line(weights: &Weights, seed: u64) -> Result<Score> {
     let sinc = SincRegression::default();
     let (source, target) = sinc.generate(seed)?;
-    let (w, notes) = match weights {
+    let (w, mut notes) = match weights {
         Weights::True { tau } => (source.x.mapv(|x| SincRegression::weight(x).powf(*tau)), vec![]),
         Weights::Estimated(part) => {
             let [xs, xt] = [&source.x, &target.x].map(|x| x.view().insert_axis(Axis(1)));
@@ -209,9 +212,14 @@ fn line(weights: &Weights, seed: u64) -> Result<Score> {
             (weighting.weights, notes)
         }
     };
-    let (slope, intercept) = weighted_line(source.x.view(), source.y.view(), w.view())?;
-    let curve = target.x.mapv(sinc_curve);
-    let errors = target.x.mapv(|x| slope * x + intercept) - curve;
+    let [xs, xt] = [&source.x, &target.x].map(|x| x.view().insert_axis(Axis(1)));
+    let fitted = (regressor("least-squares")?.build)(&Value::Null)?.fit(
+        xs,
+        source.y.view(),
+        Some(w.view()),
+    )?;
+    notes.extend(remarks(fitted.certificate()));
+    let errors = fitted.predict(xt)? - target.x.mapv(sinc_curve);
     Ok(Score {
         value: errors.dot(&errors) / errors.len() as f64,
         extras: Named(vec![("effective sample size".into(), effective_sample_size(w.view()))]),
@@ -223,24 +231,6 @@ fn line(weights: &Weights, seed: u64) -> Result<Score> {
 fn sinc_curve(x: f64) -> f64 {
     let t = std::f64::consts::PI * x;
     if t == 0.0 { 1.0 } else { t.sin() / t }
-}
-
-/// The slope and intercept that minimise Σ w (y − a x − b)².
-fn weighted_line(
-    x: ArrayView1<'_, f64>,
-    y: ArrayView1<'_, f64>,
-    w: ArrayView1<'_, f64>,
-) -> Result<(f64, f64)> {
-    let sum = w.sum();
-    let [mean_x, mean_y] = [x, y].map(|v| w.dot(&v) / sum);
-    let centred = &x - mean_x;
-    let weighted = &w * &centred;
-    let variance = weighted.dot(&centred);
-    if variance <= 0.0 {
-        bail!("the weights leave one input alone: no line is determined");
-    }
-    let slope = weighted.dot(&y) / variance;
-    Ok((slope, mean_y - slope * mean_x))
 }
 
 /// 10⁴ NMSE of estimated weights, and their effective sample size.
@@ -271,20 +261,7 @@ fn normal(n: usize, d: usize, mean: f64, rng: &mut ChaCha8Rng) -> Array2<f64> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
-
     use super::*;
-
-    #[test]
-    fn a_weighted_line_by_hand() {
-        let (x, y) = (array![0.0, 1.0, 2.0], array![0.0, 1.0, 4.0]);
-        let line = |w: Array1<f64>| weighted_line(x.view(), y.view(), w.view());
-        // Through the last two points, and the least squares of all.
-        assert_eq!(line(array![0.0, 1.0, 1.0]).unwrap(), (3.0, -2.0));
-        let (slope, intercept) = line(array![1.0, 1.0, 1.0]).unwrap();
-        assert!((slope - 2.0).abs() < 1e-15 && (intercept + 1.0 / 3.0).abs() < 1e-15);
-        assert!(line(array![0.0, 0.0, 1.0]).is_err());
-    }
 
     #[test]
     fn weights_help_the_line() {

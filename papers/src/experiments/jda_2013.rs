@@ -43,7 +43,7 @@ fn recipe(method: &str) -> Recipe {
             "tca",
             json!({
                 "components": 100, "regularisation": 0.1, "representation": "primal",
-                "normalise_output": false,
+                "relative": true, "normalise_output": false,
             }),
         ),
         "jda" => Part::with(
@@ -86,7 +86,8 @@ pub(super) fn experiment() -> Experiment {
              fitted on all source rows is scored on all target rows (transductive)."
                 .into(),
             "PCA, TCA and JDA in their primal (linear) form with k = 100; TCA and JDA with \
-             λ = 0.1, JDA with T = 10 rounds."
+             λ = 0.1, JDA with T = 10 rounds; λ is \
+             relative to the norm of the matrix of mean discrepancies, as in the authors' code."
                 .into(),
         ],
         differences: vec![

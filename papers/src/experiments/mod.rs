@@ -4,6 +4,7 @@ mod covariate_shift_toy;
 mod jda_2013;
 mod office_caltech10_surf;
 mod pipeline;
+mod simulated_shifts;
 
 use anyhow::{Result, anyhow};
 use transduct_core::suggest;
@@ -16,6 +17,7 @@ pub fn experiments() -> Vec<Experiment> {
         jda_2013::experiment(),
         office_caltech10_surf::experiment(),
         covariate_shift_toy::experiment(),
+        simulated_shifts::experiment(),
     ]
 }
 

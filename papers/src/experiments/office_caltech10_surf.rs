@@ -6,7 +6,9 @@
 //!
 //! Differences from the papers:
 //! 1. The later papers leave the scaling of the words open. Rows are scaled to sum 1 and columns to
-//!    mean 0 and variance 1 in each domain (n in the denominator), with which 1-NN and GFK come out.
+//!    mean 0 and variance 1 in each domain (n in the denominator), with which 1-NN comes out in every
+//!    cell. Under the same scaling SA gives other numbers than the table has, better ones by several
+//!    points, and single cells of GFK do too: why is not known, and no cell counts as explained.
 //! 2. PCA centres both domains by their common mean.
 //! 3. TCA and JDA work on rows of unit length, have images of unit length, λ = 1 and k = 30.
 //! 4. The CORAL paper chooses C of its SVM by cross-validation on the source; C = 1 here.
@@ -78,7 +80,7 @@ fn components(method: &str) -> Part {
 
 fn projection(method: &str) -> Part {
     let options = json!({
-        "components": 30, "regularisation": 1.0, "representation": "primal",
+        "components": 30, "regularisation": 1.0, "representation": "primal", "relative": true,
         "normalise_output": true,
     });
     Part::with(method, options)
@@ -125,14 +127,14 @@ const METHODS: [Method; 10] = [
     Method {
         id: "tca",
         title: "TCA",
-        recipe: || Recipe::aligned(projection("tca"), nearest()),
+        recipe: || Recipe { unit_rows: true, ..Recipe::aligned(projection("tca"), nearest()) },
         published: None,
         mean: Some(46.2),
     },
     Method {
         id: "jda",
         title: "JDA",
-        recipe: || Recipe::aligned(projection("jda"), nearest()),
+        recipe: || Recipe { unit_rows: true, ..Recipe::aligned(projection("jda"), nearest()) },
         published: None,
         mean: Some(46.8),
     },
@@ -217,11 +219,12 @@ pub(super) fn experiment() -> Experiment {
                 .into(),
         ],
         differences: vec![
-            "The papers leave the scaling of the words open; with the one above, 1-NN and GFK \
-             come out."
+            "The papers leave the scaling of the words open; with the one above, 1-NN comes out in \
+             every cell. SA and single cells of GFK do not: why is not known, and no cell counts \
+             as explained."
                 .into(),
             "PCA centres both domains by their common mean.".into(),
-            "TCA and JDA have images of unit length, λ = 1 and k = 30; the tables do not say \
+            "TCA and JDA see rows of unit length and have images of unit length, λ = 1 and k = 30; the tables do not say \
              what theirs have."
                 .into(),
             "The CORAL paper chooses C of its SVM by cross-validation on the source; C = 1 here."

@@ -37,6 +37,9 @@ pub(super) struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) weights: Option<Part>,
     pub(super) classifier: Part,
+    /// Whether rows of both domains are scaled to unit length first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unit_rows: bool,
 }
 
 /// What is done to the rows of each domain alone.
@@ -72,17 +75,17 @@ impl Part {
 impl Recipe {
     /// The classifier alone.
     pub(super) fn plain(classifier: Part) -> Self {
-        Self { aligner: None, weights: None, classifier }
+        Self { aligner: None, weights: None, classifier, unit_rows: false }
     }
 
     /// The classifier on aligned rows.
     pub(super) fn aligned(aligner: Part, classifier: Part) -> Self {
-        Self { aligner: Some(aligner), weights: None, classifier }
+        Self { aligner: Some(aligner), ..Self::plain(classifier) }
     }
 
     /// The classifier on weighted rows.
     pub(super) fn weighted(weights: Part, classifier: Part) -> Self {
-        Self { aligner: None, weights: Some(weights), classifier }
+        Self { weights: Some(weights), ..Self::plain(classifier) }
     }
 
     /// That of a cell.
@@ -101,8 +104,10 @@ impl Recipe {
     /// Those of the methods.
     pub(super) fn accuracy(&self, rows: &Rows) -> Result<Score> {
         let classes = rows.test.classes().len();
-        let domains = Domains::new(rows.source.view(), rows.target.view())?
-            .with_classes(&rows.labels, classes)?;
+        let input = if self.unit_rows { Map::UnitRows } else { Map::Identity };
+        let (source, target) = (input.apply(rows.source.view())?, input.apply(rows.target.view())?);
+        let domains =
+            Domains::new(source.view(), target.view())?.with_classes(&rows.labels, classes)?;
         let (mut notes, mut extras) = (Vec::new(), Vec::new());
         let aligned = match &self.aligner {
             None => None,

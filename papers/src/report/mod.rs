@@ -3,16 +3,19 @@
 //! [`write()`] reads a run directory and writes `results.json`, `results.csv` and `report.html` into
 //! it. It needs no complete run: what is missing or damaged is said, and the rest is shown.
 
+pub(crate) mod diagnosis;
 pub(crate) mod figure;
 mod headline;
 mod load;
 mod page;
 mod samples;
+pub(crate) mod sections;
 mod setup;
 mod summary;
 mod table;
 mod terminal;
 mod tsne;
+pub(crate) mod weights;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,11 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 15] = [
+    "diagnose",
+    "weights",
+    "align",
+    "apply",
     "quickstart",
     "run",
     "predict",

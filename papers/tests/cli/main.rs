@@ -1,12 +1,15 @@
 //! The `transduct` command, run as people run it.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod align;
 mod commands;
+mod diagnose;
 mod predict;
 mod refusals;
 mod reproduce;
 mod resume;
 mod runs;
+mod weights;
 
 use std::{
     fmt::Write as _,

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::objective::{Objective, log_probabilities};
 use super::{
     Classifier, Classify,
-    rows::{Rows, check_query, present_classes},
+    rows::{ABSENT, Rows, check_query, present_classes},
 };
 use crate::{
     catalogue::Described,
@@ -161,10 +161,10 @@ impl Classify for Logistic {
 }
 
 impl Classifier for LogisticModel {
-    /// log p(class | x); −∞ for classes that do not occur.
+    /// log p(class | x); [`f64::MIN`] for classes that do not occur.
     fn scores(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         let log_p = log_probabilities(self.logits(x)?);
-        let mut scores = Array2::from_elem((x.nrows(), self.classes), f64::NEG_INFINITY);
+        let mut scores = Array2::from_elem((x.nrows(), self.classes), ABSENT);
         for (column, &class) in log_p.columns().into_iter().zip(&self.present) {
             scores.column_mut(class).assign(&column);
         }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Classifier, Classify,
-    rows::{Rows, check_query, present_classes},
+    rows::{ABSENT, Rows, check_query, present_classes},
 };
 use crate::{
     catalogue::Described,
@@ -215,10 +215,10 @@ impl Classify for Svm {
 
 impl Classifier for SvmModel {
     /// Of two classes that occur −f and f; of more the votes plus s / 3(|s| + 1), where s is the
-    /// sum of the class's decisions. −∞ for classes that do not occur.
+    /// sum of the class's decisions. [`f64::MIN`] for classes that do not occur.
     fn scores(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         let decisions = self.decisions(x)?;
-        let mut scores = Array2::from_elem((x.nrows(), self.classes), f64::NEG_INFINITY);
+        let mut scores = Array2::from_elem((x.nrows(), self.classes), ABSENT);
         for (mut row, f) in scores.rows_mut().into_iter().zip(decisions.rows()) {
             if let [(a, b)] = self.pairs[..] {
                 (row[a], row[b]) = (-f[0], f[0]);
@@ -288,7 +288,7 @@ mod tests {
         let model = Svm::default().fit_model(x.view(), &y, 4, None).unwrap();
         assert_eq!(model.predict(x.view()).unwrap(), y);
         assert_eq!(model.pairs, [(0, 2), (0, 3), (2, 3)]);
-        assert!(model.scores(x.view()).unwrap().column(1).iter().all(|&s| s == f64::NEG_INFINITY));
+        assert!(model.scores(x.view()).unwrap().column(1).iter().all(|&s| s == f64::MIN));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) fn solver_notes(summary: &Summary) -> Vec<String> {
         let name = format!("{}/{}", cell.task, cell.method);
         let line = |(note, n): &(String, usize)| match cell.values.len() {
             1 => format!("{name}: {note}"),
-            all => format!("{name}, {n} of {all} seeds: {note}"),
+            all => format!("{name}, {n} of {all} seeds, for instance: {note}"),
         };
         cell.notes.iter().map(line).collect()
     };

@@ -7,6 +7,7 @@ mod confusion;
 mod curves;
 mod difference;
 mod embedding;
+mod histogram;
 mod losses;
 mod palette;
 mod series;
@@ -26,6 +27,7 @@ pub(crate) use confusion::confusion;
 pub(crate) use curves::{Curve, curves};
 pub(crate) use difference::difference;
 pub(crate) use embedding::{Embedding, embedding};
+pub(crate) use histogram::{Bar, bars, densities, histogram};
 pub(crate) use losses::losses;
 pub(crate) use palette::{CLASSES, Mark, class_variable, method_colour, variable};
 

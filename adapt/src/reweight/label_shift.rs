@@ -1,0 +1,200 @@
+//! What methods for label shift share: p_t(x | y) = p_s(x | y), while the classes' proportions
+//! differ, so that w(x, y) = p_t(y) / p_s(y).
+
+use ndarray::{Array1, Array2, Axis};
+
+use super::Weighting;
+use crate::{
+    certificate::Certificate,
+    domains::{Domains, Labels},
+    error::{Error, Result},
+    learn::{Logistic, folds},
+    math::{linalg, parallel},
+};
+
+/// Estimated proportions of the classes.
+#[derive(Clone, Debug)]
+pub struct LabelShift {
+    /// p_s(y), the shares of the source rows, `(k,)`.
+    pub source_proportions: Array1<f64>,
+    /// p_t(y), the estimate, of sum 1, `(k,)`; 0 for classes without source rows.
+    pub target_proportions: Array1<f64>,
+    /// p_t(y) / p_s(y) `(k,)`; 0 for classes without source rows.
+    pub class_weights: Array1<f64>,
+    /// The condition number of the matrix that was inverted: errors of the predictions' shares
+    /// come back that much larger at worst.
+    pub condition: f64,
+    /// How right the solver's answer is.
+    pub certificate: Certificate,
+}
+
+impl LabelShift {
+    /// Of the classes that occur, from class weights ≥ 0 of these: scaled so that the target's
+    /// proportions sum to 1.
+    pub(super) fn new(
+        method: &'static str,
+        classes: &Classes,
+        weights: &Array1<f64>,
+        condition: f64,
+        mut certificate: Certificate,
+    ) -> Result<Self> {
+        let sum = weights.dot(&classes.shares);
+        if !(sum.is_finite() && sum > 0.0) {
+            let reason = "no class has a positive weight";
+            return Err(Error::degenerate(method, reason, "give more rows of every class"));
+        }
+        let spread = |values: Array1<f64>| {
+            let mut all = Array1::zeros(classes.known);
+            classes.present.iter().zip(values).for_each(|(&c, value)| all[c] = value);
+            all
+        };
+        let weights = weights / sum;
+        let target_proportions = spread(&weights * &classes.shares);
+        certificate.notes.push(format!(
+            "the target's class proportions are estimated as {target_proportions:.3}, at a \
+             condition number of {condition:.3e}"
+        ));
+        Ok(Self {
+            source_proportions: spread(classes.shares.clone()),
+            target_proportions,
+            class_weights: spread(weights),
+            condition,
+            certificate,
+        })
+    }
+
+    /// w_i = p_t(y_i) / p_s(y_i).
+    pub(super) fn weighting(
+        self,
+        method: &'static str,
+        domains: &Domains<'_>,
+    ) -> Result<Weighting> {
+        let labels = domains.need_labels(method)?;
+        let weights = labels.of.iter().map(|&y| self.class_weights[y]).collect();
+        Weighting::new(method, domains, weights, None, self.certificate)
+    }
+}
+
+/// The m ≥ 2 classes that occur among the source rows.
+#[derive(Clone, Debug)]
+pub(super) struct Classes {
+    /// Ascending.
+    pub(super) present: Vec<usize>,
+    /// p_s(y) of these, `(m,)`.
+    pub(super) shares: Array1<f64>,
+    /// The place of every source row's class among them.
+    pub(super) places: Vec<usize>,
+    /// k.
+    known: usize,
+}
+
+impl Classes {
+    pub(super) fn new(labels: Labels<'_>) -> Self {
+        let mut counts = vec![0usize; labels.classes];
+        labels.of.iter().for_each(|&y| counts[y] += 1);
+        let present: Vec<usize> = (0..labels.classes).filter(|&c| counts[c] > 0).collect();
+        let n = labels.of.len() as f64;
+        let shares = present.iter().map(|&c| counts[c] as f64 / n).collect();
+        let places = labels.of.iter().map(|y| present.partition_point(|c| c < y)).collect();
+        Self { present, shares, places, known: labels.classes }
+    }
+}
+
+/// What a classifier says of rows that it was not fitted on.
+#[derive(Clone, Debug)]
+pub(super) struct Predictions {
+    /// C_ij = p_s(ŷ = i, y = j) `(m, m)`.
+    pub(super) confusion: Array2<f64>,
+    /// p_t(ŷ = i) `(m,)`.
+    pub(super) target: Array1<f64>,
+}
+
+/// How predictions are had.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CrossFit<'a> {
+    pub(super) classifier: &'a Logistic,
+    pub(super) folds: usize,
+    pub(super) soft: bool,
+    pub(super) seed: u64,
+}
+
+impl CrossFit<'_> {
+    /// Every source row is judged by the classifier of the folds without it, every target row by
+    /// all of them, weighted as the source rows are: C w = p_t(ŷ) then holds in expectation fold by
+    /// fold.
+    pub(super) fn run(
+        &self,
+        method: &'static str,
+        domains: &Domains<'_>,
+        classes: &Classes,
+    ) -> Result<Predictions> {
+        let (m, n) = (classes.present.len(), classes.places.len());
+        if self.folds < 2 {
+            return Err(Error::config(method, "folds", self.folds, "at least 2"));
+        }
+        if let Some(j) = classes.shares.iter().position(|share| share * (n as f64) < 1.5) {
+            let reason = format!("class {} has one source row", classes.present[j]);
+            let advice = "cross-fitting needs two of every class: merge classes or drop the row";
+            return Err(Error::degenerate(method, reason, advice));
+        }
+        let of = folds::stratified(&classes.places, self.folds.min(n), self.seed);
+        let parts = parallel::map(self.folds.min(n), |fold| {
+            let (train, test) = folds::split(&of, fold);
+            self.of_fold(domains, classes, &train, &test)
+        });
+        let mut sum = Predictions { confusion: Array2::zeros((m, m)), target: Array1::zeros(m) };
+        for part in parts {
+            let part = part?;
+            sum.confusion += &part.confusion;
+            sum.target += &part.target;
+        }
+        sum.confusion /= n as f64;
+        sum.target /= n as f64;
+        Ok(sum)
+    }
+
+    /// Counts, not shares: of the fold's rows, and as many of the target.
+    fn of_fold(
+        &self,
+        domains: &Domains<'_>,
+        classes: &Classes,
+        train: &[usize],
+        test: &[usize],
+    ) -> Result<Predictions> {
+        let m = classes.present.len();
+        let places = |rows: &[usize]| rows.iter().map(|&i| classes.places[i]).collect::<Vec<_>>();
+        let x = domains.source().select(Axis(0), train);
+        let model = self.classifier.fit_model(x.view(), &places(train), m, None)?;
+        let predict = |x: ndarray::ArrayView2<'_, f64>| -> Result<Array2<f64>> {
+            let scores = crate::learn::Classifier::scores(&model, x)?;
+            if self.soft {
+                return Ok(scores.mapv_into(f64::exp));
+            }
+            let predicted = crate::learn::first_largest(scores.view());
+            Ok(Array2::from_shape_fn(scores.dim(), |(i, c)| f64::from(u8::from(predicted[i] == c))))
+        };
+        let held_out = predict(domains.source().select(Axis(0), test).view())?;
+        let mut confusion = Array2::zeros((m, m));
+        for (row, y) in held_out.rows().into_iter().zip(places(test)) {
+            let mut column = confusion.column_mut(y);
+            column += &row;
+        }
+        let shares = predict(domains.target())?.sum_axis(Axis(0)) / domains.target().nrows() as f64;
+        Ok(Predictions { confusion, target: shares * test.len() as f64 })
+    }
+}
+
+impl Predictions {
+    /// σ_max / σ_min of the confusion matrix; ∞ where σ_min is 0.
+    pub(super) fn condition(&self) -> Result<f64> {
+        let singular = linalg::svd(&self.confusion)?.singular;
+        let least = singular[singular.len() - 1];
+        Ok(if least > 0.0 { singular[0] / least } else { f64::INFINITY })
+    }
+
+    /// The classes that are never predicted on held-out source rows.
+    pub(super) fn never(&self, classes: &Classes) -> Vec<usize> {
+        let unseen = |i: &usize| self.confusion.row(*i).iter().all(|&c| c == 0.0);
+        (0..self.target.len()).filter(unseen).map(|i| classes.present[i]).collect()
+    }
+}

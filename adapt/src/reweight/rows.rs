@@ -1,0 +1,62 @@
+//! What methods that look at distances ask of rows, and orders of rows that follow from their values
+//! and a seed, not from their place in a file: a method that samples rows by them gives the same
+//! answer for the same set of rows.
+
+use ndarray::ArrayView2;
+use rand::seq::SliceRandom;
+use transduct_core::{Stream, rng};
+
+use crate::{
+    domains::Domains,
+    error::{Error, Result},
+};
+
+/// Checks that squared distances between rows do not overflow.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Result<()> {
+    let largest = |x: ArrayView2<'_, f64>| x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    let width = largest(domains.source()).max(largest(domains.target())) * 2.0;
+    match (width * width * domains.features() as f64).is_finite() {
+        true => Ok(()),
+        false => {
+            let reason = "squared distances between the rows overflow";
+            Err(Error::degenerate(method, reason, "scale the features down"))
+        }
+    }
+}
+
+/// The rows of x `(n, d)` in ascending order of their values, column by column, `(n,)`.
+pub(super) fn sorted(x: ArrayView2<'_, f64>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..x.nrows()).collect();
+    order.sort_by(|&i, &j| {
+        let mut pairs = x.row(i).into_iter().zip(x.row(j));
+        pairs.find_map(|(a, b)| Some(a.total_cmp(b)).filter(|o| o.is_ne())).unwrap_or(i.cmp(&j))
+    });
+    order
+}
+
+/// A random order of the rows of x `(n, d)`, `(n,)`.
+pub(super) fn shuffled(x: ArrayView2<'_, f64>, seed: u64, stream: Stream) -> Vec<usize> {
+    let mut order = sorted(x);
+    order.shuffle(&mut rng(seed, stream));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Axis, array};
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        let x = array![[3.0, 1.0], [1.0, 2.0], [1.0, -2.0], [0.0, 7.0], [5.0, 5.0]];
+        let rows =
+            |x: &ndarray::Array2<f64>| x.select(Axis(0), &shuffled(x.view(), 7, Stream::Split));
+        let turned = x.select(Axis(0), &[4, 2, 0, 1, 3]);
+        assert_eq!(rows(&x), rows(&turned));
+        assert_ne!(shuffled(x.view(), 0, Stream::Split), shuffled(x.view(), 1, Stream::Split));
+    }
+}

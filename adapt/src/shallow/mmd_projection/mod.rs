@@ -1,0 +1,343 @@
+//! The one eigenproblem that TCA, JDA, BDA, TJM and semi-supervised TCA solve: directions along
+//! which the domains agree and the rows still vary.
+//!
+//! ```text
+//! maximise tr(Wᵀ Φᵀ H Φ W)  over  tr(Wᵀ (λ R + Φᵀ M Φ) W)
+//! Φᵀ H Φ w = θ (λ R + Φᵀ M Φ) w,   the k largest θ,   ‖w‖ = 1
+//! ```
+//! Φ `(n, m)` represents the n = n_s + n_t rows, source rows first: the rows themselves in the
+//! primal form (m = d), or their kernel values with all rows or landmarks (m of them). H = I − 11ᵀ/n
+//! centres; R is diagonal. M = E Eᵀ measures the discrepancy, where E `(n, r)` has few columns: one
+//! for the means of the domains (M₀), one a class for the means of its rows (M_c). No n × n matrix is
+//! made from it: with G = Eᵀ Φ, λ R + Gᵀ G differs from a diagonal by rank r, so that its inverse
+//! root T is known in closed form, and the problem is the symmetric one of Tᵀ Φᵀ H Φ T.
+
+mod discrepancy;
+mod inverse_root;
+
+pub(super) use discrepancy::{conditional, counts, factor, marginal};
+
+use inverse_root::InverseRoot;
+use ndarray::{Array1, Array2, Axis, s};
+use serde::{Deserialize, Serialize};
+
+use super::{Affine, Map};
+use crate::{
+    certificate::{Certificate, Measure},
+    domains::Domains,
+    error::{Error, Result},
+    math::{
+        gram::{self, Kernel, KernelChoice},
+        landmarks::landmarks,
+        leading::{leading, worth_while},
+        linalg::{self, dot},
+    },
+};
+
+/// Up to this m, Φᵀ H Φ is formed once, whatever the solver.
+const DENSE: usize = 2048;
+/// Of the iterative solver's residual.
+const TOLERANCE: f64 = 1e-11;
+/// Of the certificate.
+const CERTIFIED: f64 = 1e-8;
+
+/// How the rows are represented, as a configuration names it: `"primal"`, `"linear"`,
+/// `{ gaussian = { sigma = 1.5 } }`, `{ gaussian = {} }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Representation {
+    /// The rows themselves: a problem of size d, linear maps, ‖w‖² in feature space penalised.
+    #[default]
+    Primal,
+    /// Inner products with all rows or the landmarks: linear maps too, but ‖w‖² of their
+    /// coefficients penalised.
+    Linear,
+    /// exp(−‖x − y‖² / 2σ²) with all rows or the landmarks.
+    Gaussian {
+        /// σ > 0; by default the median distance between distinct rows of both domains.
+        #[serde(default)]
+        sigma: Option<f64>,
+    },
+}
+
+/// What kernels are taken with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchors {
+    /// At most so many rows; all without a number.
+    pub(super) landmarks: Option<usize>,
+    pub(super) seed: u64,
+}
+
+/// The rows of both domains, represented.
+#[derive(Debug)]
+pub(super) struct Rows {
+    method: &'static str,
+    /// H Φ `(n, m)`.
+    centred: Array2<f64>,
+    /// Φᵀ 1 / n `(m,)`.
+    mean: Array1<f64>,
+    /// Φᵀ H Φ `(m, m)`, where it was formed.
+    scatter: Option<Array2<f64>>,
+    /// The kernel and its anchors; nothing in the primal form.
+    kernel: Option<Anchored>,
+    source_rows: usize,
+}
+
+#[derive(Debug)]
+struct Anchored {
+    kernel: Kernel,
+    /// Ascending rows among the n.
+    rows: Vec<usize>,
+    /// `(m, d)`.
+    anchors: Array2<f64>,
+}
+
+/// The k directions found.
+#[derive(Debug)]
+pub(super) struct Directions {
+    /// W `(m, k)`, unit columns.
+    pub(super) weights: Array2<f64>,
+    /// Their common coordinates for a later problem of the same rows: starts its iteration.
+    start: Array2<f64>,
+    pub(super) certificate: Certificate,
+}
+
+impl Rows {
+    /// # Errors
+    /// A kernel without a width, landmarks of none, a kernel matrix past the limit.
+    pub(super) fn new(
+        method: &'static str,
+        domains: &Domains<'_>,
+        representation: Representation,
+        anchors: Anchors,
+    ) -> Result<Self> {
+        // Both have d columns.
+        let x = ndarray::concatenate(Axis(0), &[domains.source(), domains.target()])
+            .map_err(|e| Error::shape("rows of both domains", "equal columns", e))?;
+        let choice = match representation {
+            Representation::Primal => None,
+            Representation::Linear => Some(KernelChoice::Linear),
+            Representation::Gaussian { sigma } => Some(KernelChoice::Gaussian { sigma }),
+        };
+        let (mut phi, kernel) = match choice {
+            None => (x, None),
+            Some(choice) => {
+                let m = anchors.landmarks.unwrap_or(x.nrows());
+                if m == 0 {
+                    return Err(Error::config(method, "landmarks", m, "at least 1"));
+                }
+                let advice = "set `landmarks` to a few thousand";
+                gram::check_size(method, x.nrows(), m.min(x.nrows()), advice)?;
+                let kernel = choice.resolve(method, x.view())?;
+                let rows = landmarks(x.nrows(), m, anchors.seed);
+                let anchors = x.select(Axis(0), &rows);
+                let phi = kernel.gram(method, x.view(), anchors.view())?;
+                (phi, Some(Anchored { kernel, rows, anchors }))
+            }
+        };
+        let mean = crate::math::moments::mean(phi.view());
+        phi -= &mean;
+        let source_rows = domains.source().nrows();
+        Ok(Self { method, centred: phi, mean, scatter: None, kernel, source_rows })
+    }
+
+    /// The number n of rows.
+    pub(super) fn count(&self) -> usize {
+        self.centred.nrows()
+    }
+
+    /// m.
+    pub(super) fn size(&self) -> usize {
+        self.centred.ncols()
+    }
+
+    /// At most k directions for M = E Eᵀ, λ > 0 and the diagonal of R, all 1 where not given.
+    ///
+    /// # Errors
+    /// [`Error::Degenerate`] when the rows do not vary; decompositions that fail.
+    pub(super) fn directions(
+        &mut self,
+        e: &Array2<f64>,
+        lambda: f64,
+        ridge: Option<&Array1<f64>>,
+        k: usize,
+        before: Option<&Directions>,
+    ) -> Result<Directions> {
+        let m = self.size();
+        let wanted = k.min(m).min(self.count() - 1).max(1);
+        let iterative = worth_while(m, wanted);
+        if self.scatter.is_none() && (m <= DENSE || !iterative) {
+            self.scatter = Some(linalg::self_dot(&self.centred));
+        }
+        let root = InverseRoot::new(self.product(e), lambda, ridge)?;
+        let apply = |v: &Array2<f64>| root.transposed(self.scatter_times(&root.times(v.clone())));
+        let start = before.map(|before| &before.start);
+        let mut found = match iterative {
+            true => Some(leading(m, wanted, apply, start, TOLERANCE)?),
+            false => None,
+        }
+        .filter(|found| found.residual <= TOLERANCE.sqrt());
+        let (values, vectors, solver, iterations) = match found.take() {
+            Some(found) => (found.values, found.vectors, "block Lanczos", found.products),
+            None => {
+                let mut a = apply(&Array2::eye(m));
+                linalg::symmetrise(&mut a);
+                let eigen = linalg::eigh(&a)?;
+                let best = s![..;-1];
+                let values = eigen.values.slice(best).slice(s![..wanted]).to_owned();
+                let vectors = eigen.vectors.slice(s![.., ..;-1]).slice(s![.., ..wanted]).to_owned();
+                (values, vectors, "eigendecomposition", 0)
+            }
+        };
+
+        let rank = self.rank(&values)?;
+        let values = values.slice(s![..rank]).to_owned();
+        let start = vectors.slice(s![.., ..rank]).to_owned();
+        let weights = unit_columns(root.times(start.clone()));
+        let left = self.scatter_times(&weights);
+        let residual = residual(&left, &root.matrix_times(&weights), &values);
+        let certificate =
+            Certificate::new(solver, iterations, Measure::Eigenpairs, residual, CERTIFIED);
+        Ok(Directions { weights, start, certificate: noted(certificate, rank, k) })
+    }
+
+    /// At most k directions of A w = θ B w, `(m, m)` each, by a dense decomposition: for problems
+    /// of another form.
+    ///
+    /// # Errors
+    /// As [`Self::directions`].
+    pub(super) fn directions_of(
+        &self,
+        a: &Array2<f64>,
+        b: &Array2<f64>,
+        k: usize,
+    ) -> Result<Directions> {
+        let eigen = linalg::eigh_generalised(a, b)?;
+        let wanted = k.min(self.size()).min(self.count() - 1).max(1);
+        let values = eigen.values.slice(s![..;-1]).slice(s![..wanted]).to_owned();
+        let rank = self.rank(&values)?;
+        let values = values.slice(s![..rank]).to_owned();
+        let vectors = eigen.vectors.slice(s![.., ..;-1]).slice(s![.., ..rank]).to_owned();
+        let weights = unit_columns(vectors);
+        let residual = residual(&dot(a, &weights), &dot(b, &weights), &values);
+        let solver = "generalised eigendecomposition";
+        let certificate = Certificate::new(solver, 0, Measure::Eigenpairs, residual, CERTIFIED);
+        let certificate = noted(certificate, rank, k);
+        Ok(Directions { start: weights.clone(), weights, certificate })
+    }
+
+    /// How many values are above rounding: directions in which no row varies are none.
+    fn rank(&self, values: &Array1<f64>) -> Result<usize> {
+        let dust = values[0].max(0.0) * self.size() as f64 * f64::EPSILON;
+        let rank = values.iter().take_while(|&&theta| theta > dust).count();
+        match rank == 0 || self.centred.iter().all(|&x| x == 0.0) {
+            true => {
+                let reason = "all rows are equal";
+                Err(Error::degenerate(self.method, reason, "give rows that differ"))
+            }
+            false => Ok(rank),
+        }
+    }
+
+    /// Φ W `(n, k)`: the images of the rows.
+    pub(super) fn images(&self, directions: &Directions) -> Array2<f64> {
+        let w = &directions.weights;
+        dot(&self.centred, w) + self.mean.dot(w)
+    }
+
+    /// H Φ `(n, m)`.
+    pub(super) fn centred(&self) -> &Array2<f64> {
+        &self.centred
+    }
+
+    /// The directions scaled to Wᵀ Φᵀ H Φ W = I.
+    pub(super) fn whitened(&self, directions: &Directions) -> Array2<f64> {
+        let w = &directions.weights;
+        let images = dot(&self.centred, w);
+        w / &images.map_axis(Axis(0), |column| column.dot(&column).sqrt())
+    }
+
+    /// n_s.
+    pub(super) fn source_rows(&self) -> usize {
+        self.source_rows
+    }
+
+    /// The rows that the m kernel values of a row are taken with, ascending; none in the primal
+    /// form.
+    pub(super) fn anchors(&self) -> &[usize] {
+        self.kernel.as_ref().map_or(&[], |kernel| &kernel.rows)
+    }
+
+    /// The map of old and new rows; `unit` scales images to unit length.
+    pub(super) fn into_map(self, directions: Directions, unit: bool) -> Map {
+        let weights = directions.weights;
+        let map = match self.kernel {
+            None => Map::Affine(Affine::linear(weights)),
+            Some(Anchored { kernel, anchors, .. }) => {
+                let offset = Array1::zeros(anchors.nrows());
+                Map::Kernel { kernel, anchors, offset, weights }
+            }
+        };
+        match unit {
+            true => Map::Sequence(vec![map, Map::UnitRows]),
+            false => map,
+        }
+    }
+
+    /// G = Eᵀ Φ `(r, m)`, without the cancellation of a large mean.
+    pub(super) fn product(&self, e: &Array2<f64>) -> Array2<f64> {
+        let sums = e.sum_axis(Axis(0)).insert_axis(Axis(1));
+        dot(&e.t(), &self.centred) + &sums * &self.mean
+    }
+
+    /// Φᵀ H Φ V.
+    fn scatter_times(&self, v: &Array2<f64>) -> Array2<f64> {
+        match &self.scatter {
+            Some(scatter) => dot(scatter, v),
+            None => dot(&self.centred.t(), &dot(&self.centred, v)),
+        }
+    }
+}
+
+fn noted(certificate: Certificate, rank: usize, k: usize) -> Certificate {
+    match rank < k {
+        true => certificate.with_note(format!("{rank} of the {k} components asked for exist")),
+        false => certificate,
+    }
+}
+
+/// max_j ‖A w − θ B w‖ over max_j ‖A w‖ ≤ ‖A‖, of unit w, given A W and B W.
+fn residual(left: &Array2<f64>, right: &Array2<f64>, values: &Array1<f64>) -> f64 {
+    let gap = left - &(right * values);
+    largest_column(&gap) / largest_column(left).max(f64::MIN_POSITIVE)
+}
+
+fn largest_column(a: &Array2<f64>) -> f64 {
+    a.columns().into_iter().fold(0.0, |most: f64, v| most.max(v.dot(&v).sqrt()))
+}
+
+/// Columns of unit length, whose component of largest magnitude is positive: the sign is free.
+fn unit_columns(mut w: Array2<f64>) -> Array2<f64> {
+    for mut column in w.columns_mut() {
+        let most = column.fold(0.0, |best: f64, &x| if x.abs() > best.abs() { x } else { best });
+        column /= column.dot(&column).sqrt().copysign(most);
+    }
+    w
+}
+
+/// k ≥ 1 and λ > 0.
+///
+/// # Errors
+/// [`Error::Config`].
+pub(super) fn check(method: &'static str, components: usize, lambda: f64) -> Result<()> {
+    if components == 0 {
+        return Err(Error::config(method, "components", components, "at least 1"));
+    }
+    if !(lambda.is_finite() && lambda > 0.0) {
+        return Err(Error::config(method, "regularisation", lambda, "a finite number > 0"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

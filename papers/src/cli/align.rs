@@ -1,0 +1,144 @@
+//! `transduct align`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use ndarray::Array2;
+use serde_json::json;
+use transduct_adapt::shallow::aligner;
+
+use super::{
+    Output, Status, UsageError,
+    tables::{MethodArgs, TableArgs, certificate_lines},
+};
+use crate::{
+    map_file::MapFile,
+    tabular::{Column, OutFile, Sheet, Tables},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct align --method coral --source a.npy --target b.npy --out a_aligned.npy
+      Give the rows of a.npy the covariance of b.npy's.
+  transduct align --method coral --source a.csv --target b.csv --label species --set centre=true
+      --out a_aligned.csv --save map.safetensors
+      Names and labels stay; `transduct apply` uses the saved map on new rows.
+  transduct align --method subspace-alignment --source a.csv --target b.csv
+      --out a_aligned.csv --target-out b_aligned.csv
+      Methods with a common space move the target rows too.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct AlignArgs {
+    #[command(flatten)]
+    method: MethodArgs,
+    #[command(flatten)]
+    tables: TableArgs,
+    /// The aligned source rows, in their order: .csv or .npy.
+    ///
+    /// CSV keeps the header, and the label column of the source comes last.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The target rows in the common space, which methods that move them need: .csv or .npy.
+    #[arg(long, value_name = "FILE")]
+    target_out: Option<PathBuf>,
+    /// Save the fitted map, for `transduct apply`.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
+    let entry = aligner(&args.method.method)?;
+    let (method, options) = args.method.build(&entry, output)?;
+    if entry.needs.moves_target && args.target_out.is_none() {
+        bail!(UsageError(format!(
+            "{} moves the target rows too: say where they go with --target-out FILE",
+            entry.name
+        )));
+    }
+    let inputs = args.tables.inputs();
+    let out = OutFile::new(&args.out, &inputs)?;
+    let target_out =
+        args.target_out.as_ref().map(|path| OutFile::new(path, &inputs)).transpose()?;
+    let tables = args.tables.read(output)?;
+    if entry.needs.source_labels && tables.labels.is_none() {
+        bail!(
+            "{} needs the labels of the source rows: name their column or file with \
+             --source-labels",
+            entry.name
+        );
+    }
+    let fitted = method.fit(&tables.domains()?)?;
+    let source = fitted.source(tables.x_source.view())?;
+    let names = output_names(&tables, source.ncols(), entry.needs.moves_target);
+    write(&out, &tables.source, &source, names.as_deref(), &tables)?;
+    if let Some(target_out) = &target_out {
+        let target = fitted.target(tables.x_target.view())?;
+        write(target_out, &tables.target, &target, names.as_deref(), &tables)?;
+    }
+    if let Some(path) = &args.save {
+        let file = MapFile {
+            method: entry.name.to_owned(),
+            options: options.clone(),
+            encoding: tables.encoding.clone(),
+            outputs: names,
+            source: fitted.source.clone(),
+            target: fitted.target.clone(),
+        };
+        file.write(path)?;
+    }
+    let (n, k) = source.dim();
+    let value = json!({
+        "method": entry.name,
+        "options": options,
+        "certificate": fitted.certificate,
+        "source_rows": n,
+        "target_rows": tables.x_target.nrows(),
+        "features": tables.x_source.ncols(),
+        "columns": k,
+        "out": args.out,
+        "target_out": args.target_out,
+        "map": args.save,
+    });
+    let mut lines = vec![format!("{n} source rows of {k} columns → {}", args.out.display())];
+    if let Some(path) = &args.target_out {
+        lines.push(format!("{} target rows → {}", tables.x_target.nrows(), path.display()));
+    }
+    lines.extend(args.save.iter().map(|path| format!("map → {}", path.display())));
+    lines.extend(certificate_lines(&fitted.certificate));
+    output.conclude(&value, lines.join("\n"))?;
+    Ok(Status::Done)
+}
+
+/// The source's names where the space stays the same, `z1`, `z2`, … for a common space; nothing
+/// where the source's file has no names.
+fn output_names(tables: &Tables, k: usize, common: bool) -> Option<Vec<String>> {
+    let names = tables.encoding.is_named().then(|| tables.encoding.names())?;
+    match !common && names.len() == k {
+        true => Some(names),
+        false => Some((1..=k).map(|i| format!("z{i}")).collect()),
+    }
+}
+
+/// Rows under their names, with the label column of that table last, as it is written.
+fn write(
+    out: &OutFile,
+    sheet: &Sheet,
+    x: &Array2<f64>,
+    names: Option<&[String]>,
+    tables: &Tables,
+) -> Result<()> {
+    let name = tables
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.column.map(|column| tables.source.columns()[column].as_str()));
+    // By position a target without labels has another column there.
+    let same = sheet.is_named() || sheet.columns().len() == tables.source.columns().len();
+    let label = name.filter(|_| same).and_then(|name| Some((name, sheet.position(name)?)));
+    let column = label.map(|(name, column)| Column {
+        name,
+        texts: (0..sheet.rows()).map(|row| sheet.text(row, column).into_owned()).collect(),
+    });
+    out.matrix(x.view(), names, column.as_slice())
+}

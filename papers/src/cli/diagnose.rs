@@ -1,0 +1,168 @@
+//! `transduct diagnose`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use transduct_adapt::diagnose::{Diagnose, Diagnosis};
+
+use super::{
+    Output, Status,
+    output::table,
+    tables::{TableArgs, brief, words},
+};
+use crate::report::{
+    diagnosis::{FEATURE_HEADER, feature_row, joint_tests, sections},
+    sections::Page,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct diagnose --source a.csv --target b.csv
+      Do the tables differ, in which columns, and what can be done?
+  transduct diagnose --source a.csv --target b.csv --label species --out report.html
+      Also estimates the proportions of the classes on the target; a page with figures.
+  transduct diagnose --source a.npy --target b.npy --json | jq .recommendation";
+
+/// The most columns that the terminal shows.
+const MOST: usize = 12;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct DiagnoseArgs {
+    #[command(flatten)]
+    tables: TableArgs,
+    /// Write a page with figures.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The level of the tests. The two joint tests get half of it each; the columns are adjusted
+    /// for their number by Holm's procedure.
+    #[arg(long, value_name = "ALPHA", default_value_t = Diagnose::default().level)]
+    level: f64,
+    /// Permutations of the kernel test: the least p-value is 1 / (1 + N).
+    #[arg(long, value_name = "N", default_value_t = Diagnose::default().permutations)]
+    permutations: usize,
+    /// The most rows of each table that the joint tests look at; of more, that many are drawn.
+    /// Time and memory of the kernel test grow with its square.
+    #[arg(long, value_name = "N", default_value_t = Diagnose::default().most_rows)]
+    most_rows: usize,
+    /// The seed of draws, folds and permutations.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+pub(super) fn execute(
+    args: DiagnoseArgs,
+    output: &Output,
+    arguments: &[OsString],
+) -> Result<Status> {
+    let tables = args.tables.read(output)?;
+    let domains = tables.domains()?;
+    let options = Diagnose {
+        level: args.level,
+        permutations: args.permutations,
+        most_rows: args.most_rows,
+        seed: args.seed,
+        ..Diagnose::default()
+    };
+    let diagnosis = options.run(&domains)?;
+    let names = tables.encoding.names();
+    let classes = tables.labels.as_ref().map_or(&[][..], |labels| &labels.classes);
+    let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
+    let columns = diagnosis.features.iter();
+    let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
+    let counted = format!("{columns} of {} columns differ", names.len());
+
+    if let Some(path) = &args.out {
+        let subject = format!("{} → {}", args.tables.source_name(), args.tables.target_name());
+        let mut page = Page::new("diagnosis", subject, &words(arguments));
+        page.title = format!("{counted}: {}", diagnosis.recommendation.family.title());
+        page.basis = advice(&diagnosis);
+        page.notes = notes(&diagnosis);
+        page.facts = vec![
+            ("Source", format!("{}: {n_s} rows", args.tables.source_name())),
+            ("Target", format!("{}: {n_t} rows", args.tables.target_name())),
+            ("Features", names.len().to_string()),
+            ("Level", args.level.to_string()),
+            ("Seed", args.seed.to_string()),
+            ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
+        ];
+        sections(&mut page, &diagnosis, &domains, &names, classes);
+        page.write(path)?;
+    }
+    let named: Vec<_> = diagnosis
+        .features
+        .iter()
+        .map(|test| json!({"name": names[test.column], "test": test}))
+        .collect();
+    let value = json!({
+        "source_rows": n_s,
+        "target_rows": n_t,
+        "level": diagnosis.level,
+        "seed": args.seed,
+        "joint_rows": diagnosis.joint_rows,
+        "classifier": diagnosis.classifier,
+        "mmd": diagnosis.mmd,
+        "features": named,
+        "classes": classes,
+        "label_shift": diagnosis.label_shift,
+        "no_label_shift": diagnosis.no_label_shift,
+        "recommendation": diagnosis.recommendation,
+        "report": args.out,
+    });
+    let mut lines = vec![
+        table(["Test", "Statistic", "p"], joint_tests(&diagnosis)).trim_fmt(),
+        String::new(),
+        feature_table(&diagnosis, &names),
+        String::new(),
+    ];
+    lines.extend(class_table(&diagnosis, classes).into_iter().flat_map(|t| [t, String::new()]));
+    lines.push(format!("{counted} at level {}", diagnosis.level));
+    lines.push(format!("recommendation: {}", diagnosis.recommendation.family.title()));
+    lines.push(advice(&diagnosis));
+    lines.extend(notes(&diagnosis).iter().map(|note| format!("note: {note}")));
+    lines.extend(args.out.iter().map(|path| format!("report  {}", path.display())));
+    output.answer(&value, lines.join("\n"))?;
+    Ok(Status::Done)
+}
+
+/// The reason, and the methods to begin with.
+fn advice(diagnosis: &Diagnosis) -> String {
+    let recommendation = &diagnosis.recommendation;
+    let mut text = recommendation.reason.clone();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    match &recommendation.methods[..] {
+        [] => format!("{text}."),
+        methods => format!("{text}. Begin with {}.", methods.join(", ")),
+    }
+}
+
+fn notes(diagnosis: &Diagnosis) -> Vec<String> {
+    let of_labels = diagnosis.label_shift.iter().flat_map(|shift| shift.notes.clone());
+    let without = diagnosis.no_label_shift.iter();
+    of_labels.chain(without.map(|reason| format!("no estimate of the classes: {reason}"))).collect()
+}
+
+fn feature_table(diagnosis: &Diagnosis, names: &[String]) -> String {
+    let tests = &diagnosis.features;
+    let rows = tests.iter().take(MOST).map(|test| feature_row(test, names));
+    let rest = tests.len().saturating_sub(MOST);
+    let more = || {
+        let mut row = [const { String::new() }; 6];
+        row[0] = format!("… {rest} more");
+        row
+    };
+    table(FEATURE_HEADER, rows.chain((rest > 0).then(more))).trim_fmt()
+}
+
+fn class_table(diagnosis: &Diagnosis, classes: &[String]) -> Option<String> {
+    let shift = diagnosis.label_shift.as_ref()?;
+    let row = |((class, s), t): ((&String, &f64), &f64)| {
+        [class.clone(), brief(100.0 * s), brief(100.0 * t)]
+    };
+    let rows = classes.iter().zip(&shift.source).zip(&shift.target).map(row);
+    Some(table(["Class", "Source %", "Target %, estimated"], rows).trim_fmt())
+}

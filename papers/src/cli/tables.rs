@@ -1,0 +1,187 @@
+//! What the commands on a user's own tables share.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use toml::Table;
+use transduct_adapt::{catalogue::Entry, certificate::Certificate};
+
+use super::{Output, UsageError, run::assignment};
+use crate::{
+    config::table::{set, to_json},
+    tabular::{Request, Tables, number},
+};
+
+/// Two tables.
+#[derive(Debug, Args)]
+pub(super) struct TableArgs {
+    /// The source table: CSV (plain or gzipped), or NPY of shape (n, d).
+    #[arg(long, value_name = "FILE")]
+    source: PathBuf,
+    /// The target table. Columns are matched by name where both files have names, else by position.
+    #[arg(long, value_name = "FILE")]
+    target: PathBuf,
+    /// The labels of the source rows: a column, which is then no feature of either table, or a file
+    /// of labels (NPY, or CSV of one column).
+    ///
+    /// A column of a file without names goes by its number, from 1. Labels of target rows are never
+    /// read.
+    #[arg(long, visible_alias = "source-labels", value_name = "COLUMN|FILE")]
+    label: Option<String>,
+    /// Columns that are no features, for instance identifiers.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    drop: Vec<String>,
+    /// What to do with columns of text, which are refused by default.
+    #[arg(long, value_name = "HOW")]
+    encode: Option<Encode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Encode {
+    /// An indicator, 0 or 1, for each level that the source or the target has.
+    OneHot,
+}
+
+impl TableArgs {
+    /// Reads both, and says what is worth knowing.
+    pub(super) fn read(&self, output: &Output) -> Result<Tables> {
+        let tables = Tables::read(&Request {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            label: self.label.clone(),
+            drop: self.drop.clone(),
+            one_hot: self.encode == Some(Encode::OneHot),
+        })?;
+        if tables.reordered() {
+            let path = self.target.display();
+            output.note(format!("{path}: its columns are in another order, matched by name"));
+        }
+        Ok(tables)
+    }
+
+    /// The files that are read, which nothing may replace.
+    pub(super) fn inputs(&self) -> [&std::path::Path; 2] {
+        [&self.source, &self.target]
+    }
+
+    pub(super) fn source_name(&self) -> String {
+        self.source.display().to_string()
+    }
+
+    pub(super) fn target_name(&self) -> String {
+        self.target.display().to_string()
+    }
+}
+
+/// A method and its options.
+#[derive(Debug, Args)]
+pub(super) struct MethodArgs {
+    /// The method.
+    #[arg(long, value_name = "NAME")]
+    pub(super) method: String,
+    /// An option of the method; can be repeated, and wins over --options.
+    ///
+    /// The value is a TOML value where it reads as one, else text. Example: `--set ridge=0.01`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    assignments: Vec<(String, String)>,
+    /// A TOML file of options of the method.
+    #[arg(long, value_name = "FILE")]
+    options: Option<PathBuf>,
+    /// The seed of methods that draw random numbers. By default 0, or what --options says.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl MethodArgs {
+    /// The method, the options that were given, and all options as they hold.
+    pub(super) fn build<T: ?Sized>(
+        &self,
+        entry: &Entry<T>,
+        output: &Output,
+    ) -> Result<(Box<T>, Value)> {
+        let mut table = match &self.options {
+            Some(path) => read_options(path)?,
+            None => Table::new(),
+        };
+        for (key, value) in &self.assignments {
+            set(&mut table, key, value)
+                .map_err(|e| anyhow!(UsageError(format!("--set {key}={value}: {e}"))))?;
+        }
+        if let Some(seed) = self.seed {
+            match entry.defaults.get("seed") {
+                Some(_) => {
+                    table.insert("seed".to_owned(), toml::Value::try_from(seed)?);
+                }
+                None => output.note(format!("{}: draws nothing at random", entry.name)),
+            }
+        }
+        let given = to_json(&table);
+        let method = (entry.build)(&given)?;
+        let mut all = entry.defaults.clone();
+        if let (Value::Object(all), Value::Object(given)) = (&mut all, given) {
+            all.extend(given);
+        }
+        Ok((method, all))
+    }
+}
+
+fn read_options(path: &std::path::Path) -> Result<Table> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        anyhow!("{}: line {line}: {}", path.display(), e.message())
+    })
+}
+
+/// The arguments as text, for reports.
+pub(super) fn words(arguments: &[std::ffi::OsString]) -> Vec<String> {
+    arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// The certificate in one line, and its notes.
+pub(super) fn certificate_lines(certificate: &Certificate) -> Vec<String> {
+    let Certificate { solver, converged, iterations, measure, residual, tolerance, notes } =
+        certificate;
+    let measure = serde_json::to_value(measure).unwrap_or_default();
+    let measure = measure.as_str().unwrap_or_default().replace('-', " ");
+    let state = if *converged { "converged" } else { "NOT CONVERGED" };
+    let steps = match iterations {
+        0 => String::new(),
+        1 => " after 1 iteration".to_owned(),
+        n => format!(" after {n} iterations"),
+    };
+    let head = format!(
+        "solver: {solver}, {state}{steps}, {measure} {residual:.1e} (asked for {tolerance:.0e})"
+    );
+    [head].into_iter().chain(notes.iter().map(|note| format!("note: {note}"))).collect()
+}
+
+/// A number of at most four significant digits.
+pub(crate) fn brief(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if (1e-3..1e5).contains(&size) => {
+            let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
+            let text = format!("{value:.decimals$}");
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+        size if size.is_finite() => format!("{value:.2e}"),
+        _ => number(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_brief() {
+        let all = [0.0, 0.123_45, 12.0, -3.456_78, 99_999.4, 1e-9, 0.05].map(brief);
+        assert_eq!(all, ["0", "0.1235", "12", "-3.457", "99999", "1.00e-9", "0.05"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! `transduct weights`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use ndarray::Array1;
+use serde_json::json;
+use transduct_adapt::{
+    certificate::Certificate,
+    diagnose::feature_balance,
+    domains::Domains,
+    reweight::{Balance, effective_sample_size, reweighter},
+};
+
+use super::{
+    Output, Status, UsageError,
+    output::table,
+    tables::{MethodArgs, TableArgs, brief, certificate_lines, words},
+};
+use crate::{
+    config::table::from_json,
+    report::{
+        sections::Page,
+        weights::{Worth, sections},
+    },
+    tabular::{OutFile, Tables},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct weights --method gaussian --source a.csv --target b.csv --out w.csv --report w.html
+      w.csv has the rows of a.csv, in their order, and their weights in a last column.
+  transduct weights --method gaussian --source a.csv --target b.csv --out w.csv --flatten 0.5
+      Weights to the power ½: less variance, more bias.
+  transduct weights --method bbse --label species --source a.csv --target b.csv --out w.csv
+      Only the proportions of the classes differ.";
+
+/// Below this share of the source rows the effective sample size has collapsed.
+const COLLAPSED: f64 = 0.1;
+
+/// The most columns that the terminal shows.
+const MOST: usize = 12;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct WeightsArgs {
+    #[command(flatten)]
+    method: MethodArgs,
+    #[command(flatten)]
+    tables: TableArgs,
+    /// The weights, one row a source row in order: .csv or .npy.
+    ///
+    /// CSV keeps the source's columns and header and has the weight last; NPY, and CSV of an NPY
+    /// source, have the weight alone.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The name of the weights' column.
+    #[arg(long, value_name = "NAME", default_value = "weight")]
+    column: String,
+    /// Flatten the weights to their power TAU and scale them to mean 1: 1 keeps their proportions, 0
+    /// makes them equal. A remedy for a small effective sample size.
+    #[arg(long, value_name = "TAU")]
+    flatten: Option<f64>,
+    /// Write a page with figures.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn execute(
+    args: WeightsArgs,
+    output: &Output,
+    arguments: &[OsString],
+) -> Result<Status> {
+    let entry = reweighter(&args.method.method)?;
+    let (method, options) = args.method.build(&entry, output)?;
+    if let Some(tau) = args.flatten.filter(|tau| !(0.0..=1.0).contains(tau)) {
+        bail!(UsageError(format!("--flatten {tau}: expected a number between 0 and 1")));
+    }
+    let out = OutFile::new(&args.out, &args.tables.inputs())?;
+    let tables = args.tables.read(output)?;
+    if entry.needs.source_labels && tables.labels.is_none() {
+        bail!(
+            "{} needs the labels of the source rows: name their column or file with --label",
+            entry.name
+        );
+    }
+    if tables.source.position(&args.column).is_some() {
+        let path = tables.source.path().display();
+        bail!("{path}: has a column `{0}` already: name another with --column", args.column);
+    }
+    let domains = tables.domains()?;
+    let mut fitted = method.fit(&domains)?;
+    let (n, n_target) = (domains.source().nrows(), domains.target().nrows());
+    let weights = match args.flatten {
+        Some(tau) => fitted.flattened(tau)?,
+        None => std::mem::take(&mut fitted.weights),
+    };
+    let worth = worth(&tables, &domains, &weights)?;
+    out.beside(&tables.source, &args.column, weights.view())?;
+
+    let advice = advice(&worth, n, args.flatten);
+    let certificate = Certificate { notes: Vec::new(), ..fitted.certificate.clone() };
+    let notes: Vec<String> = fitted.certificate.notes.iter().cloned().chain(advice).collect();
+    if let Some(path) = &args.report {
+        let subject = format!("{} → {}", args.tables.source_name(), args.tables.target_name());
+        let mut page = Page::new("weights", subject, &words(arguments));
+        page.title = format!(
+            "{n} source rows count as {} after weighting",
+            brief(worth.effective_sample_size)
+        );
+        page.basis = format!(
+            "{}: {}. The gap between the means goes from {} to {} target standard deviations.",
+            entry.name,
+            entry.about,
+            brief(worth.balance.before),
+            brief(worth.balance.after)
+        );
+        page.notes.clone_from(&notes);
+        let pairs: Vec<String> =
+            from_json(&options).iter().map(|(key, value)| format!("{key} {value}")).collect();
+        page.facts = vec![
+            ("Source", format!("{}: {n} rows", args.tables.source_name())),
+            ("Target", format!("{}: {n_target} rows", args.tables.target_name())),
+            ("Features", domains.features().to_string()),
+            ("Method", format!("{} ({})", entry.name, entry.paper)),
+            ("Options", pairs.join(", ")),
+            ("Flattened", args.flatten.map_or("no".to_owned(), |tau| format!("w^{tau}"))),
+            ("Solver", certificate_lines(&certificate).join(" ")),
+            ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
+        ];
+        sections(&mut page, &tables, &weights, &worth);
+        page.write(path)?;
+    }
+    let value = json!({
+        "method": entry.name,
+        "options": options,
+        "source_rows": n,
+        "target_rows": n_target,
+        "features": domains.features(),
+        "flatten": args.flatten,
+        "effective_sample_size": worth.effective_sample_size,
+        "largest": worth.largest,
+        "balance": worth.balance,
+        "columns": worth.columns.iter()
+            .map(|(name, balance)| json!({"name": name, "balance": balance}))
+            .collect::<Vec<_>>(),
+        "certificate": fitted.certificate,
+        "notes": notes,
+        "out": args.out,
+        "report": args.report,
+    });
+    let mut lines = vec![balance_table(&worth), String::new()];
+    lines.push(format!(
+        "effective sample size {} of {n}, largest weight {} × the mean",
+        brief(worth.effective_sample_size),
+        brief(worth.largest)
+    ));
+    lines.extend(certificate_lines(&certificate));
+    lines.extend(notes.iter().map(|note| format!("note: {note}")));
+    lines.push(format!("weights  {}", args.out.display()));
+    lines.extend(args.report.iter().map(|path| format!("report   {}", path.display())));
+    output.conclude(&value, lines.join("\n"))?;
+    Ok(Status::Done)
+}
+
+fn worth(tables: &Tables, domains: &Domains<'_>, weights: &Array1<f64>) -> Result<Worth> {
+    let mean = weights.sum() / weights.len() as f64;
+    Ok(Worth {
+        effective_sample_size: effective_sample_size(weights.view()),
+        largest: weights.iter().copied().fold(0.0, f64::max) / mean,
+        balance: Balance::of(domains, weights.view()),
+        columns: tables
+            .encoding
+            .names()
+            .into_iter()
+            .zip(feature_balance(domains, weights.view())?)
+            .collect(),
+    })
+}
+
+/// What to try when the effective sample size has collapsed, which the certificate says of the
+/// weights before flattening.
+fn advice(worth: &Worth, n: usize, flatten: Option<f64>) -> Option<String> {
+    let n_eff = worth.effective_sample_size;
+    let text = match flatten {
+        None => "--flatten 0.5 flattens them; `transduct align` moves the rows instead".to_owned(),
+        Some(tau) => format!(
+            "flattened, the effective sample size is {} of {n} rows: --flatten {} flattens more",
+            brief(n_eff),
+            brief(tau / 2.0)
+        ),
+    };
+    (n_eff < COLLAPSED * n as f64).then_some(text)
+}
+
+fn balance_table(worth: &Worth) -> String {
+    let ranked = worth.ranked();
+    let row = |name: &str, b: &Balance| [name.to_owned(), brief(b.before), brief(b.after)];
+    let shown = ranked.iter().take(MOST).map(|(name, balance)| row(name, balance));
+    let rest = ranked.len().saturating_sub(MOST);
+    let rest = (rest > 0).then(|| [format!("… {rest} more"), String::new(), String::new()]);
+    let all = row("all columns, root mean square", &worth.balance);
+    let header = ["Gap between means, in target deviations", "Before", "After"];
+    table(header, shown.chain(rest).chain([all])).trim_fmt()
+}
