@@ -19,8 +19,10 @@ pub(crate) fn for_each_piece<T: Send>(
 
 /// `f(0), …, f(n − 1)` in order.
 pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    // One piece is not worth waking the pool.
     #[cfg(feature = "threads")]
-    return (0..n).into_par_iter().map(f).collect();
-    #[cfg(not(feature = "threads"))]
-    return (0..n).map(f).collect();
+    if n > 1 {
+        return (0..n).into_par_iter().map(f).collect();
+    }
+    (0..n).map(f).collect()
 }

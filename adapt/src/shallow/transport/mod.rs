@@ -147,12 +147,19 @@ mod tests {
         let xt = &xs + 0.5;
         let labels = [0, 0, 1, 1];
         let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&labels).unwrap();
+        // A pair's two ways differ by 4: a share of e^−5 goes the wrong one at ε = 0.4.
+        let (epsilon, normalise_cost) = (0.4, CostScale::None);
         let methods: [Box<dyn Align>; 5] = [
             Box::new(OtEmd::default()),
-            Box::new(OtSinkhorn { epsilon: 1e-3, ..OtSinkhorn::default() }),
-            Box::new(OtClass { epsilon: 1e-3, weight: 1e-3, ..OtClass::default() }),
+            Box::new(OtSinkhorn { epsilon, normalise_cost, ..OtSinkhorn::default() }),
+            Box::new(OtClass { epsilon, normalise_cost, weight: 1e-3, ..OtClass::default() }),
             Box::new(OtLaplace { weight: 1e-3, neighbours: 1, ..OtLaplace::default() }),
-            Box::new(OtUnbalanced { epsilon: 1e-3, marginals: 10.0, ..OtUnbalanced::default() }),
+            Box::new(OtUnbalanced {
+                epsilon,
+                normalise_cost,
+                marginals: 10.0,
+                ..OtUnbalanced::default()
+            }),
         ];
         for method in methods {
             let fitted = method.fit(&domains).unwrap();
