@@ -385,8 +385,8 @@ mod tests {
             let potentials = tree.potential.clone();
             tree.reset_potentials(&costs);
             let shift = potentials[0] - tree.potential[0];
-            for x in 0..n + m {
-                assert!((potentials[x] - tree.potential[x] - shift).abs() < 1e-9);
+            for (kept, reset) in potentials.iter().zip(&tree.potential) {
+                assert!((kept - reset - shift).abs() < 1e-9);
             }
         }
     }
