@@ -143,12 +143,12 @@ mod tests {
 
     #[test]
     fn two_far_groups_go_to_their_twins() {
-        let xs = array![[0.0, 0.0], [0.0, 1.0], [9.0, 0.0], [9.0, 1.0]];
+        let xs = array![[0.0, 0.0], [0.0, 2.0], [9.0, 0.0], [9.0, 2.0]];
         let xt = &xs + 0.5;
         let labels = [0, 0, 1, 1];
         let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&labels).unwrap();
-        // A pair's two ways differ by 4: a share of e^−5 goes the wrong one at ε = 0.4.
-        let (epsilon, normalise_cost) = (0.4, CostScale::None);
+        // A pair's two ways differ by 8: a share of e^(−4/ε) goes the wrong one.
+        let (epsilon, normalise_cost) = (0.6, CostScale::None);
         let methods: [Box<dyn Align>; 5] = [
             Box::new(OtEmd::default()),
             Box::new(OtSinkhorn { epsilon, normalise_cost, ..OtSinkhorn::default() }),
@@ -157,7 +157,8 @@ mod tests {
             Box::new(OtUnbalanced {
                 epsilon,
                 normalise_cost,
-                marginals: 10.0,
+                marginals: 1e3,
+                max_rounds: 30_000,
                 ..OtUnbalanced::default()
             }),
         ];
