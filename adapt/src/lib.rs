@@ -30,6 +30,7 @@
 //! | name | adapting classifier | paper |
 //! |---|---|---|
 //! | `meda` | [`shallow::Meda`] | Wang et al., ACM Multimedia 2018 |
+//! | `jdot` | [`shallow::Jdot`] | Courty et al., NIPS 2017 |
 //!
 //! | name | weighting | paper |
 //! |---|---|---|

@@ -30,14 +30,15 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdaptClassifier, Align, GeodesicFlow, Labelling, Map, pca::check_components, unit_rows,
+    AdaptClassifier, Align, GeodesicFlow, Labelling, Map, pca::check_components,
+    transductive::MapClassifier, unit_rows,
 };
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
     domains::{Domains, Labels},
     error::{Error, Result},
-    learn::{Classifier, Classify, Logistic, first_largest},
+    learn::{Classify, Logistic, first_largest},
     math::{
         gram::{self, Kernel},
         linalg::{self, Lu},
@@ -140,7 +141,7 @@ impl AdaptClassifier for Meda {
         let map = Map::Sequence(vec![flow.target, Map::UnitRows, outputs]);
         Ok(Labelling {
             scores: f.slice(s![n_s.., ..]).to_owned(),
-            classifier: Some(Box::new(FittedMeda { map, certificate: certificate.clone() })),
+            classifier: Some(Box::new(MapClassifier { map, certificate: certificate.clone() })),
             certificate,
         })
     }
@@ -343,27 +344,6 @@ fn nearest_by(cosines: ArrayView1<'_, f64>, own: usize, p: usize) -> Vec<usize> 
         others.truncate(p);
     }
     others
-}
-
-/// The fitted classifier, for rows in the target's place.
-#[derive(Debug)]
-struct FittedMeda {
-    map: Map,
-    certificate: Certificate,
-}
-
-impl Classifier for FittedMeda {
-    fn scores(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        self.map.apply(x)
-    }
-
-    fn probabilities(&self, _: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>> {
-        Ok(None)
-    }
-
-    fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
 }
 
 #[cfg(test)]

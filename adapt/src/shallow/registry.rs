@@ -1,7 +1,7 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
 use super::{
-    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, LinearMonge,
+    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, Jdot, LinearMonge,
     LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
     SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
 };
@@ -35,7 +35,7 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
 pub fn adapting_classifiers() -> Vec<Entry<dyn AdaptClassifier>> {
-    vec![adapting::<Meda>()]
+    vec![adapting::<Meda>(), adapting::<Jdot>()]
 }
 
 /// The aligner of this name.

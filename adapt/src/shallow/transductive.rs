@@ -1,12 +1,13 @@
 //! Methods that classify the target rows themselves, rather than hand aligned rows to a learner.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::{
     certificate::Certificate,
     domains::Domains,
     error::Result,
     learn::{Classifier, first_largest},
+    shallow::Map,
 };
 
 /// A method that adapts a classifier to the target rows of these domains and labels them.
@@ -35,5 +36,26 @@ impl Labelling {
     /// The class of every target row, `(n_t,)`.
     pub fn labels(&self) -> Vec<usize> {
         first_largest(self.scores.view())
+    }
+}
+
+/// A classifier whose scores are a map of the rows.
+#[derive(Debug)]
+pub(super) struct MapClassifier {
+    pub(super) map: Map,
+    pub(super) certificate: Certificate,
+}
+
+impl Classifier for MapClassifier {
+    fn scores(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        self.map.apply(x)
+    }
+
+    fn probabilities(&self, _: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
+
+    fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 }
