@@ -31,6 +31,7 @@
 //! |---|---|---|
 //! | `meda` | [`shallow::Meda`] | Wang et al., ACM Multimedia 2018 |
 //! | `jdot` | [`shallow::Jdot`] | Courty et al., NIPS 2017 |
+//! | `jcpot` | [`shallow::Jcpot`] | Redko et al., AISTATS 2019 |
 //!
 //! | name | weighting | paper |
 //! |---|---|---|

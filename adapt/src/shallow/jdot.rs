@@ -3,8 +3,8 @@
 //! Courty, Flamary, Habrard & Rakotomamonjy, "Joint Distribution Optimal Transportation for Domain
 //! Adaptation", NIPS 2017, Sec. 3 and 4.
 //! ```text
-//! min_{P, f}  Σ_ij P_ij (α ‖x_i − x_j‖² / s + ‖y_i − f(x_j)‖²) + λ ‖f‖²_K    [+ ε Σ P_ij (log P_ij − 1)]
-//! P ≥ 0, P 1 = 1/n_s, Pᵀ 1 = 1/n_t
+//! min_{P, f}  Σ_ij P_ij (α ‖x_i − x_j‖² / s + ‖y_i − f(x_j)‖²) + λ ‖f‖²_K
+//!             [+ ε Σ_ij P_ij (log P_ij − 1)]        P ≥ 0, P 1 = 1/n_s, Pᵀ 1 = 1/n_t
 //! f(x) = b + Σ_j β_j k(x_j, x)        b free of penalty
 //! ```
 //! X_s `(n_s, d)` with classes y_i as unit vectors of length k, X_t `(n_t, d)`. Each of P and f is
@@ -23,8 +23,8 @@
 //! Differences from the paper:
 //! 1. For classes the paper has the hinge loss; the squared loss, its choice for regression, makes
 //!    f a closed form.
-//! 2. The paper finds λ by reverse validation; its default is ours, as are those of the rounds. It is
-//!    beside the mean loss over the target rows, so that it means the same at any n_t.
+//! 2. The paper finds λ by reverse validation; its default is ours, as are those of the rounds. The
+//!    loss beside it is a mean over the target rows, so that λ means the same at any n_t.
 
 use ndarray::{Array1, Array2, Axis, Zip, concatenate};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The lists of shallow methods: aligners, and classifiers that adapt themselves.
 
 use super::{
-    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jda, Jdot, LinearMonge,
-    LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
+    AdaptClassifier, Align, Bda, Coral, FeatureAugmentation, GeodesicFlow, Jcpot, Jda, Jdot,
+    LinearMonge, LocationScaleMmd, Meda, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced, Pca,
     SemiSupervisedTca, SubspaceAlignment, Tca, Tjm,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub fn aligners() -> Vec<Entry<dyn Align>> {
 
 /// All methods that label the target rows themselves. Adding one is its file and its line here.
 pub fn adapting_classifiers() -> Vec<Entry<dyn AdaptClassifier>> {
-    vec![adapting::<Meda>(), adapting::<Jdot>()]
+    vec![adapting::<Meda>(), adapting::<Jdot>(), adapting::<Jcpot>()]
 }
 
 /// The aligner of this name.
