@@ -18,7 +18,7 @@
 //! source's, since every plan keeps them so.
 //!
 //! The ridge system is decomposed once; a round is a transport problem and O(n_t² k). Memory is two
-//! `(n_s, n_t)` and two `(n_t, n_t)` matrices.
+//! `(n_s, n_t)` and three `(n_t, n_t)` matrices.
 //!
 //! Differences from the paper:
 //! 1. For classes the paper has the hinge loss; the squared loss, its choice for regression, makes
@@ -38,10 +38,13 @@ use crate::{
     math::{
         gram::{self, Kernel, KernelChoice},
         linalg::{self, Cholesky},
-        parallel,
+        moments, parallel,
     },
     ot::{Emd, Problem, Sinkhorn, emd, sinkhorn},
 };
+
+/// The least n_t λ beside the trace of H K H: with less, f would lose more than six digits.
+const LEAST_SHRINKAGE: f64 = 1e-10;
 
 /// The options of JDOT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +63,7 @@ pub struct Jdot {
     pub epsilon: Option<f64>,
     /// Of the objective's relative change in a round.
     pub tolerance: f64,
-    /// The most rounds, ≥ 1.
+    /// The most rounds, ≥ 2: the first has nothing to be compared with.
     pub rounds: usize,
 }
 
@@ -91,7 +94,7 @@ impl AdaptClassifier for Jdot {
         self.check()?;
         let labels = domains.need_two_classes(Self::NAME)?;
         let (regression, fitted, certificate) = self.descend(domains, labels)?;
-        let map = regression.into_map(domains, &fitted);
+        let map = regression.into_map(&fitted);
         Ok(Labelling {
             scores: fitted.values,
             classifier: Some(Box::new(MapClassifier { map, certificate: certificate.clone() })),
@@ -114,7 +117,7 @@ impl Jdot {
             return Err(Error::config(Self::NAME, "tolerance", self.tolerance, expected));
         }
         match self.rounds {
-            0 => Err(Error::config(Self::NAME, "rounds", 0, "at least 1")),
+            rounds @ 0..2 => Err(Error::config(Self::NAME, "rounds", rounds, "at least 2")),
             _ => Ok(()),
         }
     }
@@ -223,6 +226,10 @@ impl Transported {
 /// f's system, which is the same in all rounds.
 struct Regression {
     kernel: Kernel,
+    /// The target rows, less `shift`.
+    anchors: Array2<f64>,
+    /// The target's mean where the kernel is linear, whose centring it is; else 0.
+    shift: Array1<f64>,
     /// The mean of every row of K, `(n_t,)`.
     means: Array1<f64>,
     /// H K H `(n_t, n_t)`.
@@ -245,20 +252,28 @@ struct Fitted {
 impl Regression {
     fn new(options: &Jdot, domains: &Domains<'_>) -> Result<Self> {
         let xt = domains.target();
-        let kernel = match options.kernel {
-            KernelChoice::Linear => Kernel::Linear,
-            choice => {
-                choice.resolve(Jdot::NAME, concatenate![Axis(0), domains.source(), xt].view())?
-            }
+        let both = || concatenate![Axis(0), domains.source(), xt];
+        let (kernel, shift) = match options.kernel {
+            KernelChoice::Linear => (Kernel::Linear, moments::mean(xt)),
+            choice => (choice.resolve(Jdot::NAME, both().view())?, Array1::zeros(xt.ncols())),
         };
-        let mut centred = kernel.gram(Jdot::NAME, xt, xt)?;
+        let anchors = &xt - &shift;
+        let mut centred = kernel.gram(Jdot::NAME, anchors.view(), anchors.view())?;
         let means = centred.sum_axis(Axis(1)) / xt.nrows() as f64;
         gram::centre(centred.view_mut());
         linalg::symmetrise(&mut centred);
         let lambda = options.shrinkage;
+        let added = lambda * xt.nrows() as f64;
+        let trace = centred.diag().sum();
+        if !(trace.is_finite() && added >= LEAST_SHRINKAGE * trace) {
+            let reason =
+                format!("n_t λ = {added:.1e} is lost beside the kernel's trace {trace:.1e}");
+            let advice = "scale the features, or raise `shrinkage`";
+            return Err(Error::degenerate(Jdot::NAME, reason, advice));
+        }
         let mut system = centred.clone();
-        system.diag_mut().mapv_inplace(|v| v + lambda * xt.nrows() as f64);
-        Ok(Self { kernel, means, system: Cholesky::new(&system)?, centred, lambda })
+        system.diag_mut().mapv_inplace(|v| v + added);
+        Ok(Self { kernel, anchors, shift, means, system: Cholesky::new(&system)?, centred, lambda })
     }
 
     /// The best f for this plan.
@@ -281,11 +296,14 @@ impl Regression {
         transported.paid + loss + self.lambda * norm
     }
 
-    fn into_map(self, domains: &Domains<'_>, fitted: &Fitted) -> Map {
-        let anchors = domains.target().to_owned();
-        let (kernel, offset, weights) = (self.kernel, self.means, fitted.beta.clone());
-        let matrix = Array2::eye(weights.ncols());
-        let intercept = Affine { offset: fitted.intercept.clone(), ..Affine::linear(matrix) };
+    fn into_map(self, fitted: &Fitted) -> Map {
+        let (weights, offset) = (fitted.beta.clone(), fitted.intercept.clone());
+        if self.kernel == Kernel::Linear {
+            let matrix = linalg::dot(&self.anchors.t(), &weights);
+            return Map::Affine(Affine { shift: self.shift, matrix, offset });
+        }
+        let intercept = Affine { offset, ..Affine::linear(Array2::eye(weights.ncols())) };
+        let (kernel, anchors, offset) = (self.kernel, self.anchors, self.means);
         let sum = Map::Kernel { kernel, anchors, offset, weights };
         Map::Sequence(vec![sum, Map::Affine(intercept)])
     }
@@ -415,6 +433,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_far_from_the_origin_get_the_same_scores() {
+        let (xs, xt, of) = rows();
+        let fit = |xs: &Array2<f64>, xt: &Array2<f64>| {
+            let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&of).unwrap();
+            Jdot::default().fit(&domains)
+        };
+        let near = fit(&xs, &xt).unwrap();
+        let (far_s, far_t) = (&xs + 1e6, &xt + 1e6);
+        let far = fit(&far_s, &far_t).unwrap();
+        assert_abs_diff_eq!(far.scores, near.scores, epsilon = 1e-6);
+        let again = far.classifier.unwrap().scores(far_t.view()).unwrap();
+        assert_abs_diff_eq!(again, far.scores, epsilon = 1e-9);
+        let huge = fit(&(xs * 1e12), &(xt * 1e12));
+        assert!(matches!(huge, Err(Error::Degenerate { method: "jdot", .. })));
+    }
+
+    #[test]
     fn options_are_checked() {
         let (xs, xt, of) = rows();
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
@@ -426,7 +461,7 @@ mod tests {
             Jdot { shrinkage: f64::NAN, ..Jdot::default() },
             Jdot { epsilon: Some(-1.0), ..Jdot::default() },
             Jdot { tolerance: f64::INFINITY, ..Jdot::default() },
-            Jdot { rounds: 0, ..Jdot::default() },
+            Jdot { rounds: 1, ..Jdot::default() },
         ] {
             assert!(matches!(bad.fit(&domains), Err(Error::Config { owner: "jdot", .. })));
         }
