@@ -198,9 +198,9 @@ mod tests {
 
     #[test]
     fn both_solvers_reach_the_minimum() {
-        let (xs, xt) = (normal(500, 3, 0.0, 1), normal(300, 3, 0.7, 2));
+        let (xs, xt) = (normal(1000, 3, 0.0, 1), normal(300, 3, 0.7, 2));
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let kernel = KernelChoice::Gaussian { sigma: Some(5.0) };
+        let kernel = KernelChoice::Gaussian { sigma: Some(10.0) };
         for (bound, epsilon) in [(1000.0, None), (1e9, Some(0.0)), (1.5, Some(0.01))] {
             let method = Kmm { kernel, bound, epsilon, ..Kmm::default() };
             let fast = method.minimise(&domains).unwrap();
