@@ -2,6 +2,7 @@
 //! `TRANSDUCT_DATA` names. Without it these tests say that they were skipped, and pass.
 
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used)]
 
 use ndarray::Array2;
 use serde_json::{Value, json};

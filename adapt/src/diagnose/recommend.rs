@@ -49,7 +49,7 @@ impl Family {
             Self::LabelShift => &["bbse", "rlls", "mmd-tars"],
             Self::Weighting => &["ulsif", "rulsif", "logistic", "kmm", "kliep", "gaussian"],
             Self::Correlation => &["coral", "subspace-alignment", "gfk"],
-            Self::Alignment => &["coral", "linear-monge", "tca", "sinkhorn", "jda"],
+            Self::Alignment => &["coral", "linear-monge", "tca", "ot-sinkhorn", "jda"],
         };
         let names: Vec<&str> = match self {
             Self::LabelShift | Self::Weighting => reweighters().iter().map(|e| e.name).collect(),

@@ -13,7 +13,12 @@ use std::{
 
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
 use serde_json::json;
-use transduct_adapt::{domains::Domains, reweight::reweighter, shallow::aligner};
+use transduct_adapt::{
+    domains::Domains,
+    ot::{Emd, Problem, Sinkhorn, emd, sinkhorn},
+    reweight::reweighter,
+    shallow::aligner,
+};
 use transduct_benches::peak_kib;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -71,7 +76,8 @@ fn make(task: &str, folder: &Path) -> Result<Task> {
         }
         "tca" | "jda" => {
             let kernel = json!({ "gaussian": { "sigma": number("sigma")? } });
-            let options = json!({ "components": 20, "regularisation": 1.0, "kernel": kernel });
+            let options =
+                json!({ "components": 20, "regularisation": 1.0, "representation": kernel });
             let method = (aligner(task)?.build)(&options)?;
             let labels: Array1<i64> = ndarray_npy::read_npy(folder.join("y_s.npy"))?;
             let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
@@ -91,6 +97,25 @@ fn make(task: &str, folder: &Path) -> Result<Task> {
             Box::new(move || {
                 let fitted = method.fit(&Domains::new(x_s.view(), x_t.view())?)?;
                 Ok(fitted.weights.into_dyn())
+            })
+        }
+        "emd" => {
+            let cost = rows("cost")?;
+            Box::new(move || {
+                let exact = emd(&Problem::uniform(cost.view())?, &Emd::default())?;
+                Ok(exact.plan.dense().into_dyn())
+            })
+        }
+        "sinkhorn" => {
+            let cost = rows("cost")?;
+            let options = Sinkhorn {
+                epsilon: number("epsilon")?,
+                // The largest violation; POT looks at the norm of all of them.
+                tolerance: 1e-9 / (x_t.nrows() as f64).sqrt(),
+                max_rounds: 100_000,
+            };
+            Box::new(move || {
+                Ok(sinkhorn(&Problem::uniform(cost.view())?, &options)?.plan.into_dyn())
             })
         }
         _ => return Err(format!("unknown task `{task}`").into()),

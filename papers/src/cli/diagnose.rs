@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   transduct diagnose --source a.csv --target b.csv
       Do the tables differ, in which columns, and what can be done?
-  transduct diagnose --source a.csv --target b.csv --label species --out report.html
+  transduct diagnose --source a.csv --target b.csv --label species --report shift.html
       Also estimates the proportions of the classes on the target; a page with figures.
   transduct diagnose --source a.npy --target b.npy --json | jq .recommendation";
 
@@ -35,7 +35,7 @@ pub(super) struct DiagnoseArgs {
     tables: TableArgs,
     /// Write a page with figures.
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    report: Option<PathBuf>,
     /// The level of the tests. The two joint tests get half of it each; the columns are adjusted
     /// for their number by Holm's procedure.
     #[arg(long, value_name = "ALPHA", default_value_t = Diagnose::default().level)]
@@ -74,7 +74,7 @@ pub(super) fn execute(
     let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
     let counted = format!("{columns} of {} columns differ", names.len());
 
-    if let Some(path) = &args.out {
+    if let Some(path) = &args.report {
         let subject = format!("{} → {}", args.tables.source_name(), args.tables.target_name());
         let mut page = Page::new("diagnosis", subject, &words(arguments));
         page.title = format!("{counted}: {}", diagnosis.recommendation.family.title());
@@ -109,7 +109,7 @@ pub(super) fn execute(
         "label_shift": diagnosis.label_shift,
         "no_label_shift": diagnosis.no_label_shift,
         "recommendation": diagnosis.recommendation,
-        "report": args.out,
+        "report": args.report,
     });
     let mut lines = vec![
         table(["Test", "Statistic", "p"], joint_tests(&diagnosis)).trim_fmt(),
@@ -122,7 +122,7 @@ pub(super) fn execute(
     lines.push(format!("recommendation: {}", diagnosis.recommendation.family.title()));
     lines.push(advice(&diagnosis));
     lines.extend(notes(&diagnosis).iter().map(|note| format!("note: {note}")));
-    lines.extend(args.out.iter().map(|path| format!("report  {}", path.display())));
+    lines.extend(args.report.iter().map(|path| format!("report  {}", path.display())));
     output.answer(&value, lines.join("\n"))?;
     Ok(Status::Done)
 }

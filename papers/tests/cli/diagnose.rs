@@ -7,10 +7,10 @@ const ARGUMENTS: &str = "diagnose --source source.csv --target target.csv --labe
 #[test]
 fn a_moved_column_is_found_and_a_family_recommended() {
     let place = Place::new();
-    let value = json(&place.succeed(&format!("{ARGUMENTS} --out d.html --json")));
+    let value = json(&place.succeed(&format!("{ARGUMENTS} --report d.html --json")));
     assert_eq!(value["features"][0]["name"], "length");
     assert!(value["features"][0]["test"]["p_adjusted"].as_f64().unwrap() < 0.01, "{value}");
-    assert!(value["mmd"]["p"].as_f64().unwrap() <= 0.025, "{value}");
+    assert!(value["mmd"]["p"].as_f64().unwrap() <= 0.05, "{value}");
     assert_ne!(value["recommendation"]["family"], "none");
     assert!(value["label_shift"]["target"].is_array(), "{value}");
     let page = text(place.path("d.html"));

@@ -70,8 +70,8 @@ fn options_come_from_a_file_and_the_command_line() {
     let place = Place::new();
     place.write("o.toml", "ridge = 0.5\n");
     let ridge = |more: &str| {
-        json(&place.succeed(&format!("{ARGUMENTS} --out w.csv --json {more}")))["options"]["ridge"]
-            .clone()
+        let arguments = format!("{ARGUMENTS} --out w.csv --json {more}");
+        json(&place.succeed(arguments.trim_end()))["options"]["ridge"].clone()
     };
     assert_eq!(ridge(""), 1e-6);
     assert_eq!(ridge("--options o.toml"), 0.5);
