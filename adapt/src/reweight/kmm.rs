@@ -12,8 +12,8 @@
 //! different β may come within rounding of it.
 //!
 //! Few rows carry weight where the kernel is smooth. The default solver looks for them: it keeps the
-//! columns of K that belong to a working set W, O(n_s |W|) memory and at most 1 GiB, and makes no
-//! other entry of K but in passing. A round costs O(n_s d) for every row that enters, O(n_s |W|) for
+//! columns of K that belong to a working set W, O(n_s |W|) memory (at most 1 GiB is kept up to 500,000
+//! rows), and makes no other entry of K but in passing. A round costs O(n_s d) for every row that enters, O(n_s |W|) for
 //! the gradient and O(|W|³) for the set's programme; κ and the final check cost O(n_s n_t d) and
 //! O(n_s d) for every row of positive weight. Narrow kernels give weight to most rows: up to 4,000 of
 //! them are then solved with the whole K, more in turns, and the certificate says how far that came.

@@ -61,7 +61,8 @@ impl Limits {
 impl Programme<'_> {
     /// Minimises with P known by its columns: `columns(W)` is P_W, `(|W|, n)`.
     ///
-    /// O(n |W|) memory, at most 1 GiB of columns, and O(n |W| + |W|³) a round beside the columns.
+    /// O(n |W|) memory, at most 1 GiB of kept columns up to 500,000 variables, and O(n |W| + |W|³) a
+    /// round beside the columns.
     /// Where more than half of up to 4,000 variables leave their bounds, P is made and solved whole.
     ///
     /// # Errors
@@ -99,7 +100,7 @@ pub(super) fn solve(
         }
         let residual = answer.certificate.residual;
         let unit = answer.objective.abs().max(1.0);
-        if best.as_ref().is_none_or(|b| residual < b.certificate.residual) {
+        if best.as_ref().is_none_or(|b| residual.total_cmp(&b.certificate.residual).is_lt()) {
             best = Some(answer);
         }
         if residual <= stop.tolerance || round == limits.rounds {
