@@ -10,5 +10,4 @@ pub mod linalg;
 pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;
-pub mod pivoted;
 pub mod qp;

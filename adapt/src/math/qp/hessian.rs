@@ -1,11 +1,8 @@
 //! What an interior point asks of P.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::{
-    error::Result,
-    math::linalg::{Cholesky, self_dot},
-};
+use crate::{error::Result, math::linalg::Cholesky};
 
 /// A positive semi-definite matrix P `(n, n)`.
 pub trait Hessian {
@@ -73,51 +70,5 @@ impl Hessian for Dense<'_> {
 impl Shifted for Cholesky {
     fn solve(&self, b: ArrayView1<'_, f64>) -> Array1<f64> {
         self.solve_vector(b)
-    }
-}
-
-/// L Lᵀ + δI with L `(n, r)`; O(n r²) a decomposition.
-#[derive(Clone, Debug)]
-pub(super) struct LowRank {
-    /// L `(n, r)`.
-    pub(super) factor: Array2<f64>,
-    /// δ ≥ 0.
-    pub(super) diagonal: f64,
-}
-
-/// (L Lᵀ + E)⁻¹ = E⁻¹ − E⁻¹ L (I + Lᵀ E⁻¹ L)⁻¹ Lᵀ E⁻¹, E = D + δI.
-pub(super) struct Woodbury<'a> {
-    /// L.
-    factor: &'a Array2<f64>,
-    /// The diagonal of E⁻¹.
-    inverse: Array1<f64>,
-    inner: Cholesky,
-}
-
-impl Hessian for LowRank {
-    type Shifted<'a> = Woodbury<'a>;
-
-    fn size(&self) -> usize {
-        self.factor.nrows()
-    }
-
-    fn multiply(&self, x: ArrayView1<'_, f64>) -> Array1<f64> {
-        self.factor.dot(&self.factor.t().dot(&x)) + &x * self.diagonal
-    }
-
-    fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Woodbury<'_>> {
-        let inverse = d.mapv(|d| 1.0 / (d + self.diagonal));
-        let scaled = &self.factor * &inverse.mapv(f64::sqrt).insert_axis(ndarray::Axis(1));
-        let mut inner = self_dot(&scaled);
-        inner.diag_mut().mapv_inplace(|v| v + 1.0);
-        Ok(Woodbury { factor: &self.factor, inverse, inner: Cholesky::new(&inner)? })
-    }
-}
-
-impl Shifted for Woodbury<'_> {
-    fn solve(&self, b: ArrayView1<'_, f64>) -> Array1<f64> {
-        let first = &b * &self.inverse;
-        let inner = self.inner.solve_vector(self.factor.t().dot(&first).view());
-        first - &self.inverse * &self.factor.dot(&inner)
     }
 }

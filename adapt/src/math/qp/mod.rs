@@ -16,10 +16,9 @@
 
 mod hessian;
 mod interior;
-mod proximal;
+mod working_set;
 
 pub use hessian::{Dense, Hessian, Shifted};
-pub use proximal::Factored;
 
 use ndarray::{Array1, ArrayView1};
 

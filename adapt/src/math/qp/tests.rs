@@ -6,8 +6,8 @@ use clarabel::{
 use ndarray::{Array2, Axis, array};
 use proptest::prelude::*;
 
-use super::{hessian::LowRank, *};
-use crate::math::linalg::dot;
+use super::{working_set::Limits, *};
+use crate::math::{gram::Kernel, linalg::dot};
 
 fn solve(p: &Array2<f64>, programme: &Programme<'_>) -> Solution {
     let solution = programme.solve(&Dense(p.view()), Stop::default()).unwrap();
@@ -125,12 +125,71 @@ proptest! {
         assert_relative_eq!(
             solution.objective, by_clarabel(&p, &programme), epsilon = 1e-7, max_relative = 1e-7
         );
-        // The same matrix by its factor.
-        let low_rank = LowRank { factor: y, diagonal: 0.0 };
-        let other = programme.solve(&low_rank, Stop::default()).unwrap();
-        assert!(other.certificate.residual < 1e-7, "{:?}", other.certificate);
-        assert_relative_eq!(
-            solution.objective, other.objective, epsilon = 1e-6, max_relative = 1e-6
-        );
     }
+}
+
+fn columns(p: &Array2<f64>) -> impl Fn(&[usize]) -> Result<Array2<f64>> {
+    |set| Ok(p.select(Axis(0), set))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn working_sets_reach_the_minimum_of_the_whole(
+        rows in prop::collection::vec(-1.0..1.0f64, 120),
+        linear in prop::collection::vec(0.5..1.0f64, 60),
+        repeats in 1..4usize,
+        sigma in prop::sample::select(vec![1e-3, 0.1, 0.5, 2.0, 1e3]),
+        bound in prop::sample::select(vec![1.1, 2.0, 1e3]),
+        epsilon in prop::sample::select(vec![0.0, 0.01, 0.9]),
+    ) {
+        // Rows repeat, and with them columns of P.
+        let x = Array2::from_shape_vec((60, 2), rows).unwrap();
+        let x = Array2::from_shape_fn((60, 2), |(i, j)| x[(i / repeats, j)]);
+        let p = Kernel::Gaussian { sigma }.gram("test", x.view(), x.view()).unwrap();
+        let linear = -60.0 * Array1::from(linear);
+        let (lower, ones) = (Array1::zeros(60), Array1::ones(60));
+        let upper = &ones * bound;
+        let programme = Programme {
+            linear: linear.view(),
+            lower: lower.view(),
+            upper: upper.view(),
+            normal: ones.view(),
+            range: [60.0 * (1.0 - epsilon), 60.0 * (1.0 + epsilon)],
+        };
+        let exact = solve(&p, &programme);
+        // Sets of few variables, and the whole once they have more than 30.
+        let limits = Limits { first: 4, most: 30, whole: 60, rounds: 100 };
+        let stop = Stop::default();
+        let solution = working_set::solve(&programme, &columns(&p), stop, limits).unwrap();
+        prop_assert!(solution.certificate.converged, "{:?}", solution.certificate);
+        assert_relative_eq!(solution.objective, exact.objective, max_relative = 2e-9);
+    }
+}
+
+#[test]
+fn variables_that_do_not_fit_in_the_set_take_turns() {
+    // x = −q where P = I: all variables leave their bounds.
+    let p = Array2::<f64>::eye(60);
+    let linear = Array1::from_shape_fn(60, |i| -1.0 - (i as f64) / 60.0);
+    let (lower, ones) = (Array1::zeros(60), Array1::ones(60));
+    let upper = &ones * 9.0;
+    let programme = Programme {
+        linear: linear.view(),
+        lower: lower.view(),
+        upper: upper.view(),
+        normal: ones.view(),
+        range: [0.0, 540.0],
+    };
+    let limits = |rounds| Limits { first: 4, most: 10, whole: 0, rounds };
+    let run = |rounds| {
+        working_set::solve(&programme, &columns(&p), Stop::default(), limits(rounds)).unwrap()
+    };
+    let solution = run(100);
+    assert!(solution.certificate.converged, "{:?}", solution.certificate);
+    assert_abs_diff_eq!(solution.x, -&linear, epsilon = 1e-4);
+    // Stopped early, the certificate says so and why.
+    let early = run(5).certificate;
+    assert!(!early.converged && early.notes.len() == 1, "{early:?}");
 }
