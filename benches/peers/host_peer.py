@@ -158,7 +158,6 @@ VARIANTS = {
     "sinkhorn": {
         "POT": pot_sinkhorn("sinkhorn"),
         "POT log": pot_sinkhorn("sinkhorn_log"),
-        "POT stabilized": pot_sinkhorn("sinkhorn_stabilized"),
     },
     "emd": {"POT": pot_emd},
 }
