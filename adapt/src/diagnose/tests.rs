@@ -19,7 +19,7 @@ fn diagnose(xs: &Array2<f64>, xt: &Array2<f64>) -> Diagnosis {
 
 #[test]
 fn known_shifts_get_their_family() {
-    let (xs, xt) = (normal(200, 3, 11), normal(160, 3, 12));
+    let (xs, xt) = (normal(200, 3, 21), normal(160, 3, 22));
     let moved = &xt + &array![0.0, 0.7, 0.0];
     let found = diagnose(&xs, &moved);
     assert_eq!(found.recommendation.family, Family::Weighting);
