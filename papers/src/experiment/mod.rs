@@ -2,7 +2,7 @@
 //!
 //! An experiment is a [`Description`], which is data alone, and one function that computes the
 //! number of one cell with one seed. Everything else is the same for all of them: which cells to
-//! compute ([`plan`]), computing them in parallel and going on after a stop ([`runner`]), what stays
+//! compute (`plan`), computing them in parallel and going on after a stop (`runner`), what stays
 //! on disk ([`record`]), what a number is worth beside the published one ([`summary`]), and how that
 //! is shown ([`report`]). Nothing here knows what a cell computes.
 
