@@ -135,6 +135,18 @@ pub fn check_rows(what: &'static str, rows: ArrayView2<'_, f64>) -> Result<()> {
     }
 }
 
+/// Checks rows `(n, d)` that a fitted model is asked about.
+///
+/// # Errors
+/// [`Error::Shape`] unless they have `d` columns, [`Error::NotFinite`].
+pub(crate) fn check_query(x: ArrayView2<'_, f64>, d: usize) -> Result<()> {
+    check_rows("rows", x)?;
+    match x.ncols() == d {
+        true => Ok(()),
+        false => Err(Error::shape("rows", format!("{d} columns"), x.ncols())),
+    }
+}
+
 /// Checks that `weights` is `(n,)`, finite, ≥ 0 and not all zero.
 ///
 /// # Errors

@@ -63,6 +63,7 @@
 pub mod align;
 pub mod catalogue;
 pub mod certificate;
+mod check;
 pub mod diagnose;
 pub mod domains;
 pub mod error;

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{Stream, rng};
 
 use crate::{
+    check,
     domains::Domains,
     error::{Error, Result},
     math::moments,
@@ -128,9 +129,7 @@ impl Diagnose {
             ("permutations", self.permutations, 1),
             ("most_rows", self.most_rows, self.folds.max(2)),
         ] {
-            if value < least {
-                return Err(Error::config(NAME, field, value, format!("at least {least}")));
-            }
+            check::at_least(NAME, field, value, least)?;
         }
         Ok(())
     }

@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::{Labelled, check_length, stacked};
 use crate::{
     certificate::{Certificate, Measure},
-    error::{Error, Result},
+    check,
+    error::Result,
     learn::{Classifier, Classify},
 };
 
@@ -61,9 +62,7 @@ impl TrAdaBoost {
         target: Labelled<'_, &[usize]>,
         classes: usize,
     ) -> Result<BoostedClassifier> {
-        if self.rounds == 0 {
-            return Err(Error::config("tradaboost", "rounds", 0, "at least 1"));
-        }
+        check::at_least("tradaboost", "rounds", self.rounds, 1)?;
         let x = stacked(source.x, target.x)?;
         check_length("source labels", source.x, source.y.len())?;
         check_length("target labels", target.x, target.y.len())?;
@@ -142,6 +141,7 @@ mod tests {
     use ndarray::{Axis, array};
 
     use super::*;
+    use crate::error::Error;
     use crate::learn::Tree;
 
     /// One round by hand: the stump splits at 4.5 by the source's weight, and the vote is its.

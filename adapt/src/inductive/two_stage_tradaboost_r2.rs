@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{Labelled, check_length, check_values, stacked};
 use crate::{
     certificate::{Certificate, Measure},
+    check,
     error::{Error, Result},
     learn::{Regress, Regressor, folds},
     math::parallel,
@@ -85,9 +86,7 @@ impl TwoStageTrAdaBoostR2 {
         for (field, value, least) in
             [("steps", self.steps, 2), ("rounds", self.rounds, 1), ("folds", self.folds, 2)]
         {
-            if value < least {
-                return Err(Error::config(OWNER, field, value, format!("at least {least}")));
-            }
+            check::at_least(OWNER, field, value, least)?;
         }
         let x = stacked(source.x, target.x)?;
         check_length("source values", source.x, source.y.len())?;

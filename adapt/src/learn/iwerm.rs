@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Classifier, Classify, Regress, Regressor, folds};
 use crate::{
+    check,
     domains::{check_rows, check_weights},
     error::{Error, Result},
     math::parallel,
@@ -149,9 +150,7 @@ impl Iwerm {
         if let Some(tau) = self.taus.iter().find(|tau| !(0.0..=1.0).contains(*tau)) {
             return Err(Error::config(OWNER, "taus", tau, "numbers between 0 and 1"));
         }
-        if self.folds < 2 {
-            return Err(Error::config(OWNER, "folds", self.folds, "at least 2"));
-        }
+        check::at_least(OWNER, "folds", self.folds, 2)?;
         match n < self.folds {
             false => Ok(()),
             true => {

@@ -10,13 +10,12 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Classifier, Classify, Regress, Regressor,
-    rows::{Rows, check_query},
-};
+use super::{Classifier, Classify, Regress, Regressor, rows::Rows};
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
+    check,
+    domains::check_query,
     error::{Error, Result},
     math::nearest::{Neighbours, nearest},
 };
@@ -54,9 +53,7 @@ struct Neighbourhood<Y> {
 impl KNearest {
     fn neighbourhood<Y>(&self, rows: Rows<'_>, y: Y) -> Result<Neighbourhood<Y>> {
         let k = self.neighbours;
-        if k == 0 {
-            return Err(Error::config(Self::NAME, "neighbours", k, "at least 1"));
-        }
+        check::at_least(Self::NAME, "neighbours", k, 1)?;
         let got = rows.x.nrows();
         if got < k {
             return Err(Error::TooFewRows { method: Self::NAME, what: "training", need: k, got });

@@ -14,14 +14,13 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Regress, Regressor,
-    rows::{Rows, check_query},
-};
+use super::{Regress, Regressor, rows::Rows};
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
-    error::{Error, Result},
+    check,
+    domains::check_query,
+    error::Result,
     math::{
         linalg::{self, Cholesky},
         moments,
@@ -97,9 +96,7 @@ impl Ridge {
         w: Option<ArrayView1<'_, f64>>,
     ) -> Result<LinearModel> {
         let lambda = self.penalty;
-        if !(lambda.is_finite() && lambda >= 0.0) {
-            return Err(Error::config(Self::NAME, "penalty", lambda, "a finite number ≥ 0"));
-        }
+        check::non_negative(Self::NAME, "penalty", lambda)?;
         let rows = Rows::new(x, w)?;
         let y = rows.values(y)?;
         let x_mean = moments::weighted_mean(rows.x.view(), rows.w.view());
@@ -204,6 +201,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn a_line_is_found() {

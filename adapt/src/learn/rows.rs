@@ -108,18 +108,6 @@ pub(crate) fn present_classes(
     Ok((present, places))
 }
 
-/// Checks rows `(n, d)` that a fitted model is asked about.
-///
-/// # Errors
-/// [`Error::Shape`] unless they have `d` columns, [`Error::NotFinite`].
-pub(crate) fn check_query(x: ArrayView2<'_, f64>, d: usize) -> Result<()> {
-    check_rows("rows", x)?;
-    match x.ncols() == d {
-        true => Ok(()),
-        false => Err(Error::shape("rows", format!("{d} columns"), x.ncols())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;

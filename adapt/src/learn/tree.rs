@@ -13,13 +13,11 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Classifier, Classify, Regress, Regressor,
-    rows::{Rows, check_query},
-};
+use super::{Classifier, Classify, Regress, Regressor, rows::Rows};
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
+    domains::check_query,
     error::{Error, Result},
 };
 

@@ -9,7 +9,10 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::{linalg, parallel};
-use crate::error::{Error, Result};
+use crate::{
+    check,
+    error::{Error, Result},
+};
 
 /// The largest matrix that a method makes without being told to, in bytes.
 pub const LIMIT: u64 = 4 << 30;
@@ -52,11 +55,8 @@ impl KernelChoice {
     pub fn resolve(&self, method: &'static str, x: ArrayView2<'_, f64>) -> Result<Kernel> {
         match *self {
             Self::Linear => Ok(Kernel::Linear),
-            Self::Gaussian { sigma: Some(sigma) } if sigma.is_finite() && sigma > 0.0 => {
-                Ok(Kernel::Gaussian { sigma })
-            }
             Self::Gaussian { sigma: Some(sigma) } => {
-                Err(Error::config(method, "sigma", sigma, "a finite number > 0"))
+                check::positive(method, "sigma", sigma).map(|()| Kernel::Gaussian { sigma })
             }
             Self::Gaussian { sigma: None } => {
                 median_distance(x).map(|sigma| Kernel::Gaussian { sigma }).ok_or_else(|| {

@@ -7,6 +7,7 @@ pub mod landmarks;
 pub mod lbfgs;
 pub mod leading;
 pub mod linalg;
+pub(crate) mod log_sum;
 pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;

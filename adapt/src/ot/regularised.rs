@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     certificate::{Certificate, Measure},
+    check,
     domains::Labels,
-    error::{Error, Result},
+    error::Result,
     math::{
         gram::{check_size, squared_distances_within},
         linalg,
@@ -80,9 +81,7 @@ pub fn regularised(
     options: &Regularised,
 ) -> Result<Penalised> {
     let &Regularised { epsilon, tolerance, max_rounds } = options;
-    if !(epsilon.is_finite() && epsilon >= 0.0) {
-        return Err(Error::config(NAME, "epsilon", epsilon, "a finite number ≥ 0"));
-    }
+    check::non_negative(NAME, "epsilon", epsilon)?;
     let (n, m) = problem.dim();
     check_size(NAME, n, m, "use fewer rows")?;
     let mut oracle = Oracle { epsilon, g: None };

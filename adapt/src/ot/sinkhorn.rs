@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     certificate::{Certificate, Measure},
+    check,
     error::{Error, Result},
     math::gram,
 };
@@ -97,9 +98,7 @@ pub(super) fn check_epsilon(
     problem: &Problem<'_>,
     epsilon: f64,
 ) -> Result<()> {
-    if !(epsilon.is_finite() && epsilon > 0.0) {
-        return Err(Error::config(owner, "epsilon", epsilon, "a finite number > 0"));
-    }
+    check::positive(owner, "epsilon", epsilon)?;
     let largest = problem.costs().iter().fold(0.0, |largest: f64, c| largest.max(c.abs()));
     match largest / epsilon < 1e12 {
         true => Ok(()),

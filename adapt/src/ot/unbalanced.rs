@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     certificate::{Certificate, Measure},
-    error::{Error, Result},
+    check,
+    error::Result,
     math::gram,
 };
 
@@ -64,9 +65,7 @@ pub struct Relaxed {
 pub fn unbalanced(problem: &Problem<'_>, options: &Unbalanced) -> Result<Relaxed> {
     let &Unbalanced { epsilon, marginals, tolerance, max_rounds } = options;
     check_epsilon(NAME, problem, epsilon)?;
-    if !(marginals.is_finite() && marginals > 0.0) {
-        return Err(Error::config(NAME, "marginals", marginals, "a finite number > 0"));
-    }
+    check::positive(NAME, "marginals", marginals)?;
     let (n, m) = problem.dim();
     gram::check_size(NAME, n, m, "use fewer rows")?;
     let exponent = marginals / (marginals + epsilon);

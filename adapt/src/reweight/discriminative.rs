@@ -22,6 +22,7 @@ use super::{DensityRatio, Reweight, Weighting, logistic_ratio::both, rows};
 use crate::{
     catalogue::{Described, Needs},
     certificate::Certificate,
+    check,
     domains::Domains,
     error::{Error, Result},
     learn::{Classifier, Classify, classifier},
@@ -93,9 +94,7 @@ impl Reweight for Discriminative {
 
 impl Discriminative {
     fn learner(&self) -> Result<Box<dyn Classify>> {
-        if self.folds == 0 {
-            return Err(Error::config(Self::NAME, "folds", 0, "at least 1"));
-        }
+        check::at_least(Self::NAME, "folds", self.folds, 1)?;
         if !(self.clip > 0.0 && self.clip < 0.5) {
             let expected = "a number above 0 and below 0.5";
             return Err(Error::config(Self::NAME, "clip", self.clip, expected));

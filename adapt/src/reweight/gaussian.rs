@@ -17,7 +17,8 @@ use super::{DensityRatio, Reweight, Weighting};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
-    domains::{Domains, check_rows},
+    check,
+    domains::{Domains, check_query},
     error::{Error, Result},
     math::{linalg::Cholesky, moments},
 };
@@ -46,9 +47,7 @@ impl Described for GaussianRatio {
 
 impl Reweight for GaussianRatio {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        if !(self.ridge.is_finite() && self.ridge >= 0.0) {
-            return Err(Error::config(Self::NAME, "ridge", self.ridge, "a finite number ≥ 0"));
-        }
+        check::non_negative(Self::NAME, "ridge", self.ridge)?;
         domains.need_rows(Self::NAME, 2)?;
         let fitted = FittedRatio {
             source: Gaussian::fit(domains.source(), self.ridge)?,
@@ -68,11 +67,7 @@ struct FittedRatio {
 
 impl DensityRatio for FittedRatio {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.source.mean.len() {
-            let expected = format!("{} columns", self.source.mean.len());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.source.mean.len())?;
         let log_ratio = self.target.log_density(x) - self.source.log_density(x);
         // Far outside both domains the exponential overflows; the largest finite weight says so.
         Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))

@@ -17,16 +17,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DensityRatio, Reweight, Weighting,
-    log_kernels::{exponents, log_mixture, log_sum_exp},
+    log_kernels::{exponents, log_mixture},
     rows,
 };
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
-    domains::{Domains, check_rows},
+    check,
+    domains::{Domains, check_query},
     error::{Error, Result},
     math::{
         gram::{self, check_size},
+        log_sum::log_sum_exp,
         moments, parallel,
     },
 };
@@ -90,11 +92,7 @@ struct Ratio {
 
 impl DensityRatio for Ratio {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.source.rows.ncols() {
-            let expected = format!("{} columns", self.source.rows.ncols());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.source.rows.ncols())?;
         let log_ratio = self.target.log_density(x) - self.source.log_density(x);
         // Far outside both domains the exponential overflows; the largest finite weight says so.
         Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
@@ -127,10 +125,7 @@ impl Density {
             Bandwidth::Scott => deviation()? * n.powf(-1.0 / (d + 4.0)),
             Bandwidth::Silverman => silverman()?,
             Bandwidth::Likelihood => likeliest(rows, silverman()?),
-            Bandwidth::Fixed(h) if h.is_finite() && h > 0.0 => h,
-            Bandwidth::Fixed(h) => {
-                return Err(Error::config(method, "bandwidth", h, "a finite number > 0"));
-            }
+            Bandwidth::Fixed(h) => check::positive(method, "bandwidth", h).map(|()| h)?,
         };
         Ok(Self { rows: rows.to_owned(), h })
     }

@@ -7,7 +7,8 @@ use transduct_core::Stream;
 
 use super::{DensityRatio, rows};
 use crate::{
-    domains::{Domains, check_rows},
+    check,
+    domains::{Domains, check_query},
     error::{Error, Result},
     math::gram::{self, Kernel},
 };
@@ -84,9 +85,7 @@ pub(super) fn centres(
     b: usize,
     seed: u64,
 ) -> Result<Array2<f64>> {
-    if b == 0 {
-        return Err(Error::config(method, "centres", b, "at least 1"));
-    }
+    check::at_least(method, "centres", b, 1)?;
     let mut chosen = rows::shuffled(target, seed, Stream::Target);
     chosen.truncate(b);
     Ok(target.select(Axis(0), &chosen))
@@ -107,11 +106,7 @@ pub(super) struct KernelModel {
 
 impl DensityRatio for KernelModel {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.centres.ncols() {
-            let expected = format!("{} columns", self.centres.ncols());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.centres.ncols())?;
         let kernel = Kernel::Gaussian { sigma: self.sigma };
         Ok(kernel.gram(self.method, x, self.centres.view())?.dot(&self.theta))
     }

@@ -29,17 +29,19 @@ use transduct_core::Stream;
 
 use super::{
     DensityRatio, Reweight, Ulsif, Weighting, Widths, kernel_model,
-    log_kernels::{exponents, log_mixture, log_sum_exp},
+    log_kernels::{exponents, log_mixture},
     mixture::{self, Proportions},
     rows,
 };
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
-    domains::{Domains, check_rows},
-    error::{Error, Result},
+    check,
+    domains::{Domains, check_query},
+    error::Result,
     math::{
         gram::{self, check_size},
+        log_sum::log_sum_exp,
         parallel,
     },
 };
@@ -81,9 +83,7 @@ impl Described for Kliep {
 
 impl Reweight for Kliep {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        if self.folds < 2 {
-            return Err(Error::config(Self::NAME, "folds", self.folds, "at least 2"));
-        }
+        check::at_least(Self::NAME, "folds", self.folds, 2)?;
         domains.need_rows(Self::NAME, 2)?;
         let sigmas = self.sigma.resolve(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
@@ -185,11 +185,7 @@ struct Model {
 
 impl DensityRatio for Model {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.centres.ncols() {
-            let expected = format!("{} columns", self.centres.ncols());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.centres.ncols())?;
         let log_ratio = log_mixture(x, self.centres.view(), self.log_theta.view(), self.sigma);
         Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
     }

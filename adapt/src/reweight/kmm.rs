@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::{Reweight, Weighting, rows};
 use crate::{
     catalogue::{Described, Needs},
+    check,
     domains::Domains,
     error::{Error, Result},
     math::{
@@ -137,15 +138,8 @@ impl Kmm {
     }
 
     fn check(&self) -> Result<()> {
-        let config =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        if !(self.bound.is_finite() && self.bound > 0.0) {
-            return config("bound", self.bound, "a finite number > 0");
-        }
-        if let Some(epsilon) = self.epsilon.filter(|e| !(e.is_finite() && *e >= 0.0)) {
-            return config("epsilon", epsilon, "a finite number ≥ 0");
-        }
-        Ok(())
+        check::positive(Self::NAME, "bound", self.bound)?;
+        self.epsilon.map_or(Ok(()), |epsilon| check::non_negative(Self::NAME, "epsilon", epsilon))
     }
 }
 

@@ -6,10 +6,11 @@ use ndarray::{Array1, Array2, Axis};
 use super::Weighting;
 use crate::{
     certificate::Certificate,
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
     learn::{Logistic, folds},
-    math::{linalg, parallel},
+    math::{linalg, moments, parallel},
 };
 
 /// Estimated proportions of the classes.
@@ -129,9 +130,7 @@ impl CrossFit<'_> {
         classes: &Classes,
     ) -> Result<Predictions> {
         let (m, n) = (classes.present.len(), classes.places.len());
-        if self.folds < 2 {
-            return Err(Error::config(method, "folds", self.folds, "at least 2"));
-        }
+        check::at_least(method, "folds", self.folds, 2)?;
         if let Some(j) = classes.shares.iter().position(|share| share * (n as f64) < 1.5) {
             let reason = format!("class {} has one source row", classes.present[j]);
             let advice = "cross-fitting needs two of every class: merge classes or drop the row";
@@ -179,7 +178,7 @@ impl CrossFit<'_> {
             let mut column = confusion.column_mut(y);
             column += &row;
         }
-        let shares = predict(domains.target())?.sum_axis(Axis(0)) / domains.target().nrows() as f64;
+        let shares = moments::mean(predict(domains.target())?.view());
         Ok(Predictions { confusion, target: shares * test.len() as f64 })
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //! σ and λ are those of the smallest leave-one-out mean of J.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2};
 
 use super::{
     DensityRatio, Weighting,
@@ -22,6 +22,7 @@ use crate::{
     math::{
         gram::{self, check_size},
         linalg::{Cholesky, self_dot},
+        moments,
     },
 };
 
@@ -159,7 +160,7 @@ impl Features {
 /// θ, and the residual of its linear system before negative entries are rounded to 0.
 fn solve(features: &Features, alpha: f64, lambda: f64) -> Result<(Array1<f64>, f64)> {
     let (n_s, n_t) = (features.source.nrows() as f64, features.target.nrows() as f64);
-    let h = features.target.sum_axis(Axis(0)) / n_t;
+    let h = moments::mean(features.target.view());
     let mut system = features.second_moments(alpha / n_t, (1.0 - alpha) / n_s);
     system.diag_mut().mapv_inplace(|v| v + lambda);
     let theta = Cholesky::new(&system)?.solve_vector(h.view());

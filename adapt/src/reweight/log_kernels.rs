@@ -2,19 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use crate::math::{gram, parallel};
+use crate::math::{gram, log_sum::log_sum_exp, parallel};
 
 /// Rows that are worked on together.
 const BLOCK: usize = 256;
-
-/// log Σ_l exp(v_l); −∞ of nothing.
-pub(super) fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = values.clone().fold(f64::NEG_INFINITY, f64::max);
-    match largest.is_finite() {
-        true => largest + values.map(|v| (v - largest).exp()).sum::<f64>().ln(),
-        false => largest,
-    }
-}
 
 /// log Σ_l exp(b_l − ‖x_i − c_l‖² / 2σ²) of x `(n, d)`, c `(m, d)` and b `(m,)`, `(n,)`, without an
 /// `(n, m)` matrix.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{DensityRatio, Reweight, Weighting};
 use crate::{
     catalogue::Described,
-    domains::{Domains, check_rows},
+    domains::{Domains, check_query},
     error::{Error, Result},
     learn::Logistic,
 };
@@ -83,11 +83,7 @@ struct Odds {
 
 impl DensityRatio for Odds {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.beta.len() {
-            let expected = format!("{} columns", self.beta.len());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.beta.len())?;
         let log_ratio = x.dot(&self.beta) + self.offset;
         Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
     }

@@ -19,8 +19,9 @@ use super::{DensityRatio, Reweight, Weighting, rows};
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
-    domains::{Domains, check_rows},
-    error::{Error, Result},
+    check,
+    domains::{Domains, check_query},
+    error::Result,
     math::nearest::nearest,
 };
 
@@ -41,9 +42,7 @@ impl Described for NearestNeighbour {
 impl Reweight for NearestNeighbour {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         let smoothing = self.smoothing;
-        if !(smoothing.is_finite() && smoothing >= 0.0) {
-            return Err(Error::config(Self::NAME, "smoothing", smoothing, "a finite number ≥ 0"));
-        }
+        check::non_negative(Self::NAME, "smoothing", smoothing)?;
         rows::check_magnitude(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         let (n_s, n_t) = (xs.nrows() as f64, xt.nrows() as f64);
@@ -96,11 +95,7 @@ impl Cells {
 
 impl DensityRatio for Cells {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
-        check_rows("rows", x)?;
-        if x.ncols() != self.sites.ncols() {
-            let expected = format!("{} columns", self.sites.ncols());
-            return Err(Error::shape("rows", expected, x.ncols()));
-        }
+        check_query(x, self.sites.ncols())?;
         let cells = nearest(x, self.sites.view(), 1).indices;
         Ok(cells.iter().map(|&cell| self.weights[cell]).collect())
     }

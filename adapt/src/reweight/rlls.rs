@@ -27,6 +27,7 @@ use super::{
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
     error::{Error, Result},
     learn::Logistic,
@@ -104,9 +105,7 @@ impl Rlls {
     fn check(&self) -> Result<()> {
         let wrong =
             |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        if !(self.alpha.is_finite() && self.alpha >= 0.0) {
-            return wrong("alpha", self.alpha, "a finite number ≥ 0");
-        }
+        check::non_negative(Self::NAME, "alpha", self.alpha)?;
         if !(self.delta > 0.0 && self.delta < 1.0) {
             return wrong("delta", self.delta, "a number between 0 and 1");
         }

@@ -28,14 +28,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment,
-    mmd_projection::{Anchors, Representation, Rows, check, conditional, counts, factor, marginal},
+    mmd_projection::{
+        Anchors, Representation, Rows, check_options, conditional, counts, factor, marginal,
+    },
     pseudo_labels::{Rounds, nearest_labels},
 };
 use crate::{
     catalogue::{Described, Needs},
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
-    math::linalg::{Cholesky, dot},
+    math::{linalg::Cholesky, moments},
 };
 
 /// μ as a configuration names it: `{ fixed = 0.5 }`, `"estimated"`.
@@ -104,7 +107,7 @@ impl Described for Bda {
 
 impl Align for Bda {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        check(Self::NAME, self.components, self.regularisation)?;
+        check_options(Self::NAME, self.components, self.regularisation)?;
         let labels = domains.need_two_classes(Self::NAME)?;
         let (xs, xt) = (domains.source(), domains.target());
         let initial = nearest_labels(xs, labels.of, xt);
@@ -117,14 +120,7 @@ impl Align for Bda {
         }
         let present = counts(labels.of, labels.classes).iter().filter(|&&n| n > 0).count();
         let weight = self.marginal_weight.unwrap_or(present as f64);
-        if !(weight.is_finite() && weight >= 0.0) {
-            return Err(Error::config(
-                Self::NAME,
-                "marginal_weight",
-                weight,
-                "a finite number ≥ 0",
-            ));
-        }
+        check::non_negative(Self::NAME, "marginal_weight", weight)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
         let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
 
@@ -195,10 +191,8 @@ fn a_distance(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Result<f64> {
 /// The direction (C + λ I)⁻¹ (ā − b̄) of least squares, C the pooled covariance and λ a hundredth of
 /// its mean variance, and the middle of the means along it.
 fn least_squares(a: &Array2<f64>, b: &Array2<f64>) -> Result<(Array1<f64>, f64)> {
-    let (mean_a, mean_b) =
-        (a.sum_axis(Axis(0)) / a.nrows() as f64, b.sum_axis(Axis(0)) / b.nrows() as f64);
-    let (a, b) = (a - &mean_a, b - &mean_b);
-    let mut c = dot(&a.t(), &a) / a.nrows() as f64 + dot(&b.t(), &b) / b.nrows() as f64;
+    let [mean_a, mean_b] = [a, b].map(|x| moments::mean(x.view()));
+    let mut c = moments::covariance(a.view(), 0) + moments::covariance(b.view(), 0);
     let variance = c.diag().sum() / c.nrows() as f64;
     let lift = if variance > 0.0 { 0.01 * variance } else { 1.0 };
     c.diag_mut().mapv_inplace(|v| v + lift);
@@ -213,25 +207,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::shallow::Jda;
-
-    /// Two classes on a line, one above the other; the target is moved along the line, and a class
-    /// is three times as frequent.
-    fn clusters() -> (Array2<f64>, Vec<usize>, Array2<f64>, Vec<usize>) {
-        let spread = |i: usize| 0.1 * ((i * 5) % 7) as f64;
-        let row = |i: usize, class: usize, shift: f64, j: usize| match j {
-            0 => spread(i) + shift + class as f64,
-            1 => 4.0 * class as f64 + spread(i + 3),
-            _ => spread(i * i),
-        };
-        let classes = |n: usize, every: usize| -> Vec<usize> {
-            (0..n).map(|i| usize::from(i % every == 0)).collect()
-        };
-        let (ys, yt) = (classes(20, 2), classes(24, 4));
-        let xs = Array2::from_shape_fn((20, 3), |(i, j)| row(i, ys[i], 0.0, j));
-        let xt = Array2::from_shape_fn((24, 3), |(i, j)| row(i, yt[i], 2.5, j));
-        (xs, ys, xt, yt)
-    }
+    use crate::shallow::{Jda, testing::clusters};
 
     #[test]
     fn half_and_half_is_jda_from_other_first_labels() {

@@ -27,8 +27,9 @@ use super::{Affine, Align, Alignment, Map, linear_monge::moved_covariance_gap, p
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
-    error::{Error, Result},
+    error::Result,
     math::{gram, linalg},
 };
 
@@ -59,9 +60,7 @@ impl Described for Coral {
 impl Align for Coral {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let lambda = self.regularisation;
-        if !(lambda.is_finite() && lambda >= 0.0) {
-            return Err(Error::config(Self::NAME, "regularisation", lambda, "a finite number ≥ 0"));
-        }
+        check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
         let d = domains.features();
         gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;

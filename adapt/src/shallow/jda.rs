@@ -24,13 +24,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment,
-    mmd_projection::{Anchors, Representation, Rows, check, conditional, counts, factor, marginal},
+    mmd_projection::{
+        Anchors, Representation, Rows, check_options, conditional, counts, factor, marginal,
+    },
     pseudo_labels::Rounds,
 };
 use crate::{
     catalogue::{Described, Needs},
+    check,
     domains::Domains,
-    error::{Error, Result},
+    error::Result,
 };
 
 /// The options of JDA; the defaults are those of the paper's experiments on digits and COIL20. On
@@ -85,18 +88,11 @@ impl Described for Jda {
 
 impl Align for Jda {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        check(Self::NAME, self.components, self.regularisation)?;
+        check_options(Self::NAME, self.components, self.regularisation)?;
         let labels = domains.need_two_classes(Self::NAME)?;
         let present = counts(labels.of, labels.classes).iter().filter(|&&n| n > 0).count();
         let weight = self.marginal_weight.unwrap_or(present as f64);
-        if !(weight.is_finite() && weight >= 0.0) {
-            return Err(Error::config(
-                Self::NAME,
-                "marginal_weight",
-                weight,
-                "a finite number ≥ 0",
-            ));
-        }
+        check::non_negative(Self::NAME, "marginal_weight", weight)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
         let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
         let e_0 = marginal(domains.source().nrows(), domains.target().nrows()) * weight.sqrt();
@@ -121,28 +117,13 @@ impl Align for Jda {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, array};
+    use ndarray::array;
 
     use super::*;
-    use crate::{error::Error, shallow::pseudo_labels::nearest_labels};
-
-    /// Two classes on a line, one above the other; the target is moved along the line, and a class
-    /// is three times as frequent.
-    fn clusters() -> (Array2<f64>, Vec<usize>, Array2<f64>, Vec<usize>) {
-        let spread = |i: usize| 0.1 * ((i * 5) % 7) as f64;
-        let row = |i: usize, class: usize, shift: f64, j: usize| match j {
-            0 => spread(i) + shift + class as f64,
-            1 => 4.0 * class as f64 + spread(i + 3),
-            _ => spread(i * i),
-        };
-        let classes = |n: usize, every: usize| -> Vec<usize> {
-            (0..n).map(|i| usize::from(i % every == 0)).collect()
-        };
-        let (ys, yt) = (classes(20, 2), classes(24, 4));
-        let xs = Array2::from_shape_fn((20, 3), |(i, j)| row(i, ys[i], 0.0, j));
-        let xt = Array2::from_shape_fn((24, 3), |(i, j)| row(i, yt[i], 2.5, j));
-        (xs, ys, xt, yt)
-    }
+    use crate::{
+        error::Error,
+        shallow::{pseudo_labels::nearest_labels, testing::clusters},
+    };
 
     #[test]
     fn classes_meet_and_rounds_end_when_labels_stay() {

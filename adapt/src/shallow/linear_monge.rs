@@ -20,8 +20,9 @@ use super::{Affine, Align, Alignment, Map};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
-    error::{Error, Result},
+    error::Result,
     math::{gram, linalg, moments},
 };
 
@@ -50,9 +51,7 @@ impl Described for LinearMonge {
 impl Align for LinearMonge {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let lambda = self.regularisation;
-        if !(lambda.is_finite() && lambda >= 0.0) {
-            return Err(Error::config(Self::NAME, "regularisation", lambda, "a finite number ≥ 0"));
-        }
+        check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
         let d = domains.features();
         gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;

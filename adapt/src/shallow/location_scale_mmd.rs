@@ -25,6 +25,7 @@ use super::{Align, Alignment, Map, pca::both};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
     math::{gram, lbfgs, linalg},
@@ -87,8 +88,7 @@ impl LocationScaleMmd {
     /// σ.
     fn width(&self, domains: &Domains<'_>) -> Result<f64> {
         match self.sigma {
-            Some(sigma) if sigma.is_finite() && sigma > 0.0 => Ok(sigma),
-            Some(sigma) => Err(Error::config(Self::NAME, "sigma", sigma, "a finite number > 0")),
+            Some(sigma) => check::positive(Self::NAME, "sigma", sigma).map(|()| sigma),
             None => gram::median_distance(both(domains).view()).ok_or_else(|| {
                 let reason = "all rows are equal, so that no kernel width follows from them";
                 Error::degenerate(Self::NAME, reason, "give `sigma`, or rows that differ")
@@ -98,18 +98,9 @@ impl LocationScaleMmd {
 
     fn check(&self) -> Result<()> {
         let Self { regularisation, tolerance, iterations, .. } = *self;
-        let wrong =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        if !(regularisation.is_finite() && regularisation >= 0.0) {
-            return wrong("regularisation", regularisation, "a finite number ≥ 0");
-        }
-        if !(tolerance.is_finite() && tolerance > 0.0) {
-            return wrong("tolerance", tolerance, "a finite number > 0");
-        }
-        match iterations {
-            0 => wrong("iterations", 0.0, "at least 1"),
-            _ => Ok(()),
-        }
+        check::non_negative(Self::NAME, "regularisation", regularisation)?;
+        check::positive(Self::NAME, "tolerance", tolerance)?;
+        check::at_least(Self::NAME, "iterations", iterations, 1)
     }
 }
 

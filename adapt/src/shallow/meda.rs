@@ -36,6 +36,7 @@ use super::{
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
     learn::{Classify, Logistic, first_largest},
@@ -150,27 +151,15 @@ impl AdaptClassifier for Meda {
 impl Meda {
     fn check(&self) -> Result<()> {
         check_components(Self::NAME, self.components)?;
-        let wrong =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        let weights = [("alignment", self.alignment), ("manifold", self.manifold)];
-        if let Some((field, value)) =
-            weights.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0))
-        {
-            return wrong(field, value, "a finite number ≥ 0");
-        }
-        let scales = [("shrinkage", self.shrinkage), ("sigma", self.sigma)];
-        if let Some((field, value)) = scales.into_iter().find(|(_, v)| !(v.is_finite() && *v > 0.0))
-        {
-            return wrong(field, value, "a finite number > 0");
-        }
+        check::non_negative(Self::NAME, "alignment", self.alignment)?;
+        check::non_negative(Self::NAME, "manifold", self.manifold)?;
+        check::positive(Self::NAME, "shrinkage", self.shrinkage)?;
+        check::positive(Self::NAME, "sigma", self.sigma)?;
         if let Some(mu) = self.balance.filter(|mu| !(0.0..=1.0).contains(mu)) {
-            return wrong("balance", mu, "a number between 0 and 1");
+            return Err(Error::config(Self::NAME, "balance", mu, "a number between 0 and 1"));
         }
-        let counts = [("neighbours", self.neighbours), ("iterations", self.iterations)];
-        match counts.into_iter().find(|(_, count)| *count == 0) {
-            Some((field, _)) => wrong(field, 0.0, "at least 1"),
-            None => Ok(()),
-        }
+        check::at_least(Self::NAME, "neighbours", self.neighbours, 1)?;
+        check::at_least(Self::NAME, "iterations", self.iterations, 1)
     }
 }
 

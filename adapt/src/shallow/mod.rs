@@ -19,6 +19,8 @@ mod registry;
 mod sstca;
 mod subspace_alignment;
 mod tca;
+#[cfg(test)]
+mod testing;
 mod tjm;
 mod transductive;
 mod transport;

@@ -18,6 +18,7 @@ use super::{Affine, Align, Alignment, Map};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
     error::{Error, Result},
     math::{gram, linalg, moments},
@@ -63,10 +64,7 @@ pub(super) fn both(domains: &Domains<'_>) -> Array2<f64> {
 }
 
 pub(super) fn check_components(owner: &'static str, components: usize) -> Result<()> {
-    match components {
-        0 => Err(Error::config(owner, "components", components, "at least 1")),
-        _ => Ok(()),
-    }
+    check::at_least(owner, "components", components, 1)
 }
 
 /// The eigenpairs' residual, and a note where there are fewer components than were asked for.
@@ -177,7 +175,7 @@ fn orthonormal(mut a: Array2<f64>) -> Result<Array2<f64>> {
         let norm = column.dot(&column).sqrt();
         column /= norm;
     }
-    let llt = linalg::Cholesky::new(&linalg::dot(&a.t(), &a))?;
+    let llt = linalg::Cholesky::new(&linalg::self_dot(&a))?;
     let mut q = llt.solve_lower(&a.t()).reversed_axes();
     linalg::fix_signs(&mut q);
     Ok(q)

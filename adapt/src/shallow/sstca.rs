@@ -23,13 +23,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment,
-    mmd_projection::{Anchors, Representation, Rows, check, factor, marginal},
+    mmd_projection::{Anchors, Representation, Rows, check_options, factor, marginal},
 };
 use crate::{
     catalogue::{Described, Needs},
+    check,
     domains::Domains,
     error::{Error, Result},
-    math::{gram::median, linalg::dot, nearest::nearest_within},
+    math::{
+        gram::median,
+        linalg::{dot, self_dot},
+        nearest::nearest_within,
+    },
 };
 
 /// The options of semi-supervised TCA.
@@ -99,12 +104,12 @@ impl Align for SemiSupervisedTca {
             sum += &row;
         }
         let gamma = self.dependence;
-        let dependence = dot(&phi.t(), phi) * (1.0 - gamma) + dot(&classes.t(), &classes) * gamma;
+        let dependence = self_dot(phi) * (1.0 - gamma) + self_dot(&classes) * gamma;
 
         // Φᵀ (L + λ/n² 𝓛) Φ + μ I; 𝓛 1 = 0, so that centred rows serve.
         let e = marginal(domains.source().nrows(), domains.target().nrows());
         let g = rows.product(&factor(&[e], self.relative));
-        let mut penalty = dot(&g.t(), &g);
+        let mut penalty = self_dot(&g);
         if self.manifold > 0.0 {
             let smooth = self.laplacian_times(domains, phi)?;
             penalty += &(dot(&phi.t(), &smooth) * (self.manifold / (n as f64).powi(2)));
@@ -120,19 +125,13 @@ impl Align for SemiSupervisedTca {
 
 impl SemiSupervisedTca {
     fn check(&self) -> Result<()> {
-        check(Self::NAME, self.components, self.regularisation)?;
+        check_options(Self::NAME, self.components, self.regularisation)?;
         if !(0.0..=1.0).contains(&self.dependence) {
             let expected = "a number from 0 to 1";
             return Err(Error::config(Self::NAME, "dependence", self.dependence, expected));
         }
-        if !(self.manifold.is_finite() && self.manifold >= 0.0) {
-            let expected = "a finite number ≥ 0";
-            return Err(Error::config(Self::NAME, "manifold", self.manifold, expected));
-        }
-        if self.neighbours == 0 {
-            return Err(Error::config(Self::NAME, "neighbours", self.neighbours, "at least 1"));
-        }
-        Ok(())
+        check::non_negative(Self::NAME, "manifold", self.manifold)?;
+        check::at_least(Self::NAME, "neighbours", self.neighbours, 1)
     }
 
     /// 𝓛 Φ `(n, m)`, of the graph of the rows of both domains.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment,
-    mmd_projection::{Anchors, Representation, Rows, check, factor, marginal},
+    mmd_projection::{Anchors, Representation, Rows, check_options, factor, marginal},
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -79,7 +79,7 @@ impl Described for Tca {
 
 impl Align for Tca {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        check(Self::NAME, self.components, self.regularisation)?;
+        check_options(Self::NAME, self.components, self.regularisation)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
         let mut rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
         let e = marginal(domains.source().nrows(), domains.target().nrows());

@@ -24,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment,
-    mmd_projection::{Anchors, Representation, Rows, check, factor, marginal},
+    mmd_projection::{Anchors, Representation, Rows, check_options, factor, marginal},
 };
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
     error::{Error, Result},
     math::linalg::dot,
@@ -107,10 +108,8 @@ impl Tjm {
         &self,
         domains: &Domains<'_>,
     ) -> Result<(Rows, super::mmd_projection::Directions, Vec<f64>)> {
-        check(Self::NAME, self.components, self.regularisation)?;
-        if self.rounds == 0 {
-            return Err(Error::config(Self::NAME, "rounds", self.rounds, "at least 1"));
-        }
+        check_options(Self::NAME, self.components, self.regularisation)?;
+        check::at_least(Self::NAME, "rounds", self.rounds, 1)?;
         if self.representation == Representation::Primal {
             let expected = "`linear` or `gaussian`, whose coefficients belong to rows";
             return Err(Error::config(Self::NAME, "representation", "primal", expected));

@@ -16,6 +16,7 @@
 use ndarray::Axis;
 
 use crate::{
+    check,
     domains::Domains,
     error::{Error, Result},
     learn::folds,
@@ -50,9 +51,7 @@ impl ReverseValidation {
         mut adapt: impl FnMut(&Domains<'_>) -> Result<Vec<usize>>,
     ) -> Result<f64> {
         const OWNER: &str = "reverse-validation";
-        if self.folds < 2 {
-            return Err(Error::config(OWNER, "folds", self.folds, "at least 2"));
-        }
+        check::at_least(OWNER, "folds", self.folds, 2)?;
         let labels = domains.need_two_classes(OWNER)?;
         let (xs, xt) = (domains.source(), domains.target());
         if xs.nrows() < self.folds {

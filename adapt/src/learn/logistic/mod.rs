@@ -23,11 +23,13 @@ use serde::{Deserialize, Serialize};
 use self::objective::{Objective, log_probabilities};
 use super::{
     Classifier, Classify,
-    rows::{ABSENT, Rows, check_query, present_classes},
+    rows::{ABSENT, Rows, present_classes},
 };
 use crate::{
     catalogue::Described,
     certificate::Certificate,
+    check,
+    domains::check_query,
     error::{Error, Result},
     math::{linalg, moments},
 };
@@ -112,18 +114,9 @@ impl Logistic {
 
     fn check(&self) -> Result<()> {
         let Self { penalty, tolerance, iterations } = *self;
-        let wrong =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        if !(penalty.is_finite() && penalty >= 0.0) {
-            return wrong("penalty", penalty, "a finite number ≥ 0");
-        }
-        if !(tolerance.is_finite() && tolerance > 0.0) {
-            return wrong("tolerance", tolerance, "a finite number > 0");
-        }
-        match iterations {
-            0 => wrong("iterations", 0.0, "at least 1"),
-            _ => Ok(()),
-        }
+        check::non_negative(Self::NAME, "penalty", penalty)?;
+        check::positive(Self::NAME, "tolerance", tolerance)?;
+        check::at_least(Self::NAME, "iterations", iterations, 1)
     }
 }
 

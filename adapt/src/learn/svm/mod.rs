@@ -21,11 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Classifier, Classify,
-    rows::{ABSENT, Rows, check_query, present_classes},
+    rows::{ABSENT, Rows, present_classes},
 };
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
+    check,
+    domains::check_query,
     error::{Error, Result},
     math::{
         gram::{Kernel, KernelChoice},
@@ -167,17 +169,9 @@ impl Svm {
     }
 
     fn check(&self) -> Result<()> {
-        let wrong =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        for (field, value) in [("c", self.c), ("tolerance", self.tolerance)] {
-            if !(value.is_finite() && value > 0.0) {
-                return wrong(field, value, "a finite number > 0");
-            }
-        }
-        match self.iterations {
-            0 => wrong("iterations", 0.0, "at least 1"),
-            _ => Ok(()),
-        }
+        check::positive(Self::NAME, "c", self.c)?;
+        check::positive(Self::NAME, "tolerance", self.tolerance)?;
+        check::at_least(Self::NAME, "iterations", self.iterations, 1)
     }
 }
 

@@ -36,9 +36,10 @@ use super::{AdaptClassifier, CostScale, Labelling};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
-    math::{linalg, parallel},
+    math::{linalg, log_sum::log_sum_exp, parallel},
 };
 
 /// The largest |log| of a scale that is not absorbed into the potentials.
@@ -135,18 +136,9 @@ impl Jcpot {
     }
 
     fn check(&self) -> Result<()> {
-        let wrong =
-            |field, value: f64, expected| Err(Error::config(Self::NAME, field, value, expected));
-        if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
-            return wrong("epsilon", self.epsilon, "a finite number > 0");
-        }
-        if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
-            return wrong("tolerance", self.tolerance, "a finite number ≥ 0");
-        }
-        match self.max_rounds {
-            0 => wrong("max_rounds", 0.0, "at least 1"),
-            _ => Ok(()),
-        }
+        check::positive(Self::NAME, "epsilon", self.epsilon)?;
+        check::non_negative(Self::NAME, "tolerance", self.tolerance)?;
+        check::at_least(Self::NAME, "max_rounds", self.max_rounds, 1)
     }
 
     /// C / ε, refused where its differences would be rounding.
@@ -270,7 +262,9 @@ impl<'a> Plan<'a> {
         let y = self.log_y.mapv(f64::exp).insert_axis(Axis(1));
         let sums = linalg::dot(&self.kernel, &y).remove_axis(Axis(1));
         let exponents = &self.beta + &self.log_y;
-        log_sums(&sums, &self.alpha, |i| log_sum_exp(&exponents - &self.costs.row(i)))
+        log_sums(&sums, &self.alpha, |i| {
+            log_sum_exp((&exponents - &self.costs.row(i)).iter().copied())
+        })
     }
 
     /// log Σ_i exp(α_i + log x_i − C_ij / ε).
@@ -278,7 +272,9 @@ impl<'a> Plan<'a> {
         let x = self.log_x.mapv(f64::exp).insert_axis(Axis(1));
         let sums = linalg::dot(&self.kernel.t(), &x).remove_axis(Axis(1));
         let exponents = &self.alpha + &self.log_x;
-        log_sums(&sums, &self.beta, |j| log_sum_exp(&exponents - &self.costs.column(j)))
+        log_sums(&sums, &self.beta, |j| {
+            log_sum_exp((&exponents - &self.costs.column(j)).iter().copied())
+        })
     }
 
     /// Rows to h_c / n_c.
@@ -339,12 +335,6 @@ fn log_sums(
         true => (0..sums.len()).map(of).collect(),
         false => Array1::from(parallel::map(sums.len(), of)),
     }
-}
-
-/// log Σ exp z.
-fn log_sum_exp(z: Array1<f64>) -> f64 {
-    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    largest + z.iter().map(|z| (z - largest).exp()).sum::<f64>().ln()
 }
 
 #[cfg(test)]

@@ -131,9 +131,14 @@ fn in_logs(costs: &Array2<f64>, labels: &[usize], rounds: usize) -> Array2<f64> 
     for round in 0..rounds {
         if round > 0 {
             let mass = -(n_t as f64).ln();
-            g = costs.columns().into_iter().map(|c| mass - log_sum_exp(&f - &c)).collect();
+            g = costs
+                .columns()
+                .into_iter()
+                .map(|c| mass - log_sum_exp((&f - &c).iter().copied()))
+                .collect();
         }
-        let sums: Vec<f64> = costs.rows().into_iter().map(|c| log_sum_exp(&g - &c)).collect();
+        let sums: Vec<f64> =
+            costs.rows().into_iter().map(|c| log_sum_exp((&g - &c).iter().copied())).collect();
         let mut log_h = [0.0; 2];
         labels.iter().zip(&sums).for_each(|(&c, l)| log_h[c] += (size(c).ln() + l) / size(c));
         f = labels.iter().zip(&sums).map(|(&c, l)| log_h[c] - size(c).ln() - l).collect();

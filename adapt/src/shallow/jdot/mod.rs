@@ -33,6 +33,7 @@ use super::{AdaptClassifier, Affine, CostScale, Labelling, Map, transductive::Ma
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
+    check,
     domains::{Domains, Labels},
     error::{Error, Result},
     math::{
@@ -108,18 +109,9 @@ impl Jdot {
         let epsilon = self.epsilon.unwrap_or(1.0);
         let scales =
             [("features", self.features), ("shrinkage", self.shrinkage), ("epsilon", epsilon)];
-        if let Some((field, value)) = scales.into_iter().find(|(_, v)| !(v.is_finite() && *v > 0.0))
-        {
-            return Err(Error::config(Self::NAME, field, value, "a finite number > 0"));
-        }
-        if !(self.tolerance.is_finite() && self.tolerance >= 0.0) {
-            let expected = "a finite number ≥ 0";
-            return Err(Error::config(Self::NAME, "tolerance", self.tolerance, expected));
-        }
-        match self.rounds {
-            rounds @ 0..2 => Err(Error::config(Self::NAME, "rounds", rounds, "at least 2")),
-            _ => Ok(()),
-        }
+        scales.into_iter().try_for_each(|(field, v)| check::positive(Self::NAME, field, v))?;
+        check::non_negative(Self::NAME, "tolerance", self.tolerance)?;
+        check::at_least(Self::NAME, "rounds", self.rounds, 2)
     }
 
     /// Rounds until the objective stays.

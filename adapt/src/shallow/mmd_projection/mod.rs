@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{Affine, Map};
 use crate::{
     certificate::{Certificate, Measure},
+    check,
     domains::Domains,
     error::{Error, Result},
     math::{
@@ -123,9 +124,7 @@ impl Rows {
             None => (x, None),
             Some(choice) => {
                 let m = anchors.landmarks.unwrap_or(x.nrows());
-                if m == 0 {
-                    return Err(Error::config(method, "landmarks", m, "at least 1"));
-                }
+                check::at_least(method, "landmarks", m, 1)?;
                 let advice = "set `landmarks` to a few thousand";
                 gram::check_size(method, x.nrows(), m.min(x.nrows()), advice)?;
                 let kernel = choice.resolve(method, x.view())?;
@@ -329,14 +328,9 @@ fn unit_columns(mut w: Array2<f64>) -> Array2<f64> {
 ///
 /// # Errors
 /// [`Error::Config`].
-pub(super) fn check(method: &'static str, components: usize, lambda: f64) -> Result<()> {
-    if components == 0 {
-        return Err(Error::config(method, "components", components, "at least 1"));
-    }
-    if !(lambda.is_finite() && lambda > 0.0) {
-        return Err(Error::config(method, "regularisation", lambda, "a finite number > 0"));
-    }
-    Ok(())
+pub(super) fn check_options(method: &'static str, components: usize, lambda: f64) -> Result<()> {
+    check::at_least(method, "components", components, 1)?;
+    check::positive(method, "regularisation", lambda)
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, dense_alignment, non_negative, positive};
+use super::{COURTY, CostScale, dense_alignment};
 use crate::{
     catalogue::{Described, Needs},
+    check,
     domains::Domains,
     error::Result,
     ot::{
@@ -53,8 +54,8 @@ impl Described for OtClass {
 impl Align for OtClass {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, weight, tolerance, max_rounds, .. } = self;
-        positive(Self::NAME, "epsilon", epsilon)?;
-        non_negative(Self::NAME, "weight", weight)?;
+        check::positive(Self::NAME, "epsilon", epsilon)?;
+        check::non_negative(Self::NAME, "weight", weight)?;
         let labels = domains.need_two_classes(Self::NAME)?;
         let cost = self.normalise_cost.cost(Self::NAME, domains)?;
         let penalty = GroupLasso { labels, weight };

@@ -11,9 +11,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, dense_alignment, non_negative};
+use super::{COURTY, CostScale, dense_alignment};
 use crate::{
     catalogue::Described,
+    check,
     domains::Domains,
     error::{Error, Result},
     math::gram,
@@ -67,15 +68,13 @@ impl Described for OtLaplace {
 impl Align for OtLaplace {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, weight, target_share, neighbours, tolerance, max_rounds, .. } = self;
-        non_negative(Self::NAME, "epsilon", epsilon)?;
-        non_negative(Self::NAME, "weight", weight)?;
+        check::non_negative(Self::NAME, "epsilon", epsilon)?;
+        check::non_negative(Self::NAME, "weight", weight)?;
         if !(0.0..=1.0).contains(&target_share) {
             let expected = "a number from 0 to 1";
             return Err(Error::config(Self::NAME, "target_share", target_share, expected));
         }
-        if neighbours == 0 {
-            return Err(Error::config(Self::NAME, "neighbours", neighbours, "at least 1"));
-        }
+        check::at_least(Self::NAME, "neighbours", neighbours, 1)?;
         let (xs, xt) = (domains.source(), domains.target());
         let cost = self.normalise_cost.cost(Self::NAME, domains)?;
         // Both terms in the same units: the cost's scale is the ratio of plain to scaled costs.

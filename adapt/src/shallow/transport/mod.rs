@@ -119,21 +119,6 @@ fn dense_alignment(
     alignment(domains, sums, plan.sum_axis(Axis(1)), certificate)
 }
 
-/// η ≥ 0 and such.
-fn non_negative(owner: &'static str, field: &'static str, value: f64) -> Result<()> {
-    match value.is_finite() && value >= 0.0 {
-        true => Ok(()),
-        false => Err(Error::config(owner, field, value, "a finite number ≥ 0")),
-    }
-}
-
-fn positive(owner: &'static str, field: &'static str, value: f64) -> Result<()> {
-    match value.is_finite() && value > 0.0 {
-        true => Ok(()),
-        false => Err(Error::config(owner, field, value, "a finite number > 0")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;

@@ -8,9 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, dense_alignment, positive};
+use super::{COURTY, CostScale, dense_alignment};
 use crate::{
     catalogue::Described,
+    check,
     domains::Domains,
     error::Result,
     ot::{Problem, Sinkhorn, sinkhorn},
@@ -47,7 +48,7 @@ impl Described for OtSinkhorn {
 impl Align for OtSinkhorn {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, tolerance, max_rounds, .. } = self;
-        positive(Self::NAME, "epsilon", epsilon)?;
+        check::positive(Self::NAME, "epsilon", epsilon)?;
         let cost = self.normalise_cost.cost(Self::NAME, domains)?;
         let options = Sinkhorn { epsilon, tolerance, max_rounds };
         let entropic = sinkhorn(&Problem::uniform(cost.view())?, &options)?;

@@ -10,9 +10,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CostScale, dense_alignment, positive};
+use super::{CostScale, dense_alignment};
 use crate::{
     catalogue::Described,
+    check,
     domains::Domains,
     error::Result,
     ot::{Problem, Unbalanced, unbalanced},
@@ -57,8 +58,8 @@ impl Described for OtUnbalanced {
 impl Align for OtUnbalanced {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, marginals, tolerance, max_rounds, .. } = self;
-        positive(Self::NAME, "epsilon", epsilon)?;
-        positive(Self::NAME, "marginals", marginals)?;
+        check::positive(Self::NAME, "epsilon", epsilon)?;
+        check::positive(Self::NAME, "marginals", marginals)?;
         let cost = self.normalise_cost.cost(Self::NAME, domains)?;
         let options = Unbalanced { epsilon, marginals, tolerance, max_rounds };
         let relaxed = unbalanced(&Problem::uniform(cost.view())?, &options)?;
