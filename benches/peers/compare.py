@@ -9,7 +9,7 @@ import sys
 
 import dann_step
 import torch
-from sides import OURS, ROOT, THREADS, Side, cpu_model, in_turn, ratio, rustc
+from sides import OURS, ROOT, THREADS, Side, cpu_model, race, ratio, rustc
 
 
 def compare(network, rounds, steps):
@@ -20,17 +20,7 @@ def compare(network, rounds, steps):
     for variant in dann_step.VARIANTS:
         command = [sys.executable, peer, network, variant, str(THREADS)]
         sides.append(Side(f"PyTorch {variant}", command, True))
-    working = []
-    for side in sides:
-        try:
-            side.run(2 * steps)
-            working.append(side)
-        except (BrokenPipeError, ValueError):
-            print(f"{network}: {side.name} does not run here", file=sys.stderr)
-    in_turn(working, rounds, steps)
-    for side in sides:
-        side.close()
-    return working
+    return race(network, sides, lambda side: side.run(2 * steps), rounds, steps)
 
 
 def table(network, sides):

@@ -2,15 +2,13 @@
 
     dann_step.py NETWORK VARIANT THREADS
 
-answers every line K on its standard input with one line: the milliseconds of each of K steps, then
-the peak memory of the process in KiB. Its first line says how much memory the import alone took.
+answers as serve.py says. Its first line says how much memory the import alone took.
 """
 
-import resource
 import sys
-import time
 
 import torch
+from serve import peak_kib, serve
 from torch import nn
 from torch.nn import functional as F
 
@@ -110,19 +108,13 @@ def main():
     x = (torch.rand(2 * BATCH, c, size, size) * 2 - 1).contiguous(memory_format=layout)
     labels = torch.arange(BATCH) % CLASSES
     domains = (torch.arange(2 * BATCH) >= BATCH).long()
-    for line in sys.stdin:
-        times = []
-        for _ in range(int(line)):
-            start = time.perf_counter()
-            optimiser.zero_grad(set_to_none=True)
-            loss(network, x, labels, domains).backward()
-            optimiser.step()
-            times.append((time.perf_counter() - start) * 1e3)
-        print(*(f"{t:.4f}" for t in times), peak_kib(), flush=True)
 
+    def step():
+        optimiser.zero_grad(set_to_none=True)
+        loss(network, x, labels, domains).backward()
+        optimiser.step()
 
-def peak_kib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    serve(step)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import tempfile
 import host_peer
 import host_tasks
 import numpy as np
-from sides import OURS, ROOT, THREADS, Side, cpu_model, in_turn, ratio, rustc
+from sides import OURS, ROOT, THREADS, Side, cpu_model, race, ratio, rustc
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "POT", "skada", "adapt", "densratio", "cvxopt"]
 
@@ -26,21 +26,15 @@ def compare(task, rounds, folder):
     sides = [Side(OURS, [binary, task, str(THREADS), folder], False)]
     for variant in host_peer.VARIANTS[task]:
         sides.append(Side(variant, [sys.executable, peer, task, variant, str(THREADS), folder], True))
-    working = []
-    for side in sides:
-        try:
-            side.run(1)
-            answer = pathlib.Path(folder) / "answer.npy"
-            side.ask(f"save {answer}")
-            side.quality = host_tasks.quality(task, data, np.load(answer))
-            answer.unlink()
-            working.append(side)
-        except (BrokenPipeError, ValueError, FileNotFoundError) as error:
-            print(f"{task}: {side.name} does not run here: {error}", file=sys.stderr)
-    in_turn(working, rounds, 1)
-    for side in sides:
-        side.close()
-    return working
+
+    def warm_up(side):
+        side.run(1)
+        answer = pathlib.Path(folder) / "answer.npy"
+        side.ask(f"save {answer}")
+        side.quality = host_tasks.quality(task, data, np.load(answer))
+        answer.unlink()
+
+    return race(task, sides, warm_up, rounds, 1)
 
 
 def table(task, sides):

@@ -2,19 +2,16 @@
 
     host_peer.py TASK VARIANT THREADS FOLDER
 
-answers every line K with the milliseconds of each of K runs and the peak memory in KiB, and the line
-`save FILE` with `saved` once the last answer lies there. Its first line says how much memory the
-imports alone took.
+answers as serve.py says. Its first line says how much memory its imports and data took.
 """
 
-import resource
 import sys
-import time
 import warnings
 
 import host_tasks
 import numpy as np
 from host_tasks import COMPONENTS, KMM_BOUND, MU, TOLERANCE
+from serve import peak_kib, serve
 
 
 def adapt_coral(data):
@@ -182,22 +179,7 @@ def main():
         data = host_tasks.load(folder)
         run = VARIANTS[task][variant](data)
         print(peak_kib(), flush=True)
-        answer = None
-        for line in sys.stdin:
-            if line.startswith("save "):
-                np.save(line.split(maxsplit=1)[1].strip(), np.asarray(answer, dtype=float))
-                print("saved", flush=True)
-                continue
-            times = []
-            for _ in range(int(line)):
-                start = time.perf_counter()
-                answer = run()
-                times.append((time.perf_counter() - start) * 1e3)
-            print(*(f"{t:.4f}" for t in times), peak_kib(), flush=True)
-
-
-def peak_kib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        serve(run, lambda file, answer: np.save(file, np.asarray(answer, dtype=float)))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pathlib
 import platform
 import statistics
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -39,6 +40,21 @@ class Side:
 
     def low_middle_high(self):
         return min(self.times), statistics.median(self.times), max(self.times)
+
+
+def race(what, sides, warm_up, rounds, steps):
+    """The sides that run here, each warmed up by `warm_up` and with its times filled; all are closed."""
+    working = []
+    for side in sides:
+        try:
+            warm_up(side)
+            working.append(side)
+        except (BrokenPipeError, ValueError, FileNotFoundError) as error:
+            print(f"{what}: {side.name} does not run here: {error}", file=sys.stderr)
+    in_turn(working, rounds, steps)
+    for side in sides:
+        side.close()
+    return working
 
 
 def in_turn(sides, rounds, steps):

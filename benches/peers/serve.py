@@ -1,0 +1,28 @@
+"""A peer's side of a comparison: runs on request, timed."""
+
+import resource
+import sys
+import time
+
+
+def serve(run, save=None):
+    """Answers every line K on standard input with one line: the milliseconds of each of K runs, then
+    the peak memory of the process in KiB. The line `save FILE` hands FILE and the last answer to
+    `save`, and is answered by `saved`.
+    """
+    answer = None
+    for line in sys.stdin:
+        if save and line.startswith("save "):
+            save(line.split(maxsplit=1)[1].strip(), answer)
+            print("saved", flush=True)
+            continue
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            answer = run()
+            times.append((time.perf_counter() - start) * 1e3)
+        print(*(f"{t:.4f}" for t in times), peak_kib(), flush=True)
+
+
+def peak_kib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
