@@ -6,23 +6,117 @@ use plotters::{
     coord::types::RangedCoordf64,
     prelude::{
         Cartesian2d, ChartBuilder, ChartContext, Circle, EmptyElement, LineSeries, Polygon,
-        SVGBackend,
+        SVGBackend, Text,
     },
-    style::{Color, RGBColor},
+    style::{
+        Color, RGBColor,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
 use super::{
     Area,
-    palette::{CARD, GRID, MUTED, Mark},
+    palette::{CARD, GRID, INK, MUTED, Mark},
     px,
     series::Point,
     text,
 };
 
+/// Two axes of numbers.
+pub(super) type Plane<'a, 'b> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// An axis of a [`plane`].
+pub(super) struct Axis<'f> {
+    /// What it shows.
+    pub(super) range: Range<f64>,
+    /// About how many numbers stand along it.
+    pub(super) labels: usize,
+    /// How they are written.
+    pub(super) label: &'f dyn Fn(&f64) -> String,
+    /// What they are; nothing where the figure's title says it.
+    pub(super) description: &'f str,
+    /// The room for all that, in CSS pixels.
+    pub(super) room: f64,
+}
+
+/// Draws axes with horizontal grid lines.
+pub(super) fn plane<'a, 'b>(
+    area: &'a Area<'b>,
+    x: Axis<'_>,
+    y: Axis<'_>,
+) -> anyhow::Result<Plane<'a, 'b>> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(px(8))
+        .margin_right(px(22))
+        .x_label_area_size(px(x.room))
+        .y_label_area_size(px(y.room))
+        .build_cartesian_2d(x.range, y.range)?;
+    let line = GRID.stroke_width(px(1) as u32);
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
+        .x_labels(x.labels)
+        .y_labels(y.labels)
+        .y_max_light_lines(0)
+        .bold_line_style(line)
+        .axis_style(line)
+        .set_all_tick_mark_size(px(6))
+        .label_style(text(12.0, MUTED))
+        .x_label_formatter(&x.label)
+        .y_label_formatter(&y.label);
+    if !x.description.is_empty() {
+        mesh.x_desc(x.description);
+    }
+    if !y.description.is_empty() {
+        mesh.y_desc(y.description);
+    }
+    mesh.draw()?;
+    Ok(chart)
+}
+
+/// Draws one row for each name, the first on top: row i is at height i + ½. Numbers run from left to
+/// right, `margin` CSS pixels from the edge.
+pub(super) fn rows<'a, 'b>(
+    area: &'a Area<'b>,
+    names: &[String],
+    x: Range<f64>,
+    x_label: &str,
+    label: &dyn Fn(&f64) -> String,
+    margin: u32,
+) -> anyhow::Result<Plane<'a, 'b>> {
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let start = x.start;
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(px(2))
+        .margin_right(px(margin))
+        .x_label_area_size(px(46))
+        .y_label_area_size(px(16.0 + 6.8 * longest as f64))
+        .build_cartesian_2d(x, names.len() as f64..0.0)?;
+    let line = GRID.stroke_width(px(1) as u32);
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .y_labels(0)
+        .x_labels(6)
+        .x_max_light_lines(0)
+        .bold_line_style(line)
+        .axis_style(line)
+        .set_all_tick_mark_size(px(6))
+        .label_style(text(12.0, MUTED))
+        .x_label_formatter(&label)
+        .x_desc(x_label)
+        .draw()?;
+    for (i, name) in names.iter().enumerate() {
+        let style = text(12.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
+        chart.draw_series([EmptyElement::at((start, i as f64 + 0.5))
+            + Text::new(name.clone(), (-px(10), 0), style)])?;
+    }
+    Ok(chart)
+}
+
 /// A chart over training steps.
-pub(super) struct Chart<'a, 'b>(
-    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
-);
+pub(super) struct Chart<'a, 'b>(Plane<'a, 'b>);
 
 impl<'a, 'b> Chart<'a, 'b> {
     /// Draws axes and grid.
@@ -32,28 +126,15 @@ impl<'a, 'b> Chart<'a, 'b> {
         y: Range<f64>,
         y_label: &dyn Fn(&f64) -> String,
     ) -> anyhow::Result<Self> {
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(8))
-            .margin_right(px(22))
-            .x_label_area_size(px(44))
-            .y_label_area_size(px(48))
-            .build_cartesian_2d(0.0..steps.max(1.0), y)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(5)
-            .y_labels(5)
-            .y_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|step| thousands(*step))
-            .y_label_formatter(&y_label)
-            .x_desc("training step")
-            .draw()?;
-        Ok(Self(chart))
+        let x = Axis {
+            range: 0.0..steps.max(1.0),
+            labels: 5,
+            label: &|step| thousands(*step),
+            description: "training step",
+            room: 44.0,
+        };
+        let y = Axis { range: y, labels: 5, label: y_label, description: "", room: 48.0 };
+        Ok(Self(plane(area, x, y)?))
     }
 
     /// Draws a mean line in its band.

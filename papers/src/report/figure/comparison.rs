@@ -1,21 +1,18 @@
 //! Numbers beside published ones.
 
 use plotters::{
-    prelude::{ChartBuilder, Circle, EmptyElement, PathElement, Polygon, Rectangle, Text},
-    style::{
-        Color,
-        text_anchor::{HPos, Pos, VPos},
-    },
+    prelude::{Circle, EmptyElement, PathElement, Polygon, Rectangle},
+    style::Color,
 };
 
 use super::{
     Figure,
-    chart::short,
+    chart::{self, short},
     figure,
-    palette::{GRID, INK, MUTED, Mark, class_colour},
+    palette::{MUTED, Mark, class_colour},
     px,
     series::{extent, padded},
-    shortened, text,
+    shortened,
 };
 
 /// One row of the figure.
@@ -53,30 +50,9 @@ pub(crate) fn comparison(
             [row.mean - std, row.mean + std].into_iter().chain(paper.into_iter().flatten())
         });
         let x = padded(extent(values).unwrap_or(0.0..1.0));
-        let (n, length) = (rows.len() as f64, x.end - x.start);
+        let length = x.end - x.start;
         let names: Vec<String> = rows.iter().map(|row| shortened(row.name, 24)).collect();
-        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(2))
-            .margin_right(px(18))
-            .x_label_area_size(px(46))
-            .y_label_area_size(px(16.0 + 6.8 * longest as f64))
-            .build_cartesian_2d(x.clone(), n..0.0)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .disable_y_axis()
-            .y_labels(0)
-            .x_labels(6)
-            .x_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| short(*x, length))
-            .x_desc(x_label)
-            .draw()?;
+        let mut chart = chart::rows(area, &names, x, x_label, &|x| short(*x, length), 18)?;
         for (i, row) in rows.iter().enumerate() {
             let (y, colour) = (i as f64 + 0.5, class_colour(row.nth));
             if let Some((paper, within)) = row.paper {
@@ -92,10 +68,6 @@ pub(crate) fn comparison(
                 chart.draw_series([PathElement::new(ends, colour.stroke_width(px(2) as u32))])?;
             }
             chart.draw_series([Circle::new((row.mean, y), px(3.5), colour.filled())])?;
-            let label = text(12.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            chart
-                .draw_series([EmptyElement::at((x.start, y))
-                    + Text::new(names[i].clone(), (-px(10), 0), label)])?;
         }
         Ok(())
     })

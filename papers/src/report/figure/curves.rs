@@ -1,18 +1,17 @@
 //! Numbers along a parameter of the data.
 
 use plotters::{
-    prelude::{ChartBuilder, Circle, LineSeries, PathElement},
+    prelude::{Circle, LineSeries, PathElement},
     style::Color,
 };
 
 use super::{
     Figure,
-    chart::short,
+    chart::{Axis, plane, short},
     figure,
-    palette::{GRID, MUTED, class_colour},
+    palette::class_colour,
     px,
     series::{extent, padded},
-    text,
 };
 
 /// The line of one method.
@@ -45,28 +44,21 @@ pub(crate) fn curves(
         let y = points().flat_map(|p| [p.1 - p.2, p.1 + p.2]);
         let (x, y) = (padded(x), padded(extent(y).unwrap_or(0.0..1.0)));
         let [width, height] = [&x, &y].map(|range| range.end - range.start);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(8))
-            .margin_right(px(22))
-            .x_label_area_size(px(44))
-            .y_label_area_size(px(64))
-            .build_cartesian_2d(x, y)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(6)
-            .y_labels(5)
-            .y_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| short(*x, width))
-            .y_label_formatter(&|y| short(*y, height))
-            .x_desc(x_label)
-            .y_desc(y_label)
-            .draw()?;
+        let x_axis = Axis {
+            range: x,
+            labels: 6,
+            label: &|x| short(*x, width),
+            description: x_label,
+            room: 44.0,
+        };
+        let y_axis = Axis {
+            range: y,
+            labels: 5,
+            label: &|y| short(*y, height),
+            description: y_label,
+            room: 64.0,
+        };
+        let mut chart = plane(area, x_axis, y_axis)?;
         for curve in lines {
             let colour = class_colour(curve.nth);
             let style = colour.stroke_width(px(1.75) as u32);

@@ -1,19 +1,16 @@
 //! The paired differences to source-only, with their intervals.
 
 use plotters::{
-    prelude::{ChartBuilder, Circle, EmptyElement, PathElement, Rectangle, Text},
-    style::{
-        Color,
-        text_anchor::{HPos, Pos, VPos},
-    },
+    prelude::{Circle, EmptyElement, PathElement, Rectangle},
+    style::Color,
 };
 
 use super::{
-    Figure, figure,
-    palette::{GRID, INK, MUTED, method_colour},
+    Figure, chart, figure,
+    palette::{MUTED, method_colour},
     px,
     series::{extent, padded},
-    shortened, text,
+    shortened,
 };
 use crate::{
     report::{load::Run, summary::Summary, table::points},
@@ -50,28 +47,8 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
         let x = padded(extent(values).unwrap_or(-1.0..1.0));
         let n = rows.len() as f64;
         let names: Vec<String> = rows.iter().map(|(name, _)| shortened(name, 22)).collect();
-        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(2))
-            .margin_right(px(16))
-            .x_label_area_size(px(46))
-            .y_label_area_size(px(16.0 + 6.8 * longest as f64))
-            .build_cartesian_2d(x.clone(), n..0.0)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .disable_y_axis()
-            .y_labels(0)
-            .x_labels(6)
-            .x_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| tick(*x))
-            .x_desc("percentage points of target accuracy")
-            .draw()?;
+        let points = "percentage points of target accuracy";
+        let mut chart = chart::rows(area, &names, x, points, &|x| tick(*x), 16)?;
         let zero = PathElement::new([(0.0, 0.0), (0.0, n)], MUTED.stroke_width(px(1.25) as u32));
         chart.draw_series([zero])?;
         for (i, (name, d)) in rows.iter().enumerate() {
@@ -87,10 +64,6 @@ fn draw(run: &Run, rows: &[(&str, &PairedDifference)]) -> anyhow::Result<Figure>
             }))?;
             chart.draw_series([EmptyElement::at((d.mean, y))
                 + Rectangle::new([(-px(2), -px(8)), (px(2), px(8))], colour.filled())])?;
-            let label = text(12.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            chart
-                .draw_series([EmptyElement::at((x.start, y))
-                    + Text::new(names[i].clone(), (-px(10), 0), label)])?;
         }
         Ok(())
     })

@@ -3,21 +3,18 @@
 use std::ops::Range;
 
 use plotters::{
-    prelude::{ChartBuilder, Circle, EmptyElement, LineSeries, PathElement, Rectangle, Text},
-    style::{
-        Color,
-        text_anchor::{HPos, Pos, VPos},
-    },
+    prelude::{Circle, LineSeries, PathElement, Rectangle},
+    style::Color,
 };
 
 use super::{
     Figure,
-    chart::{short, thousands},
+    chart::{self, Axis, plane, short, thousands},
     figure,
-    palette::{GRID, INK, MUTED, class_colour},
+    palette::{MUTED, class_colour},
     px,
     series::{extent, padded},
-    shortened, text,
+    shortened,
 };
 
 /// The bins of a histogram.
@@ -37,28 +34,21 @@ pub(crate) fn histogram(
     let alt = format!("{title}: {} values from {low} to {high}.", values.len());
     figure(title, &alt, (440, 260), |area| {
         let (width, height) = (x.end - x.start, most.max(1.0));
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(8))
-            .margin_right(px(22))
-            .x_label_area_size(px(44))
-            .y_label_area_size(px(56))
-            .build_cartesian_2d(x.clone(), 0.0..1.05 * height)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(6)
-            .y_labels(5)
-            .y_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| short(*x, width))
-            .y_label_formatter(&|y| thousands(*y))
-            .x_desc(x_label)
-            .y_desc(y_label)
-            .draw()?;
+        let x_axis = Axis {
+            range: x.clone(),
+            labels: 6,
+            label: &|x| short(*x, width),
+            description: x_label,
+            room: 44.0,
+        };
+        let y_axis = Axis {
+            range: 0.0..1.05 * height,
+            labels: 5,
+            label: &|y| thousands(*y),
+            description: y_label,
+            room: 56.0,
+        };
+        let mut chart = plane(area, x_axis, y_axis)?;
         let step = width / BINS as f64;
         chart.draw_series(counts.iter().enumerate().filter(|(_, n)| **n > 0.0).map(
             |(i, &n)| {
@@ -89,27 +79,21 @@ pub(crate) fn densities(title: &str, groups: &[(&str, Vec<f64>)]) -> anyhow::Res
     let most = shares.iter().flatten().copied().fold(0.0, f64::max);
     figure(title, &alt, (340, 220), |area| {
         let (width, height) = (x.end - x.start, most.max(1.0));
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(8))
-            .margin_right(px(22))
-            .x_label_area_size(px(28))
-            .y_label_area_size(px(56))
-            .build_cartesian_2d(x.clone(), 0.0..1.05 * height)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(5)
-            .y_labels(4)
-            .y_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| short(*x, width))
-            .y_label_formatter(&|y| short(*y, height))
-            .y_desc("% of rows")
-            .draw()?;
+        let x_axis = Axis {
+            range: x.clone(),
+            labels: 5,
+            label: &|x| short(*x, width),
+            description: "",
+            room: 28.0,
+        };
+        let y_axis = Axis {
+            range: 0.0..1.05 * height,
+            labels: 4,
+            label: &|y| short(*y, height),
+            description: "% of rows",
+            room: 56.0,
+        };
+        let mut chart = plane(area, x_axis, y_axis)?;
         let step = width / BINS as f64;
         for (nth, shares) in shares.iter().enumerate() {
             let colour = class_colour(nth);
@@ -155,30 +139,9 @@ pub(crate) fn bars(title: &str, x_label: &str, rows: &[Bar<'_>]) -> anyhow::Resu
         let most = rows.iter().flat_map(|row| [row.value, row.then.unwrap_or(0.0)]);
         let most = most.fold(0.0, f64::max);
         let length = if most > 0.0 { 1.05 * most } else { 1.0 };
-        let n = rows.len() as f64;
         let names: Vec<String> = rows.iter().map(|row| shortened(row.name, 24)).collect();
-        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(2))
-            .margin_right(px(18))
-            .x_label_area_size(px(46))
-            .y_label_area_size(px(16.0 + 6.8 * longest as f64))
-            .build_cartesian_2d(0.0..length, n..0.0)?;
-        let line = GRID.stroke_width(px(1) as u32);
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .disable_y_axis()
-            .y_labels(0)
-            .x_labels(6)
-            .x_max_light_lines(0)
-            .bold_line_style(line)
-            .axis_style(line)
-            .set_all_tick_mark_size(px(6))
-            .label_style(text(12.0, MUTED))
-            .x_label_formatter(&|x| short(*x, length))
-            .x_desc(x_label)
-            .draw()?;
+        let label = |x: &f64| short(*x, length);
+        let mut chart = chart::rows(area, &names, 0.0..length, x_label, &label, 18)?;
         for (i, row) in rows.iter().enumerate() {
             let y = i as f64 + 0.5;
             let (first, second) = (class_colour(0), class_colour(1));
@@ -195,10 +158,6 @@ pub(crate) fn bars(title: &str, x_label: &str, rows: &[Bar<'_>]) -> anyhow::Resu
                     chart.draw_series([Circle::new((then, y), px(3.5), second.filled())])?;
                 }
             }
-            let label = text(12.0, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            chart.draw_series([
-                EmptyElement::at((0.0, y)) + Text::new(names[i].clone(), (-px(10), 0), label)
-            ])?;
         }
         Ok(())
     })
