@@ -29,11 +29,15 @@ pub struct Needs {
     pub moves_target: bool,
     /// The least number of rows of each domain.
     pub least_rows: usize,
+    /// It labels the target rows that it is given, and no new ones: its
+    /// [`Labelling`](crate::shallow::Labelling) has no classifier.
+    pub given_rows_only: bool,
 }
 
 impl Needs {
-    /// One row of each domain, without labels, the target rows left where they are.
-    pub const ROWS: Self = Self { source_labels: false, moves_target: false, least_rows: 1 };
+    /// One row of each domain, without labels, the target rows left where they are; new rows too.
+    pub const ROWS: Self =
+        Self { source_labels: false, moves_target: false, least_rows: 1, given_rows_only: false };
 }
 
 /// A method that can be asked for by name; `T` is the trait that it has.

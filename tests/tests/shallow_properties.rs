@@ -216,6 +216,16 @@ fn target_rows_move_where_the_registry_says_so() {
 }
 
 #[test]
+fn new_rows_are_labelled_where_the_registry_says_so() {
+    let data = plain(12);
+    for entry in adapting_classifiers() {
+        let domains = data.domains().with_labels(&data.ys).unwrap();
+        let fitted = (entry.build)(&Value::Null).unwrap().fit(&domains).unwrap();
+        assert_eq!(fitted.classifier.is_none(), entry.needs.given_rows_only, "{}", entry.name);
+    }
+}
+
+#[test]
 fn the_least_number_of_rows_is_the_least() {
     let too_few = |fitted: &Result<()>| matches!(fitted, Err(Error::TooFewRows { .. }));
     let check = |name: &str, least: usize, fit: &dyn Fn(&Data) -> Result<()>| {

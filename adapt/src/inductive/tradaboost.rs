@@ -55,6 +55,10 @@ impl TrAdaBoost {
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Shape`], [`Error::NotFinite`]; those of the learner.
+    ///
+    /// [`Error::Config`]: crate::error::Error::Config
+    /// [`Error::Shape`]: crate::error::Error::Shape
+    /// [`Error::NotFinite`]: crate::error::Error::NotFinite
     pub fn fit(
         &self,
         learner: &dyn Classify,

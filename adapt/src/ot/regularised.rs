@@ -75,6 +75,10 @@ pub struct Penalised {
 /// # Errors
 /// [`Error::Config`] for options out of range, [`Error::Degenerate`] for unequal sums,
 /// [`Error::TooLarge`].
+///
+/// [`Error::Config`]: crate::error::Error::Config
+/// [`Error::Degenerate`]: crate::error::Error::Degenerate
+/// [`Error::TooLarge`]: crate::error::Error::TooLarge
 pub fn regularised(
     problem: &Problem<'_>,
     penalty: &dyn Penalty,
@@ -234,7 +238,7 @@ impl<'a> Laplace<'a> {
     /// α = `share` in [0, 1].
     ///
     /// # Errors
-    /// [`Error::TooLarge`].
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge).
     pub fn new(
         source: ArrayView2<'a, f64>,
         target: ArrayView2<'a, f64>,

@@ -62,6 +62,9 @@ pub struct Relaxed {
 ///
 /// # Errors
 /// [`Error::Config`] for options out of range, [`Error::TooLarge`].
+///
+/// [`Error::Config`]: crate::error::Error::Config
+/// [`Error::TooLarge`]: crate::error::Error::TooLarge
 pub fn unbalanced(problem: &Problem<'_>, options: &Unbalanced) -> Result<Relaxed> {
     let &Unbalanced { epsilon, marginals, tolerance, max_rounds } = options;
     check_epsilon(NAME, problem, epsilon)?;

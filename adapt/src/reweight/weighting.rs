@@ -53,28 +53,58 @@ impl Weighting {
         domains: &Domains<'_>,
         weights: Array1<f64>,
         ratio: Option<Box<dyn DensityRatio>>,
-        mut certificate: Certificate,
+        certificate: Certificate,
     ) -> Result<Self> {
         if let Some((row, &value)) = weights.iter().enumerate().find(|(_, w)| !w.is_finite()) {
             return Err(Error::NotFinite { what: "weights", row, column: 0, value });
         }
-        let sum = weights.sum();
-        if sum <= 0.0 {
+        if weights.sum() <= 0.0 {
             let reason = "all weights are 0, since no source row lies where the target rows lie";
             let advice = "look at the domains with `transduct diagnose`, or widen the kernel";
             return Err(Error::degenerate(method, reason, advice));
         }
-        let n = weights.len() as f64;
-        let effective_sample_size = effective_sample_size(weights.view());
-        if effective_sample_size < COLLAPSED * n {
-            certificate.notes.push(format!(
-                "the effective sample size is {effective_sample_size:.1} of {n} rows: a learner \
-                 would see few of them; flatten the weights to w^τ with 0 < τ < 1"
+        let mut weighting = Self::diagnosed(domains, weights, ratio, certificate);
+        if weighting.has_collapsed() {
+            let (n_eff, n) = (weighting.effective_sample_size, weighting.weights.len());
+            weighting.certificate.notes.push(format!(
+                "the effective sample size is {n_eff:.1} of {n} rows: a learner would see few of \
+                 them; flatten the weights to w^τ with 0 < τ < 1"
             ));
         }
-        let largest = weights.iter().copied().fold(0.0, f64::max) * n / sum;
-        let balance = Balance::of(domains, weights.view());
-        Ok(Self { weights, ratio, effective_sample_size, largest, balance, certificate })
+        Ok(weighting)
+    }
+
+    /// Of weights that are not all 0.
+    fn diagnosed(
+        domains: &Domains<'_>,
+        weights: Array1<f64>,
+        ratio: Option<Box<dyn DensityRatio>>,
+        certificate: Certificate,
+    ) -> Self {
+        let n = weights.len() as f64;
+        Self {
+            effective_sample_size: effective_sample_size(weights.view()),
+            largest: weights.iter().copied().fold(0.0, f64::max) * n / weights.sum(),
+            balance: Balance::of(domains, weights.view()),
+            weights,
+            ratio,
+            certificate,
+        }
+    }
+
+    /// Whether the effective sample size is below a tenth of the rows.
+    pub fn has_collapsed(&self) -> bool {
+        self.effective_sample_size < COLLAPSED * self.weights.len() as f64
+    }
+
+    /// With [`Weighting::flattened`] weights and what those are worth on the same domains. The
+    /// certificate and the ratio stay those of w.
+    ///
+    /// # Errors
+    /// [`Error::Config`] unless 0 ≤ τ ≤ 1.
+    pub fn flatten(self, domains: &Domains<'_>, tau: f64) -> Result<Self> {
+        let weights = self.flattened(tau)?;
+        Ok(Self::diagnosed(domains, weights, self.ratio, self.certificate))
     }
 
     /// w_i^τ, scaled to mean 1: 1 keeps the weights' proportions, 0 makes them equal
@@ -158,6 +188,11 @@ mod tests {
         assert_abs_diff_eq!(w.flattened(0.5).unwrap(), array![0.5, 1.5], epsilon = 1e-12);
         assert_eq!(w.flattened(0.0).unwrap(), array![1.0, 1.0]);
         assert!(w.flattened(1.5).is_err());
+        let xs = array![[0.0], [1.0]];
+        let domains = Domains::new(xs.view(), xs.view()).unwrap();
+        let flat = w.flatten(&domains, 0.5).unwrap();
+        assert_abs_diff_eq!(flat.effective_sample_size, 1.6, epsilon = 1e-12);
+        assert_abs_diff_eq!(flat.largest, 1.5, epsilon = 1e-12);
         assert!(weighting(array![0.0, 0.0]).is_err());
     }
 }

@@ -102,7 +102,8 @@ impl Described for Bda {
     const ABOUT: &'static str = "balances the means of all rows against those of the classes";
     const PAPER: &'static str = "Wang, Chen, Hao, Feng & Shen, Balanced Distribution Adaptation \
                                  for Transfer Learning, ICDM 2017";
-    const NEEDS: Needs = Needs { source_labels: true, moves_target: true, least_rows: 1 };
+    const NEEDS: Needs =
+        Needs { source_labels: true, moves_target: true, least_rows: 1, ..Needs::ROWS };
 }
 
 impl Align for Bda {

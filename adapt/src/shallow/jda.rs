@@ -83,7 +83,8 @@ impl Described for Jda {
         "finds components whose means agree, of all rows and of every class";
     const PAPER: &'static str = "Long, Wang, Ding, Sun & Yu, Transfer Feature Learning with Joint \
                                  Distribution Adaptation, ICCV 2013";
-    const NEEDS: Needs = Needs { source_labels: true, moves_target: true, least_rows: 1 };
+    const NEEDS: Needs =
+        Needs { source_labels: true, moves_target: true, least_rows: 1, ..Needs::ROWS };
 }
 
 impl Align for Jda {

@@ -90,7 +90,8 @@ impl Described for Meda {
                                  features of the geodesic flow";
     const PAPER: &'static str = "Wang et al., Visual Domain Adaptation with Manifold Embedded \
                                  Distribution Alignment, ACM Multimedia 2018";
-    const NEEDS: Needs = Needs { source_labels: true, moves_target: true, least_rows: 2 };
+    const NEEDS: Needs =
+        Needs { source_labels: true, moves_target: true, least_rows: 2, ..Needs::ROWS };
 }
 
 impl AdaptClassifier for Meda {

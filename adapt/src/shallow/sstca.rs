@@ -85,7 +85,8 @@ impl Described for SemiSupervisedTca {
     const ABOUT: &'static str = "TCA that keeps source classes apart and neighbours together";
     const PAPER: &'static str = "Pan, Tsang, Kwok & Yang, Domain Adaptation via Transfer Component \
                                  Analysis, IEEE Trans. Neural Networks 2011, Sec. IV";
-    const NEEDS: Needs = Needs { source_labels: true, moves_target: true, least_rows: 1 };
+    const NEEDS: Needs =
+        Needs { source_labels: true, moves_target: true, least_rows: 1, ..Needs::ROWS };
 }
 
 impl Align for SemiSupervisedTca {

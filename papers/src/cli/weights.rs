@@ -4,13 +4,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ndarray::Array1;
 use serde_json::json;
 use transduct_adapt::{
     certificate::Certificate,
     diagnose::feature_balance,
     domains::Domains,
-    reweight::{Balance, effective_sample_size, reweighter},
+    reweight::{Balance, Weighting, reweighter},
 };
 
 use super::{
@@ -35,9 +34,6 @@ Examples:
       Weights to the power ½: less variance, more bias.
   transduct weights --method bbse --label species --source a.csv --target b.csv --out w.csv
       Only the proportions of the classes differ.";
-
-/// Below this share of the source rows the effective sample size has collapsed.
-const COLLAPSED: f64 = 0.1;
 
 /// The most columns that the terminal shows.
 const MOST: usize = 12;
@@ -91,15 +87,15 @@ pub(super) fn execute(
     }
     let domains = tables.domains()?;
     let mut fitted = method.fit(&domains)?;
+    if let Some(tau) = args.flatten {
+        fitted = fitted.flatten(&domains, tau)?;
+    }
     let (n, n_target) = (domains.source().nrows(), domains.target().nrows());
-    let weights = match args.flatten {
-        Some(tau) => fitted.flattened(tau)?,
-        None => std::mem::take(&mut fitted.weights),
-    };
-    let worth = worth(&tables, &domains, &weights)?;
+    let weights = &fitted.weights;
+    let worth = worth(&tables, &domains, &fitted)?;
     out.beside(&tables.source, &args.column, weights.view())?;
 
-    let advice = advice(&worth, n, args.flatten);
+    let advice = advice(&fitted, args.flatten);
     let certificate = Certificate { notes: Vec::new(), ..fitted.certificate.clone() };
     let notes: Vec<String> = fitted.certificate.notes.iter().cloned().chain(advice).collect();
     if let Some(path) = &args.report {
@@ -129,7 +125,7 @@ pub(super) fn execute(
             ("Solver", certificate_lines(&certificate).join(" ")),
             ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
         ];
-        sections(&mut page, &tables, &weights, &worth);
+        sections(&mut page, &tables, weights, &worth);
         page.write(path)?;
     }
     let value = json!({
@@ -164,25 +160,20 @@ pub(super) fn execute(
     Ok(Status::Done)
 }
 
-fn worth(tables: &Tables, domains: &Domains<'_>, weights: &Array1<f64>) -> Result<Worth> {
-    let mean = weights.sum() / weights.len() as f64;
+fn worth(tables: &Tables, domains: &Domains<'_>, fitted: &Weighting) -> Result<Worth> {
+    let columns = feature_balance(domains, fitted.weights.view())?;
     Ok(Worth {
-        effective_sample_size: effective_sample_size(weights.view()),
-        largest: weights.iter().copied().fold(0.0, f64::max) / mean,
-        balance: Balance::of(domains, weights.view()),
-        columns: tables
-            .encoding
-            .names()
-            .into_iter()
-            .zip(feature_balance(domains, weights.view())?)
-            .collect(),
+        effective_sample_size: fitted.effective_sample_size,
+        largest: fitted.largest,
+        balance: fitted.balance,
+        columns: tables.encoding.names().into_iter().zip(columns).collect(),
     })
 }
 
 /// What to try when the effective sample size has collapsed, which the certificate says of the
 /// weights before flattening.
-fn advice(worth: &Worth, n: usize, flatten: Option<f64>) -> Option<String> {
-    let n_eff = worth.effective_sample_size;
+fn advice(fitted: &Weighting, flatten: Option<f64>) -> Option<String> {
+    let (n_eff, n) = (fitted.effective_sample_size, fitted.weights.len());
     let text = match flatten {
         None => "--flatten 0.5 flattens them; `transduct align` moves the rows instead".to_owned(),
         Some(tau) => format!(
@@ -191,7 +182,7 @@ fn advice(worth: &Worth, n: usize, flatten: Option<f64>) -> Option<String> {
             brief(tau / 2.0)
         ),
     };
-    (n_eff < COLLAPSED * n as f64).then_some(text)
+    fitted.has_collapsed().then_some(text)
 }
 
 fn balance_table(worth: &Worth) -> String {

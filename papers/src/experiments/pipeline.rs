@@ -9,6 +9,7 @@ use transduct_adapt::{
     certificate::Certificate,
     domains::Domains,
     learn::classifier,
+    math::moments,
     reweight::reweighter,
     shallow::{Map, aligner},
 };
@@ -202,7 +203,7 @@ impl Normalise {
 
 /// Every column with mean 0 and, unless it is constant, variance 1, with n in the denominator.
 fn z_scores(x: ArrayView2<'_, f64>) -> Array2<f64> {
-    let mean = x.sum_axis(Axis(0)) / x.nrows().max(1) as f64;
+    let mean = moments::mean(x);
     let std = x.std_axis(Axis(0), 0.0);
     // Rounding leaves a constant column a deviation of about ε times its value.
     let scale = ndarray::Zip::from(&mean)

@@ -11,7 +11,12 @@
 //! 2. A validator chooses among methods with default options, not among options of one method.
 //! 3. All methods hand their rows to one logistic regression.
 
-use anyhow::{Context, Result, bail};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,6 +35,7 @@ use transduct_core::data::{
 
 use super::pipeline::{features, remarks};
 use crate::{
+    cli::one_line,
     experiment::{
         Cell, Description, Experiment, Measure, MethodUse, Paper, Score, Seeds, Task, Tolerance,
         Trial,
@@ -78,7 +84,8 @@ enum Setting {
 fn candidates() -> Vec<Candidate> {
     let aligners = aligners().into_iter().map(|entry| Candidate::Aligner(entry.name.into()));
     let weights = reweighters().into_iter().map(|entry| Candidate::Weights(entry.name.into()));
-    let adapting = adapting_classifiers().into_iter();
+    // The score is on rows that no method was given.
+    let adapting = adapting_classifiers().into_iter().filter(|entry| !entry.needs.given_rows_only);
     let adapting = adapting.map(|entry| Candidate::Adapting(entry.name.into()));
     [Candidate::SourceOnly].into_iter().chain(aligners).chain(weights).chain(adapting).collect()
 }
@@ -162,21 +169,85 @@ pub(super) fn experiment() -> Experiment {
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {
     let settings = trial.cell.settings.clone();
-    let problem = Problem::new(&trial.cell.task, trial.seed)?;
+    let tried = Tried::shared(&trial.cell.task, trial.seed)?;
+    let problem = &tried.problem;
     match serde_json::from_value(settings).context("settings of the cell")? {
         Setting::Method(candidate) => {
-            let outputs = problem.outputs(&candidate)?;
+            let outputs = tried.outputs(&candidate)?;
             Ok(Score {
-                value: problem.accuracy(&outputs)?,
-                extras: Named(outputs.extras),
-                notes: outputs.notes,
+                value: problem.accuracy(outputs)?,
+                extras: Named(outputs.extras.clone()),
+                notes: outputs.notes.clone(),
             })
         }
         Setting::ChosenBy(name) => {
             let validator = transduct_adapt::validate::validator(&name)?;
-            problem.best(|outputs| Ok(validator.score(&outputs.evidence(&problem)?)?))
+            tried.best(|outputs| Ok(validator.score(&outputs.evidence(problem)?)?))
         }
-        Setting::Oracle => problem.best(|outputs| problem.accuracy(outputs)),
+        Setting::Oracle => tried.best(|outputs| problem.accuracy(outputs)),
+    }
+}
+
+/// A problem with what each candidate gives on it. The cells of methods, of validators and of the
+/// oracle look at the same fits, each of which is made once, when it is first asked for.
+struct Tried {
+    problem: Problem,
+    outputs: Vec<(Candidate, OnceLock<Result<Outputs, String>>)>,
+}
+
+/// The latest problems. Trials come seed by seed and shift by shift, so that few are in use at a time.
+static LATEST: Mutex<VecDeque<(String, u64, Arc<Tried>)>> = Mutex::new(VecDeque::new());
+const MOST: usize = 8;
+
+impl Tried {
+    fn new(shift: &str, trial: u64) -> Result<Self> {
+        let outputs = candidates().into_iter().map(|candidate| (candidate, OnceLock::new()));
+        Ok(Self { problem: Problem::new(shift, trial)?, outputs: outputs.collect() })
+    }
+
+    /// The one of this shift and trial.
+    fn shared(shift: &str, trial: u64) -> Result<Arc<Self>> {
+        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., tried)) =
+            latest.iter().find(|(s, t, _)| (s.as_str(), *t) == (shift, trial))
+        {
+            return Ok(Arc::clone(tried));
+        }
+        let tried = Arc::new(Self::new(shift, trial)?);
+        latest.push_back((shift.to_owned(), trial, Arc::clone(&tried)));
+        if latest.len() > MOST {
+            latest.pop_front();
+        }
+        Ok(tried)
+    }
+
+    fn outputs(&self, candidate: &Candidate) -> Result<&Outputs> {
+        let entry = self.outputs.iter().find(|(other, _)| other == candidate);
+        let (_, outputs) = entry.with_context(|| format!("no method {}", candidate.id()))?;
+        let fit = || self.problem.outputs(candidate).map_err(|error| one_line(&error));
+        outputs.get_or_init(fit).as_ref().map_err(|message| anyhow!("{message}"))
+    }
+
+    /// The accuracy of the candidate that `score` puts first, the first of equal ones. Candidates
+    /// that fail or cannot be scored are passed over, and named.
+    fn best(&self, score: impl Fn(&Outputs) -> Result<f64>) -> Result<Score> {
+        let (mut best, mut notes) = (None, Vec::new());
+        for (candidate, _) in &self.outputs {
+            let scored = self.outputs(candidate).and_then(|outputs| {
+                let score = score(outputs)?;
+                Ok((score, self.problem.accuracy(outputs)?))
+            });
+            match (scored, best) {
+                (Err(_), _) => notes.push(format!("{} was no candidate", candidate.id())),
+                (Ok((score, _)), _) if score.is_nan() => {
+                    notes.push(format!("{} was no candidate", candidate.id()));
+                }
+                (Ok((score, _)), Some((highest, _))) if score <= highest => {}
+                (Ok(scored), _) => best = Some(scored),
+            }
+        }
+        let (_, value) = best.context("no candidate could be scored")?;
+        Ok(Score { value, extras: Named::default(), notes })
     }
 }
 
@@ -297,28 +368,6 @@ impl Problem {
     fn accuracy(&self, outputs: &Outputs) -> Result<f64> {
         Ok(100.0 * self.test.accuracy(&outputs.test)?)
     }
-
-    /// The accuracy of the candidate that `score` puts first, the first of equal ones. Candidates
-    /// that fail or cannot be scored are passed over, and named.
-    fn best(&self, score: impl Fn(&Outputs) -> Result<f64>) -> Result<Score> {
-        let (mut best, mut notes) = (None, Vec::new());
-        for candidate in candidates() {
-            let scored = self.outputs(&candidate).and_then(|outputs| {
-                let score = score(&outputs)?;
-                Ok((score, self.accuracy(&outputs)?))
-            });
-            match (scored, best) {
-                (Err(_), _) => notes.push(format!("{} was no candidate", candidate.id())),
-                (Ok((score, _)), _) if score.is_nan() => {
-                    notes.push(format!("{} was no candidate", candidate.id()));
-                }
-                (Ok((score, _)), Some((highest, _))) if score <= highest => {}
-                (Ok(scored), _) => best = Some(scored),
-            }
-        }
-        let (_, value) = best.context("no candidate could be scored")?;
-        Ok(Score { value, extras: Named::default(), notes })
-    }
 }
 
 impl Outputs {
@@ -339,12 +388,22 @@ mod tests {
 
     #[test]
     fn the_oracle_is_at_least_every_choice() {
-        let problem = Problem::new("subspace", 6).unwrap();
+        let tried = Tried::new("subspace", 6).unwrap();
+        let problem = &tried.problem;
         assert_eq!(problem.train.nrows() + problem.validation.nrows(), ROWS);
-        let oracle = problem.best(|outputs| problem.accuracy(outputs)).unwrap().value;
+        let oracle = tried.best(|outputs| problem.accuracy(outputs)).unwrap().value;
         let validator = &validators()[0];
-        let score = |outputs: &Outputs| Ok(validator.score(&outputs.evidence(&problem)?)?);
-        assert!(problem.best(score).unwrap().value <= oracle);
+        let score = |outputs: &Outputs| Ok(validator.score(&outputs.evidence(problem)?)?);
+        assert!(tried.best(score).unwrap().value <= oracle);
+    }
+
+    #[test]
+    fn every_candidate_is_fitted() {
+        let tried = Tried::new("covariate", 0).unwrap();
+        for candidate in candidates() {
+            let outputs = tried.outputs(&candidate);
+            assert!(outputs.is_ok(), "{}: {:?}", candidate.id(), outputs.err());
+        }
     }
 
     #[test]

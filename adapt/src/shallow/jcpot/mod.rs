@@ -74,7 +74,7 @@ impl Described for Jcpot {
                                  its rows by the plan";
     const PAPER: &'static str = "Redko, Courty, Flamary & Tuia, Optimal Transport for Multi-source \
                                  Domain Adaptation under Target Shift, AISTATS 2019";
-    const NEEDS: Needs = Needs { source_labels: true, ..Needs::ROWS };
+    const NEEDS: Needs = Needs { source_labels: true, given_rows_only: true, ..Needs::ROWS };
 }
 
 /// What JCPOT finds.
