@@ -2,6 +2,7 @@
 
 mod completions;
 mod data;
+mod export;
 mod list;
 mod output;
 mod predict;
@@ -113,6 +114,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Use a trained model on new data.
     Predict(predict::PredictArgs),
+    /// Write a trained model as one small file for other programs and the browser page.
+    Export(export::ExportArgs),
     /// Write the results and the report of a run again, from its files.
     Report(report::ReportArgs),
     /// Show what there is: methods, backbones, data sets, validators.
@@ -179,6 +182,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Quickstart(args)) => quickstart::execute(args, &global, &output, arguments),
         Some(Command::Run(args)) => run::execute(*args, &global, &output, arguments),
         Some(Command::Predict(args)) => predict::execute(args, &global, &output),
+        Some(Command::Export(args)) => export::execute(args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),
