@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod data;
 mod diagnose;
+mod export;
 mod list;
 mod output;
 mod predict;
@@ -130,6 +131,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Compute a published table again and compare, cell by cell.
     Reproduce(reproduce::ReproduceArgs),
+    /// Write a trained model as one small file for other programs and the browser page.
+    Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
     /// Show what there is: methods, backbones, data sets, validators, experiments.
@@ -201,6 +204,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Align(args)) => align::execute(args, &output),
         Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
+        Some(Command::Export(args)) => export::execute(args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),
