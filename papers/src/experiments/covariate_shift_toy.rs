@@ -203,7 +203,7 @@ fn line(weights: &Weights, seed: u64) -> Result<Score> {
     let sinc = SincRegression::default();
     let (source, target) = sinc.generate(seed)?;
     let (w, mut notes) = match weights {
-        Weights::True { tau } => (source.x.mapv(|x| SincRegression::weight(x).powf(*tau)), vec![]),
+        Weights::True { tau } => (source.x.mapv(|x| sinc.weight(x).powf(*tau)), vec![]),
         Weights::Estimated(part) => {
             let [xs, xt] = [&source.x, &target.x].map(|x| x.view().insert_axis(Axis(1)));
             let domains = Domains::new(xs, xt)?;
@@ -219,18 +219,12 @@ fn line(weights: &Weights, seed: u64) -> Result<Score> {
         Some(w.view()),
     )?;
     notes.extend(remarks(fitted.certificate()));
-    let errors = fitted.predict(xt)? - target.x.mapv(sinc_curve);
+    let errors = fitted.predict(xt)? - target.x.mapv(SincRegression::truth);
     Ok(Score {
         value: errors.dot(&errors) / errors.len() as f64,
         extras: Named(vec![("effective sample size".into(), effective_sample_size(w.view()))]),
         notes,
     })
-}
-
-/// sin(πx)/(πx).
-fn sinc_curve(x: f64) -> f64 {
-    let t = std::f64::consts::PI * x;
-    if t == 0.0 { 1.0 } else { t.sin() / t }
 }
 
 /// 10⁴ NMSE of estimated weights, and their effective sample size.
