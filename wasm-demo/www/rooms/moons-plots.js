@@ -50,7 +50,7 @@ function fieldImage(/** @type {Float32Array} */ field, /** @type {number} */ sid
   const [blank, zero, one] = ["plot", "class0", "class1"].map(channels);
   const image = new ImageData(side, side);
   field.forEach((probability, i) => {
-    const strength = Math.abs(probability - 0.5) * 0.7;
+    const strength = Math.abs(probability - 0.5) * 0.62;
     const towards = probability < 0.5 ? zero : one;
     for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = blank[c] + (towards[c] - blank[c]) * strength;
     image.data[4 * i + 3] = 255;
@@ -114,7 +114,7 @@ export function createHistory() {
 export function drawHistory(canvas, { entries }, state) {
   const { ctx, width, height } = prepare(/** @type {HTMLCanvasElement} */ (canvas));
   if (width === 0) return;
-  const frame = { left: 52, top: 10, right: width - 8, bottom: height - 40 };
+  const frame = { left: 52, top: 10, right: width - 16, bottom: height - 40 };
   const x = linear([0, state.steps], [frame.left, frame.right]);
   const y = linear([0, 1], [frame.bottom, frame.top]);
   drawAxes(ctx, { frame, x, y, xLabel: "training steps", xText: String, yText: percent });

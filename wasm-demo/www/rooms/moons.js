@@ -225,7 +225,7 @@ function numbersOf({ source_accuracy, critic_accuracy, losses }) {
   return {
     "On the source": finePercent(source_accuracy),
     "Critic right": critic_accuracy === null ? "—" : finePercent(critic_accuracy),
-    ...Object.fromEntries(Object.entries(losses).map(([name, value]) => [`Loss, ${name}`, value.toFixed(3)])),
+    ...Object.fromEntries(Object.entries(losses).map(([name, value]) => [`${name[0].toUpperCase()}${name.slice(1)} loss`, value.toFixed(3)])),
   };
 }
 

@@ -1,7 +1,6 @@
 /** The two handles on the target density: one at its peak moves it, one at its flank widens it. */
-import { MEAN, WIDTH } from "./shift.js";
-
 /** @typedef {{mean: number, width: number}} Target */
+/** @typedef {{min: number, max: number}} Range */
 /** @typedef {{x: import("../plot.js").Scale, peak: [number, number], flank: [number, number]}} Placement in pixels */
 
 /** How far an arrow key goes, and with Shift. */
@@ -13,15 +12,16 @@ const LEAP = 0.25;
  * @param {HTMLElement} parts.stage the plot; dragging anywhere on it moves the density
  * @param {HTMLElement} parts.meanHandle
  * @param {HTMLElement} parts.widthHandle
+ * @param {{mean: Range, width: Range}} parts.limits
  * @param {() => Target} parts.read
  * @param {(target: Target) => void} parts.write takes values inside the limits
  */
-export function attachHandles({ stage, meanHandle, widthHandle, read, write }) {
+export function attachHandles({ stage, meanHandle, widthHandle, limits, read, write }) {
   /** @type {Placement | undefined} */
   let placement;
 
   /** @param {Target} target */
-  const set = ({ mean, width }) => write({ mean: limit(mean, MEAN), width: limit(width, WIDTH) });
+  const set = ({ mean, width }) => write({ mean: limit(mean, limits.mean), width: limit(width, limits.width) });
 
   const moveMean = (/** @type {Target} */ start, /** @type {number} */ by) => set({ ...start, mean: start.mean + by });
   const moveWidth = (/** @type {Target} */ start, /** @type {number} */ by) => set({ ...start, width: start.width + by });
@@ -42,13 +42,13 @@ export function attachHandles({ stage, meanHandle, widthHandle, read, write }) {
     /** Says the values to those who do not see the handles. */
     describe() {
       const { mean, width } = read();
-      announce(meanHandle, mean, MEAN);
-      announce(widthHandle, width, WIDTH);
+      announce(meanHandle, mean, limits.mean);
+      announce(widthHandle, width, limits.width);
     },
   };
 }
 
-/** @param {number} value @param {{min: number, max: number}} range */
+/** @param {number} value @param {Range} range */
 function limit(value, { min, max }) {
   return Math.max(min, Math.min(max, Math.round(value * 100) / 100));
 }
@@ -58,7 +58,7 @@ function put(handle, [x, y]) {
   Object.assign(handle.style, { left: `${x}px`, top: `${y}px` });
 }
 
-/** @param {HTMLElement} handle @param {number} value @param {{min: number, max: number}} range */
+/** @param {HTMLElement} handle @param {number} value @param {Range} range */
 function announce(handle, value, { min, max }) {
   handle.setAttribute("aria-valuemin", String(min));
   handle.setAttribute("aria-valuemax", String(max));

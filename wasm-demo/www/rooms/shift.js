@@ -13,8 +13,8 @@ import { DENSITY_LEGEND, FIT_LEGEND, drawDensities, drawFits } from "./shift-plo
 
 const METHODS = /** @type {const} */ (["kmm", "kliep", "ulsif", "logistic"]);
 const DEFAULTS = { mean: 2, width: 0.25, method: /** @type {string} */ ("kmm"), seed: 0 };
-export const MEAN = { min: -1, max: 4, fallback: DEFAULTS.mean };
-export const WIDTH = { min: 0.1, max: 1, fallback: DEFAULTS.width };
+const MEAN = { min: -1, max: 4, fallback: DEFAULTS.mean };
+const WIDTH = { min: 0.1, max: 1, fallback: DEFAULTS.width };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
 
 /** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
@@ -38,6 +38,7 @@ export function createShift(changed) {
     stage: byId("shift-density"),
     meanHandle: byId("handle-mean"),
     widthHandle: byId("handle-width"),
+    limits: { mean: MEAN, width: WIDTH },
     read: () => ({ mean: Number(mean.value), width: Number(width.value) }),
     write: (target) => setTarget(target),
   });
@@ -164,6 +165,17 @@ function showErrors(before, after) {
     return [element("span", {}, name), element("span", { className: "track" }, fill), element("b", {}, error.toPrecision(2))];
   };
   byId("shift-errors").replaceChildren(...row("Unweighted", before, "soft"), ...row("Weighted", after, "accent"));
+  byId("shift-verdict").textContent = verdict(before, after);
+}
+
+/** @param {number} before @param {number} after */
+function verdict(before, after) {
+  const factor = Math.max(before, after) / Math.max(Math.min(before, after), Number.MIN_VALUE);
+  if (factor < 1.1) return "Weighting makes hardly any difference here.";
+  const times = factor < 10 ? factor.toFixed(1) : Math.round(factor).toLocaleString("en");
+  return after < before
+    ? `Weighting makes the error ${times} times smaller here.`
+    : `Weighting makes the error ${times} times larger here: it has a price, and does not always pay.`;
 }
 
 const announceSoon = debounced(600, (/** @type {ShiftFit} */ { effective_sample_size, error, collapsed }, /** @type {number} */ n) => {
