@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::{from_json, thrown, to_json};
+use super::{Result, json};
 use crate::moons;
 
 /// Two learners on their way through a training; see [`moons::Moons`].
@@ -13,47 +13,47 @@ pub struct Moons(moons::Moons);
 impl Moons {
     /// From options as JSON; those not given keep their defaults.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &str) -> Result<Self, JsError> {
-        moons::Moons::new(from_json("options", options)?).map(Self).map_err(thrown)
+    pub fn new(options: &str) -> Result<Self> {
+        Ok(Self(moons::Moons::new(serde_json::from_str(options)?)?))
     }
 
     /// The methods that adapt: `[{name, about}]`.
-    pub fn methods() -> Result<String, JsError> {
-        to_json(&moons::Moons::methods())
+    pub fn methods() -> Result<String> {
+        json(&moons::Moons::methods())
     }
 
     /// All options.
-    pub fn options(&self) -> Result<String, JsError> {
-        to_json(self.0.options())
+    pub fn options(&self) -> Result<String> {
+        json(self.0.options())
     }
 
     /// The points of both domains; see [`moons::Scene`].
-    pub fn points(&self) -> Result<String, JsError> {
-        to_json(&self.0.points())
+    pub fn points(&self) -> Result<String> {
+        json(&self.0.points())
     }
 
     /// `[x_min, x_max, y_min, y_max]`.
-    pub fn bounds(&self) -> Result<String, JsError> {
-        to_json(&self.0.bounds())
+    pub fn bounds(&self) -> Result<String> {
+        json(&self.0.bounds())
     }
 
     /// At most `steps` steps of both learners.
-    pub fn advance(&mut self, steps: u32) -> Result<(), JsError> {
-        self.0.advance(steps.into()).map_err(thrown)
+    pub fn advance(&mut self, steps: u32) -> Result<()> {
+        Ok(self.0.advance(steps.into())?)
     }
 
     /// Turns the target to this angle.
-    pub fn rotate(&mut self, degrees: f64) -> Result<(), JsError> {
-        self.0.rotate(degrees).map_err(thrown)
+    pub fn rotate(&mut self, degrees: f64) -> Result<()> {
+        Ok(self.0.rotate(degrees)?)
     }
 
     /// Where the training stands; see [`moons::State`].
-    pub fn state(&self) -> Result<String, JsError> {
-        to_json(&self.0.state().map_err(thrown)?)
+    pub fn state(&self) -> Result<String> {
+        json(&self.0.state()?)
     }
 
     /// p(class 1) over the bounds, row by row from the top.
-    pub fn field(&self, learner: usize, resolution: usize) -> Result<Vec<f32>, JsError> {
-        self.0.field(learner, resolution).map_err(thrown)
+    pub fn field(&self, learner: usize, resolution: usize) -> Result<Vec<f32>> {
+        Ok(self.0.field(learner, resolution)?)
     }
 }
