@@ -45,6 +45,14 @@ test("every control shows its focus, and none is passed over", () =>
     for (const { id, outline } of passed) assert.ok(outline, `${id} shows no focus`);
   }));
 
+test("the skip link leads to the content and stays in the room", () =>
+  visit(browser, { hash: "#shift" }, async ({ page }) => {
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "content");
+    assert.ok(await page.isVisible("#shift-title"));
+  }));
+
 /** @param {import("playwright-core").Page} page @param {number} steps at least */
 async function trainFor(page, steps) {
   await page.click("#moons-play");

@@ -229,6 +229,19 @@ describe("the address", () => {
       assert.deepEqual(complaints, []);
     }));
 
+  test("a room is found as it was left", () =>
+    visit(browser, { hash: "#moons?seed=4" }, async ({ page }) => {
+      await settled(page, "moons");
+      await page.click("#moons-step");
+      await page.waitForFunction(() => /Step 1 /.test(document.querySelector("#moons-progress").textContent));
+      await page.click('nav a[data-room="shift"]');
+      await settled(page, "shift");
+      await page.click('nav a[data-room="moons"]');
+      assert.ok(await page.isVisible("#moons-title"));
+      assert.match(await text(page, "#moons-progress"), /Step 1 /);
+      assert.match(page.url(), /#moons\?seed=4$/);
+    }));
+
   test("the rooms are links, and the link can be copied", () =>
     visit(browser, { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page }) => {
       await page.focus('nav a[data-room="shift"]');
