@@ -108,9 +108,13 @@ function addError(text) {
   byId("errors").append(element("p", { className: "problem" }, text));
 }
 
-document.addEventListener("storageblocked", () => addNote("Storage is blocked: the theme is forgotten when you leave."), {
-  once: true,
-});
+document.addEventListener(
+  "storageblocked",
+  () => addNote("Storage is blocked: the theme is forgotten when you leave."),
+  {
+    once: true,
+  },
+);
 
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
