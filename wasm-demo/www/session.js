@@ -13,7 +13,7 @@ const BUILDS = {
 };
 
 /** Points a side of the square on which a learner's field is read. */
-export const FIELD_RESOLUTION = 72;
+const FIELD_RESOLUTION = 56;
 
 /** @returns {(name: string, ...args: any[]) => Promise<any>} runs one command by its name */
 export function createSession() {
@@ -92,8 +92,9 @@ export function createSession() {
       return { options: JSON.parse(moons.options()), ...moonsScene(), ...moonsView() };
     },
     "moons.advance"(steps) {
+      const started = performance.now();
       moons.advance(steps);
-      return moonsView();
+      return { milliseconds: performance.now() - started, ...moonsView() };
     },
     "moons.rotate"(degrees) {
       moons.rotate(degrees);
