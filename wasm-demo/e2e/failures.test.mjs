@@ -20,7 +20,7 @@ test("a broken model file is named where it was dropped, and the others answer o
       buffer: Buffer.from("not a model"),
     });
     await page.waitForSelector("#model-error:not([hidden])");
-    assert.match(await text(page, "#model-error"), /^broken\.safetensors was not loaded: .{8}/);
+    assert.match(await text(page, "#model-error"), /^Not loaded: broken\.safetensors: .{8}/);
 
     const whole = await readFile(join(DIST, "models/adapted.safetensors"));
     await page.evaluate(dropFile, ["cut.safetensors", [...whole.subarray(0, whole.length >> 1)]]);
