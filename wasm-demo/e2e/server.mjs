@@ -16,18 +16,24 @@ const TYPES = {
 /**
  * @param {string} folder
  * @param {string} base the path it is served below, with both slashes
- * @returns {Promise<{url: string, close: () => Promise<void>}>}
+ * @param {RegExp} [refused] files that are answered as if they were missing
+ * @returns {Promise<{url: string, served: Map<string, Buffer>, close: () => Promise<void>}>}
+ *   `served` holds each file handed out so far, by its path
  */
-export async function serve(folder, base) {
+export async function serve(folder, base, refused) {
+  /** @type {Map<string, Buffer>} */
+  const served = new Map();
   const server = createServer(async (request, response) => {
     const file = fileOf(folder, base, request.url ?? "");
-    const body = file && (await readFile(file).catch(() => undefined));
+    const body = file && !refused?.test(file) && (await readFile(file).catch(() => undefined));
     if (!body) return response.writeHead(404, { "content-type": "text/plain" }).end("not found");
+    served.set(file, body);
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}${base}`,
+    served,
     close: () => new Promise((resolve) => server.close(resolve)),
   };
 }

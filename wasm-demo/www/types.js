@@ -9,7 +9,7 @@
  * @property {number} parameters
  * @property {string} input
  * @property {string[]} classes
- * @property {Record<string, string>} provenance
+ * @property {Record<string, unknown>} provenance
  *
  * @typedef {object} Answer
  * @property {number} label index of the most probable class
@@ -33,7 +33,7 @@
  *
  * @typedef {object} LearnerState
  * @property {string} method
- * @property {Record<string, number>} losses
+ * @property {Record<string, number>} losses none before the first step
  * @property {number} source_accuracy
  * @property {number} target_accuracy
  * @property {number | null} critic_accuracy null where the method has no critic
@@ -42,7 +42,7 @@
  * @property {number} step
  * @property {number} steps
  * @property {number} progress
- * @property {number} lambda
+ * @property {number | null} lambda null where the method has none
  * @property {boolean} done
  * @property {[LearnerState, LearnerState]} learners source-only, then the method
  *

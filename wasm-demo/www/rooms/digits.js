@@ -263,12 +263,15 @@ function modelCard(name, card) {
     Parameters: card.parameters.toLocaleString("en"),
     Input: card.input,
     Classes: card.classes.join(" "),
-    ...card.provenance,
+    ...Object.fromEntries(Object.entries(card.provenance).map(([key, value]) => [key, textOf(value)])),
   });
   const details = element("details", {}, element("summary", {}, name), terms);
   details.dataset.model = name;
   return details;
 }
+
+/** @param {unknown} value of a model file's metadata */
+const textOf = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 /** Model files by the button, or dropped anywhere on its card. @param {(file: File) => void} take */
 function listenForModels(take) {

@@ -9,7 +9,7 @@ import { FIELD_LEGEND, createHistory, drawField, drawHistory, historyLegend } fr
 
 /** @typedef {import("../types.js").MoonsState} MoonsState */
 
-const DEFAULTS = { rotation: 35, noise: 0.1, method: "dann", seed: 0 };
+const DEFAULTS = { rotation: 35, noise: 0.05, method: "dann", seed: 0 };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
 /** Milliseconds that a request may take, so that a picture is ready for every frame at 60 a second. */
 const BUDGET = { worker: 13, page: 7 };
@@ -165,7 +165,7 @@ export function createMoons(changed) {
       fillTerms(numbers, numbersOf(learner));
     });
     const speed = playing ? ` · ${Math.round(history.speed())} steps a second` : "";
-    byId("moons-progress").textContent = `Step ${state.step} of ${state.steps} · λ ${state.lambda.toFixed(2)}${speed}`;
+    byId("moons-progress").textContent = `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
     drawHistory(byId("moons-chart"), history, state);
     if (state.done) play.textContent = "Again";
   }

@@ -72,17 +72,18 @@ function announce(handle, value, { min, max }) {
  * @param {(start: Target, by: number) => void} move
  */
 function drag(handle, scale, read, move) {
-  /** @type {{pointer: number, at: number, target: Target} | undefined} */
+  // The scale of the start holds for the whole way: the plot's own may widen under the pointer.
+  /** @type {{pointer: number, at: number, target: Target, x: import("../plot.js").Scale} | undefined} */
   let start;
   handle.addEventListener("pointerdown", (event) => {
-    if (start || event.button !== 0) return;
-    start = { pointer: event.pointerId, at: event.clientX, target: read() };
+    const x = scale();
+    if (!x || start || event.button !== 0) return;
+    start = { pointer: event.pointerId, at: event.clientX, target: read(), x };
     handle.setPointerCapture(event.pointerId);
   });
   handle.addEventListener("pointermove", (event) => {
-    const x = scale();
-    if (!x || event.pointerId !== start?.pointer) return;
-    move(start.target, x.invert(event.clientX) - x.invert(start.at));
+    if (event.pointerId !== start?.pointer) return;
+    move(start.target, start.x.invert(event.clientX) - start.x.invert(start.at));
   });
   for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (start = undefined));
 }

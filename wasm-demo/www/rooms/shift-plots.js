@@ -22,7 +22,7 @@ export const DENSITY_LEGEND = [
 
 const LEFT = 44;
 const RIGHT = 12;
-const oneDigit = (/** @type {number} */ value) => String(Number(value.toFixed(1)));
+const oneDigit = (/** @type {number} */ value) => String(Number(value.toFixed(1))).replace("-", "−");
 
 /** @param {ShiftScene} scene @param {number} width */
 function horizontal({ grid }, width) {
@@ -139,11 +139,12 @@ function drawStems(
   ctx.globalAlpha = 1;
 }
 
-/** The target density on the grid, at the point next to `value`. @param {ShiftScene} scene @param {number} value */
+/** The target density, between the two points of the grid around `value`. @param {ShiftScene} scene @param {number} value */
 function densityAt({ grid, target_density }, value) {
   const last = grid.length - 1;
-  const at = Math.round(((value - grid[0]) / (grid[last] - grid[0])) * last);
-  return target_density[Math.max(0, Math.min(last, at))];
+  const at = Math.max(0, Math.min(last, ((value - grid[0]) / (grid[last] - grid[0])) * last));
+  const [low, high] = [Math.floor(at), Math.ceil(at)];
+  return target_density[low] + (at - low) * (target_density[high] - target_density[low]);
 }
 
 /** The range of some values, with a margin as a share of it. @param {number[]} values @param {number} share @returns {[number, number]} */

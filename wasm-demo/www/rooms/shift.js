@@ -13,8 +13,8 @@ import { DENSITY_LEGEND, FIT_LEGEND, drawDensities, drawFits } from "./shift-plo
 
 const METHODS = /** @type {const} */ (["kmm", "kliep", "ulsif", "logistic"]);
 const DEFAULTS = { mean: 2, width: 0.25, method: /** @type {string} */ ("kmm"), seed: 0 };
-const MEAN = { min: -1, max: 4, fallback: DEFAULTS.mean };
-const WIDTH = { min: 0.1, max: 1, fallback: DEFAULTS.width };
+const MEAN = { min: -0.5, max: 3.5, fallback: DEFAULTS.mean };
+const WIDTH = { min: 0.1, max: 0.6, fallback: DEFAULTS.width };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
 
 /** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
