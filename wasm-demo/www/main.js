@@ -39,8 +39,13 @@ showAddress();
 function showAddress() {
   const { room, params } = readHash(location.hash, names);
   if (shown !== room) switchTo(room);
-  rooms[room].apply(params);
+  if (hashOf(room) !== location.hash) rooms[room].apply(params);
   connect(room);
+}
+
+/** @param {string} room @returns {string} the address's end for its view as it is */
+function hashOf(room) {
+  return writeHash(room, rooms[room].view(), rooms[room].defaults);
 }
 
 /** @param {string} room */
@@ -68,9 +73,10 @@ async function connect(room) {
   }
 }
 
+/** The room's link follows too, so that coming back to the room finds it as it was left. */
 function writeAddress() {
-  const { view, defaults } = rooms[shown];
-  history.replaceState(null, "", writeHash(shown, view(), defaults));
+  history.replaceState(null, "", hashOf(shown));
+  document.querySelector(`nav a[data-room="${shown}"]`)?.setAttribute("href", hashOf(shown));
 }
 
 /** @param {import("./engine.js").Engine} ready */
@@ -102,8 +108,17 @@ function addError(text) {
   byId("errors").append(element("p", { className: "problem" }, text));
 }
 
-document.addEventListener("storageblocked", () => addNote("Storage is blocked: the theme is forgotten when you leave."), {
-  once: true,
+document.addEventListener(
+  "storageblocked",
+  () => addNote("Storage is blocked: the theme is forgotten when you leave."),
+  {
+    once: true,
+  },
+);
+
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("content").focus();
 });
 
 byId("copy").addEventListener("click", async () => {

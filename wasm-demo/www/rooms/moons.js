@@ -16,7 +16,10 @@ const BUDGET = { worker: 13, page: 7 };
 /** A whole training lasts at least this many frames, so that it can be watched. */
 const LEAST_FRAMES = 360;
 
-/** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
+/**
+ * @param {() => void} changed called when the address should follow
+ * @returns {import("../main.js").Room}
+ */
 export function createMoons(changed) {
   /** @type {import("../engine.js").Engine | undefined} */
   let engine;
@@ -38,7 +41,9 @@ export function createMoons(changed) {
     method: /** @type {HTMLSelectElement} */ (byId("moons-method")),
     seed: /** @type {HTMLInputElement} */ (byId("moons-seed")),
   };
-  const buttons = ["moons-play", "moons-step", "moons-reset"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
+  const buttons = ["moons-play", "moons-step", "moons-reset"].map(
+    (id) => /** @type {HTMLButtonElement} */ (byId(id)),
+  );
   const [play] = buttons;
   const learners = [0, 1].map((i) => learnerParts(i));
 
@@ -165,7 +170,8 @@ export function createMoons(changed) {
       fillTerms(numbers, numbersOf(learner));
     });
     const speed = playing ? ` · ${Math.round(history.speed())} steps a second` : "";
-    byId("moons-progress").textContent = `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
+    byId("moons-progress").textContent =
+      `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
     drawHistory(byId("moons-chart"), history, state);
     if (state.done) play.textContent = "Again";
   }
@@ -183,13 +189,21 @@ export function createMoons(changed) {
     view,
     apply(params) {
       const { rotation, noise, method, seed } = DEFAULTS;
-      controls.rotation.value = String(numberFrom(params, "rotation", { min: 0, max: 180, fallback: rotation }));
+      controls.rotation.value = String(
+        numberFrom(params, "rotation", { min: 0, max: 180, fallback: rotation }),
+      );
       controls.noise.value = String(numberFrom(params, "noise", { min: 0, max: 0.3, fallback: noise }));
       controls.seed.value = String(numberFrom(params, "seed", { ...SEEDS, fallback: seed }));
       const named = params.get("method") ?? method;
       // Before the program is there its methods are not known: keep the name until connect() judges it.
       if (!engine) controls.method.replaceChildren(element("option", { value: named }, named));
-      else controls.method.value = choiceFrom(params, "method", methods.map(({ name }) => name), method);
+      else
+        controls.method.value = choiceFrom(
+          params,
+          "method",
+          methods.map(({ name }) => name),
+          method,
+        );
       ask({ restart: true });
     },
     async connect(ready) {
@@ -225,7 +239,12 @@ function numbersOf({ source_accuracy, critic_accuracy, losses }) {
   return {
     "On the source": finePercent(source_accuracy),
     "Critic right": critic_accuracy === null ? "—" : finePercent(critic_accuracy),
-    ...Object.fromEntries(Object.entries(losses).map(([name, value]) => [`${name[0].toUpperCase()}${name.slice(1)} loss`, value.toFixed(3)])),
+    ...Object.fromEntries(
+      Object.entries(losses).map(([name, value]) => [
+        `${name[0].toUpperCase()}${name.slice(1)} loss`,
+        value.toFixed(3),
+      ]),
+    ),
   };
 }
 
