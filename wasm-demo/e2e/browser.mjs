@@ -82,7 +82,7 @@ export async function settled(page, room) {
     moons: () => /of \d+/.test(document.querySelector("#moons-progress").textContent),
     shift: () => /\d/.test(document.querySelector("#shift-ess").textContent),
   }[room];
-  await page.waitForFunction(ready, undefined, { timeout: 60_000 });
+  await page.waitForFunction(ready, undefined, { timeout: 20_000 });
 }
 
 /**

@@ -34,7 +34,7 @@ for (const build of ["simd", "plain"]) {
 /** In the page: the logits of each wanted picture, straight from the package. */
 async function computeLogits({ url, build, wanted }) {
   const program = await import(`${url}pkg/${build}/transduct_wasm_demo.js`);
-  await program.default();
+  await program.default({ module_or_path: `${url}pkg/${build}/transduct_wasm_demo_bg.wasm` });
   const collections = new program.Collections();
   const models = new Map();
   for (const { model } of wanted) {

@@ -50,7 +50,10 @@ function hashOf(room) {
 
 /** @param {string} room */
 function switchTo(room) {
-  if (shown) rooms[shown].leave();
+  if (shown) {
+    rooms[shown].leave();
+    updateLink(shown);
+  }
   shown = room;
   for (const name of names) byId(`room-${name}`).hidden = name !== room;
   for (const link of document.querySelectorAll("nav a")) {
@@ -73,10 +76,14 @@ async function connect(room) {
   }
 }
 
-/** The room's link follows too, so that coming back to the room finds it as it was left. */
 function writeAddress() {
   history.replaceState(null, "", hashOf(shown));
-  document.querySelector(`nav a[data-room="${shown}"]`)?.setAttribute("href", hashOf(shown));
+  updateLink(shown);
+}
+
+/** Coming back to a room by its link finds it as it was left. @param {string} room */
+function updateLink(room) {
+  document.querySelector(`nav a[data-room="${room}"]`)?.setAttribute("href", hashOf(room));
 }
 
 /** @param {import("./engine.js").Engine} ready */

@@ -11,8 +11,8 @@ import { FIELD_LEGEND, createHistory, drawField, drawHistory, historyLegend } fr
 
 const DEFAULTS = { rotation: 35, noise: 0.05, method: "dann", seed: 0 };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
-/** Milliseconds that a request may take, so that a picture is ready for every frame at 60 a second. */
-const BUDGET = { worker: 13, page: 7 };
+/** Milliseconds of training a request: with the fields read and drawn a frame's 16 are not exceeded. */
+const BUDGET = { worker: 9, page: 5 };
 /** A whole training lasts at least this many frames, so that it can be watched. */
 const LEAST_FRAMES = 360;
 
@@ -91,7 +91,8 @@ export function createMoons(changed) {
     const { rotation, noise, method } = view();
     byId("moons-rotation-value").textContent = `${rotation}°`;
     byId("moons-noise-value").textContent = noise.toFixed(2);
-    byId("moons-about").textContent = methods.find(({ name }) => name === method)?.about ?? "";
+    const about = methods.find(({ name }) => name === method)?.about;
+    byId("moons-about").textContent = about ? `${method}: ${about}.` : "";
   }
 
   /** Works off what is wanted, one request at a time: a restart first, then the rotation, then steps. */
@@ -120,10 +121,10 @@ export function createMoons(changed) {
     } else {
       const steps = wanted.steps;
       wanted.steps = 0;
-      const started = performance.now();
-      shown = { ...shown, ...(await call("moons.advance", steps)) };
+      const { milliseconds, ...moved } = await call("moons.advance", steps);
+      shown = { ...shown, ...moved };
       const limits = { budget: threaded ? BUDGET.worker : BUDGET.page, most: mostSteps() };
-      if (playing) stepsAtOnce = nextSteps(steps, performance.now() - started, limits);
+      if (playing) stepsAtOnce = nextSteps(steps, milliseconds, limits);
     }
     showProblem(byId("moons-error"), "");
     if (!shown) return;

@@ -80,7 +80,8 @@ export function createShift(changed) {
     const { method, ...target } = view();
     byId("shift-mean-value").textContent = target.mean.toFixed(2);
     byId("shift-width-value").textContent = target.width.toFixed(2);
-    byId("shift-about").textContent = methods.find(({ name }) => name === method)?.about ?? "";
+    const chosen = methods.find(({ name }) => name === method);
+    byId("shift-about").textContent = chosen ? `${chosen.title}: ${chosen.about}.` : "";
     handles.describe();
     changed();
     compute();
