@@ -1,5 +1,7 @@
 //! How right a solver's answer is, in the solver's own terms.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a solver says of its answer. Closed forms have no iterations and say how well the equation
@@ -44,6 +46,35 @@ pub enum Measure {
     Change,
 }
 
+/// One line, without the notes: `interior point, converged after 9 iterations, duality gap 2.1e-10
+/// (asked for 1e-9)`.
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { solver, converged, iterations, measure, residual, tolerance, .. } = self;
+        let state = if *converged { "converged" } else { "NOT CONVERGED" };
+        let steps = match iterations {
+            0 => String::new(),
+            1 => " after 1 iteration".to_owned(),
+            n => format!(" after {n} iterations"),
+        };
+        write!(f, "{solver}, {state}{steps}, {measure} {residual:.1e} (asked for {tolerance:.0e})")
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kkt => "kkt",
+            Self::DualityGap => "duality gap",
+            Self::Marginals => "marginals",
+            Self::Eigenpairs => "eigenpairs",
+            Self::LinearSystem => "linear system",
+            Self::Gradient => "gradient",
+            Self::Change => "change",
+        })
+    }
+}
+
 impl Certificate {
     /// For a solver that ended with this residual.
     pub fn new(
@@ -70,5 +101,20 @@ impl Certificate {
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_how_it_ended() {
+        let line = |iterations, residual| {
+            Certificate::new("newton", iterations, Measure::DualityGap, residual, 1e-9).to_string()
+        };
+        let good = "newton, converged after 9 iterations, duality gap 2.1e-10 (asked for 1e-9)";
+        assert_eq!(line(9, 2.1e-10), good);
+        assert_eq!(line(0, 1.0), "newton, NOT CONVERGED, duality gap 1.0e0 (asked for 1e-9)");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     Dev, Error, Group, Parameter, Result, RngState,
     optim::OptimiserState,
-    tensors::{self, Tensors},
+    tensors::{self, Precision, Tensors},
 };
 
 /// The format that this version writes and reads.
@@ -67,7 +67,7 @@ impl Checkpoint {
         };
         let parameters = self.parameters.iter().map(under(PARAMETER));
         let optimiser = self.optimiser.tensors.iter().map(under(OPTIMISER));
-        tensors::to_bytes(&document, &parameters.chain(optimiser).collect())
+        tensors::to_bytes(&document, &parameters.chain(optimiser).collect(), Precision::Single)
     }
 
     /// Reads what [`Checkpoint::to_bytes`] wrote; `path` is for messages.

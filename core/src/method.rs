@@ -64,6 +64,22 @@ pub trait Method<D: Dev> {
     /// [`Error::Shape`] for rows of another shape.
     fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>>;
 
+    /// The domain critic's logit of "target" for each row, `(n,)`, in evaluation mode; nothing for
+    /// a method without such a critic.
+    ///
+    /// # Errors
+    /// As [`Method::outputs`].
+    fn critic(&self, _: &Input<D>) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+
+    /// λ when the share `progress` of the training is finished: what the critic's gradient is
+    /// multiplied by, reversed, before it reaches the features; nothing for a method that reverses
+    /// none.
+    fn lambda(&self, _progress: f32) -> Option<f32> {
+        None
+    }
+
     /// All parameters and buffers of all its networks, each with its group. Names are unique
     /// within a group. A checkpoint keeps these and nothing else of a method: what it must
     /// remember from step to step is a buffer.

@@ -10,7 +10,7 @@ use crate::{
     backbone::{Backbone, Head, Summary, build_backbone},
     layer::PerceptronConfig,
     rng,
-    tensors::{self, Tensors},
+    tensors::{self, Precision, Tensors},
 };
 
 /// The format that this version writes and reads.
@@ -51,7 +51,7 @@ pub fn to_bytes<D: Dev>(card: &ModelCard, parameters: &[(Group, Parameter<D>)]) 
     let kept: Vec<_> =
         parameters.iter().filter(|(group, _)| *group != Group::Critic).cloned().collect();
     let document = Document { format: FORMAT, card: card.clone() };
-    tensors::to_bytes(&document, &tensors::values(&kept))
+    tensors::to_bytes(&document, &tensors::values(&kept), Precision::Single)
 }
 
 /// A model that predicts.
@@ -90,15 +90,28 @@ impl<D: Dev> Model<D> {
             .map_err(|e| wrong(e.to_string()))?;
         let head = Head::new(dev, (backbone.features(), k), &card.head, &mut init)
             .map_err(|e| wrong(e.to_string()))?;
-        let parameters: Vec<_> = (backbone.parameters().into_iter().map(|p| (Group::Backbone, p)))
-            .chain(head.parameters().into_iter().map(|p| (Group::Head, p)))
-            .collect();
+        let model = Self { card, backbone, head };
+        let parameters = model.parameters();
         if values.len() != parameters.len() {
             let (expected, got) = (parameters.len(), values.len());
             return Err(wrong(format!("expected {expected} tensors, got {got}")));
         }
         tensors::restore(path, &values, &parameters)?;
-        Ok(Self { card, backbone, head })
+        Ok(model)
+    }
+
+    /// The bytes of a model file in this precision.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a weight beyond the precision.
+    pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>> {
+        let document = Document { format: FORMAT, card: self.card.clone() };
+        tensors::to_bytes(&document, &tensors::values(&self.parameters()), precision)
+    }
+
+    fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
+        let backbone = self.backbone.parameters().into_iter().map(|p| (Group::Backbone, p));
+        backbone.chain(self.head.parameters().into_iter().map(|p| (Group::Head, p))).collect()
     }
 
     /// Reads the file at `path`.
@@ -175,6 +188,19 @@ mod tests {
         let model = Model::from_bytes(&cpu(), "m", &bytes).unwrap();
         assert_eq!(model.card(), &card);
         assert_eq!(model.outputs(&x).unwrap().logits.as_vec(), logits);
+        assert_eq!(model.to_bytes(Precision::Single).unwrap(), bytes);
+    }
+
+    #[test]
+    fn half_precision_nearly_halves_the_file_and_keeps_the_logits() {
+        let (x, logits, bytes) = bytes(&card(InputShape::Features { d: 3 }));
+        let half = Model::from_bytes(&cpu(), "m", &bytes).unwrap().to_bytes(Precision::Half);
+        let half = half.unwrap();
+        assert!(half.len() < bytes.len());
+        let model = Model::from_bytes(&cpu(), "m", &half).unwrap();
+        for (a, b) in model.outputs(&x).unwrap().logits.as_vec().iter().zip(logits) {
+            assert!((a - b).abs() < 1e-2, "{a} {b}");
+        }
     }
 
     #[test]

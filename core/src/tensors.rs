@@ -5,14 +5,26 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use half::f16;
 use ndarray::{ArrayD, IxDyn};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Dev, Error, Group, Parameter, Result};
 
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, ArrayD<f32>>;
+
+/// The numbers of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32 bits: what training computes in.
+    #[default]
+    Single,
+    /// 16 bits, half the size: each number keeps 11 binary digits.
+    Half,
+}
 
 /// The metadata key of the document.
 const DOCUMENT: &str = "transduct";
@@ -57,21 +69,45 @@ pub fn restore<D: Dev>(
     Ok(())
 }
 
+/// The numbers in row-major order, little-endian.
+fn encoded(array: &ArrayD<f32>, precision: Precision) -> Vec<u8> {
+    match precision {
+        Precision::Single => array.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Precision::Half => array.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
+    }
+}
+
 /// The bytes of a file.
 ///
 /// # Errors
-/// [`Error::File`] when the document cannot be written as JSON.
-pub(crate) fn to_bytes(document: &impl Serialize, tensors: &Tensors) -> Result<Vec<u8>> {
+/// [`Error::File`] when the document cannot be written as JSON, or a number is beyond the precision.
+pub(crate) fn to_bytes(
+    document: &impl Serialize,
+    tensors: &Tensors,
+    precision: Precision,
+) -> Result<Vec<u8>> {
     let wrong = |e: &dyn std::fmt::Display| Error::File {
         path: "safetensors".to_owned(),
         reason: e.to_string(),
     };
     let json = serde_json::to_string(document).map_err(|e| wrong(&e))?;
-    let bytes: Vec<Vec<u8>> =
-        tensors.values().map(|a| a.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    if precision == Precision::Half {
+        let largest = f16::MAX.to_f32();
+        for (name, array) in tensors {
+            if let Some(v) = array.iter().find(|v| v.abs() > largest) {
+                let reason = format!("tensor `{name}` holds {v}: half precision ends at {largest}");
+                return Err(wrong(&reason));
+            }
+        }
+    }
+    let dtype = match precision {
+        Precision::Single => Dtype::F32,
+        Precision::Half => Dtype::F16,
+    };
+    let bytes: Vec<Vec<u8>> = tensors.values().map(|a| encoded(a, precision)).collect();
     let mut views = Vec::with_capacity(tensors.len());
     for ((name, array), bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, array.shape().to_vec(), bytes);
+        let view = TensorView::new(dtype, array.shape().to_vec(), bytes);
         views.push((name.as_str(), view.map_err(|e| wrong(&e))?));
     }
     let metadata = HashMap::from([(DOCUMENT.to_owned(), json)]);
@@ -95,12 +131,18 @@ pub(crate) fn from_bytes<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Resul
         .map_err(|e| wrong(format!("its description cannot be read: {e}")))?;
     let mut tensors = Tensors::new();
     for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
-        if view.dtype() != Dtype::F32 {
-            let dtype = view.dtype();
-            return Err(wrong(format!("tensor `{name}`: expected F32, got {dtype:?}")));
-        }
-        let words = view.data().chunks_exact(4);
-        let values = words.map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect();
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                data.chunks_exact(4).map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect()
+            }
+            Dtype::F16 => {
+                data.chunks_exact(2).map(|w| f16::from_le_bytes([w[0], w[1]]).to_f32()).collect()
+            }
+            other => {
+                return Err(wrong(format!("tensor `{name}`: expected F32 or F16, got {other:?}")));
+            }
+        };
         let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values)
             .map_err(|e| wrong(format!("tensor `{name}`: {e}")))?;
         tensors.insert(name, array);
@@ -171,7 +213,7 @@ mod tests {
             ("a".to_owned(), arr2(&[[1.0f32, 2.0], [3.0, 4.0]]).into_dyn()),
             ("b".to_owned(), ArrayD::zeros(IxDyn(&[0]))),
         ]);
-        let bytes = to_bytes(&"document", &tensors).unwrap();
+        let bytes = to_bytes(&"document", &tensors, Precision::Single).unwrap();
         (tensors, bytes)
     }
 
@@ -179,6 +221,19 @@ mod tests {
     fn a_file_round_trips() {
         let (tensors, bytes) = file();
         assert_eq!(from_bytes::<String>("f", &bytes).unwrap(), ("document".to_owned(), tensors));
+    }
+
+    #[test]
+    fn half_precision_keeps_eleven_binary_digits() {
+        let tensors = Tensors::from([("a".to_owned(), arr2(&[[0.1f32, -3.0, 1e-5]]).into_dyn())]);
+        let bytes = to_bytes(&0, &tensors, Precision::Half).unwrap();
+        let (_, read) = from_bytes::<u8>("f", &bytes).unwrap();
+        for (a, b) in tensors["a"].iter().zip(&read["a"]) {
+            assert!((a - b).abs() <= a.abs() * 2f32.powi(-11) + 2f32.powi(-25), "{a} {b}");
+        }
+        let tensors = Tensors::from([("a".to_owned(), arr2(&[[7e4f32]]).into_dyn())]);
+        let message = to_bytes(&0, &tensors, Precision::Half).unwrap_err().to_string();
+        assert!(message.ends_with("tensor `a` holds 70000: half precision ends at 65504"));
     }
 
     #[test]

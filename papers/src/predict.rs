@@ -7,13 +7,16 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use transduct_core::{
-    DeviceChoice, Error, data::read::read_unlabelled_path, model::Model, suggest,
+    DeviceChoice, Error,
+    data::read::read_unlabelled_path,
+    host::{HostOutputs, probabilities},
+    model::Model,
+    suggest,
 };
 
 use crate::{
     data::Preprocessing,
     device::on_device,
-    evaluate::{HostOutputs, probabilities},
     record::{FINAL, ORACLE, PartDir, RunDir, RunRecord, write_atomic},
     report::{self, SOURCE_ONLY, SeedState, Summary},
 };

@@ -268,7 +268,12 @@ fn capabilities_are_what_the_method_does() {
         let same = (there - back).abs() <= 1e-5 * there.abs();
         assert_eq!(same, can.symmetric, "{there} and {back}");
 
-        let parameters = bench.new_method(entry).parameters();
+        let method = bench.new_method(entry);
+        let logits = method.critic(&bench.rows(ROWS, 6)).unwrap();
+        assert!(logits.is_none_or(|z| can.critic && z.len() == ROWS));
+        assert!(method.lambda(0.5).is_none_or(|lambda| can.critic && lambda >= 0.0));
+
+        let parameters = method.parameters();
         let critic = parameters.iter().any(|(group, _)| *group == Group::Critic);
         assert_eq!(critic, can.critic);
         let is_output = |p: &Parameter<Cpu>| matches!(p.dims(), [_, k] if *k == K);

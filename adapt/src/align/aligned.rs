@@ -94,6 +94,19 @@ pub trait DomainLoss<D: Dev> {
         Ok(())
     }
 
+    /// [`Method::critic`] of rows with these outputs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for features of another dimension.
+    fn critic(&self, _: &Outputs<D>) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+
+    /// [`Method::lambda`].
+    fn lambda(&self, _progress: f32) -> Option<f32> {
+        None
+    }
+
     /// The parameters of the loss's own networks, its critic for instance. They are trained with
     /// the rest, by the learning rate of [`Group::Critic`].
     fn parameters(&self) -> Vec<Parameter<D>> {
@@ -150,6 +163,14 @@ impl<D: Dev, L: DomainLoss<D>> Method<D> for Aligned<D, L> {
 
     fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
         self.network.outputs(x)
+    }
+
+    fn critic(&self, x: &Input<D>) -> Result<Option<Vec<f32>>> {
+        self.loss.critic(&self.outputs(x)?)
+    }
+
+    fn lambda(&self, progress: f32) -> Option<f32> {
+        self.loss.lambda(progress)
     }
 
     fn parameters(&self) -> Vec<(Group, Parameter<D>)> {

@@ -18,7 +18,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Error, Method, Parameter, Pass, Result, Rng, Scalar, Taped, check,
+    Dev, Error, Method, Outputs, Parameter, Pass, Result, Rng, Scalar, Taped, check,
     layer::{Perceptron, PerceptronConfig},
     ops::{self, Activation},
     schedule::warm_up,
@@ -79,8 +79,8 @@ impl<D: Dev> Dann<D> {
         Ok(Self { config, critic })
     }
 
-    /// λ at progress p: 0 at the start, nearly w at the end.
-    fn lambda(&self, p: f32) -> f32 {
+    /// λ(p): 0 at the start, nearly w at the end.
+    fn lambda_at(&self, p: f32) -> f32 {
         self.config.weight * warm_up(p, self.config.gamma)
     }
 
@@ -103,12 +103,21 @@ impl<D: Dev> DomainLoss<D> for Dann<D> {
     }
 
     fn loss(&mut self, view: View<'_, D>) -> Result<Terms<D>> {
-        let lambda = self.lambda(view.progress);
+        let lambda = self.lambda_at(view.progress);
         let [f_s, f_t] = view.features();
         let l_s = self.domain_loss(ops::reverse_gradient(f_s, lambda)?, 0.0, view.rng)?;
         let l_t = self.domain_loss(ops::reverse_gradient(f_t, lambda)?, 1.0, view.rng)?;
         let loss = l_s.try_add(l_t).and_then(|l| l.try_div(2.0)).map_err(Error::device)?;
         Ok(vec![("domain", loss)])
+    }
+
+    fn critic(&self, outputs: &Outputs<D>) -> Result<Option<Vec<f32>>> {
+        let logits = self.critic.forward(outputs.features.clone(), &mut Pass::eval())?;
+        Ok(Some(logits.as_vec()))
+    }
+
+    fn lambda(&self, progress: f32) -> Option<f32> {
+        Some(self.lambda_at(progress))
     }
 
     fn parameters(&self) -> Vec<Parameter<D>> {
@@ -118,16 +127,20 @@ impl<D: Dev> DomainLoss<D> for Dann<D> {
 
 #[cfg(test)]
 mod tests {
-    use transduct_core::{Stream, cpu, rng};
+    use transduct_core::{
+        Input, InputShape, Stream,
+        backbone::{Head, Mlp, MlpConfig},
+        cpu, rng,
+    };
 
     use super::*;
 
     #[test]
     fn the_schedule_of_lambda_is_the_papers() {
         let dann = Dann::new(&cpu(), 2, DannConfig::default(), &mut rng(0, Stream::Init)).unwrap();
-        assert_eq!(dann.lambda(0.0), 0.0);
-        assert!((dann.lambda(0.5) - 0.986_614_3).abs() < 1e-6);
-        assert!((dann.lambda(1.0) - 0.999_909_2).abs() < 1e-6);
+        assert_eq!(dann.lambda_at(0.0), 0.0);
+        assert!((dann.lambda_at(0.5) - 0.986_614_3).abs() < 1e-6);
+        assert!((dann.lambda_at(1.0) - 0.999_909_2).abs() < 1e-6);
     }
 
     /// A critic without hidden layers, w = (1, −1), b = 0: the logit of a row is its difference.
@@ -146,6 +159,36 @@ mod tests {
         // −log(1 − σ(2)) = log(1 + e²) for the source, log 2 for the target.
         let expected = ((1.0 + 2f32.exp()).ln() + 2f32.ln()) / 2.0;
         assert!((loss - expected).abs() < 1e-6, "{loss} for {expected}");
+    }
+
+    /// As above, behind a network whose features are the rows themselves where those are ≥ 0.
+    #[test]
+    fn the_critics_logits_by_hand() {
+        let dev = cpu();
+        let mut random = rng(0, Stream::Init);
+        let input = InputShape::Features { d: 2 };
+        let mlp = MlpConfig { hidden: vec![2], ..Default::default() };
+        let critic = PerceptronConfig { hidden: vec![], dropout: 0.5 };
+        let parts = Parts {
+            dev: &dev,
+            backbone: Box::new(Mlp::new(&dev, input, &mlp, &mut random).unwrap()),
+            head: Head::new(&dev, (2, 2), &Default::default(), &mut random).unwrap(),
+            classes: 2,
+            rng: &mut random,
+        };
+        let config = DannConfig { weight: 0.5, critic, ..Default::default() };
+        let method = config.build(parts).unwrap();
+        for (group, parameter) in method.parameters() {
+            match parameter.name_in(group).as_str() {
+                "backbone/fc1.weight" => parameter.set(&[1.0, 0.0, 0.0, 1.0]).unwrap(),
+                "critic/critic.weight" => parameter.set(&[1.0, -1.0]).unwrap(),
+                _ => parameter.set(&vec![0.0; parameter.len()]).unwrap(),
+            }
+        }
+        let rows = Input::from_values(&dev, input, vec![3.0, 1.0, 2.0, -7.0]).unwrap();
+        assert_eq!(method.critic(&rows).unwrap(), Some(vec![2.0, 2.0]));
+        assert_eq!(method.lambda(0.0), Some(0.0));
+        assert!((method.lambda(0.5).unwrap() - 0.5 * 0.986_614_3).abs() < 1e-6);
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod align;
 mod apply;
 mod completions;
 mod data;
+mod demo;
 mod diagnose;
+mod export;
 mod list;
 mod output;
 mod predict;
@@ -130,8 +132,12 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Compute a published table again and compare, cell by cell.
     Reproduce(reproduce::ReproduceArgs),
+    /// Write a trained model as one small file for other programs and the browser page.
+    Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
+    /// Serve the browser page on this machine.
+    Demo(demo::DemoArgs),
     /// Show what there is: methods, backbones, data sets, validators, experiments.
     List(list::ListArgs),
     /// List, download and verify data sets.
@@ -201,6 +207,8 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Align(args)) => align::execute(args, &output),
         Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
+        Some(Command::Export(args)) => export::execute(args, &output),
+        Some(Command::Demo(args)) => demo::execute(&args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

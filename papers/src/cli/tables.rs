@@ -142,20 +142,8 @@ pub(super) fn words(arguments: &[std::ffi::OsString]) -> Vec<String> {
 
 /// The certificate in one line, and its notes.
 pub(super) fn certificate_lines(certificate: &Certificate) -> Vec<String> {
-    let Certificate { solver, converged, iterations, measure, residual, tolerance, notes } =
-        certificate;
-    let measure = serde_json::to_value(measure).unwrap_or_default();
-    let measure = measure.as_str().unwrap_or_default().replace('-', " ");
-    let state = if *converged { "converged" } else { "NOT CONVERGED" };
-    let steps = match iterations {
-        0 => String::new(),
-        1 => " after 1 iteration".to_owned(),
-        n => format!(" after {n} iterations"),
-    };
-    let head = format!(
-        "solver: {solver}, {state}{steps}, {measure} {residual:.1e} (asked for {tolerance:.0e})"
-    );
-    [head].into_iter().chain(notes.iter().map(|note| format!("note: {note}"))).collect()
+    let head = format!("solver: {certificate}");
+    [head].into_iter().chain(certificate.notes.iter().map(|note| format!("note: {note}"))).collect()
 }
 
 /// A number of at most four significant digits.

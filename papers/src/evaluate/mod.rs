@@ -1,7 +1,5 @@
 //! Judging models: what validators say without target labels and, apart from that, the oracle.
 
-mod outputs;
-
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -12,11 +10,10 @@ use transduct_adapt::validate::{
 use transduct_core::{
     Dev, Method, Stream,
     data::Samples,
+    host::{HostOutputs, agreement},
     model::{self, ModelCard},
     rng,
 };
-
-pub(crate) use outputs::{HostOutputs, agreement, probabilities};
 
 use crate::{
     config::EvaluationConfig,

@@ -93,3 +93,19 @@ fn pictures_are_predicted_by_their_paths() {
     let one = place.succeed("predict --run runs/a --input phone/dark/3.png");
     assert_eq!(rows(&one)[0][1..], rows(&out)[3][1..]);
 }
+
+#[test]
+fn an_exported_model_is_smaller_in_half_precision_and_refusals_write_nothing() {
+    let place = Place::new();
+    place.succeed(&format!("{TABLES} --out runs/a"));
+    let value = json(&place.succeed("export runs/a --method dann --out m.safetensors --json"));
+    let half =
+        json(&place.succeed("export runs/a --method dann --half --out h.safetensors --json"));
+    assert_eq!((&value["card"]["classes"][0], &value["checkpoint"]), (&"cat".into(), &"im".into()));
+    assert!(half["bytes"].as_u64() < value["bytes"].as_u64(), "{half} {value}");
+    let line = place.refusal("export runs/a --method danm --out n.safetensors");
+    assert_eq!(line, "unknown method `danm`; did you mean `dann`?");
+    let line = place.refusal("export runs/a --out runs");
+    assert_eq!(line, "runs: is a folder, expected a file name to write");
+    assert!(!place.path("n.safetensors").exists());
+}

@@ -27,7 +27,7 @@ mod target_shift;
 mod two_moons;
 
 pub use covariate_shift::CovariateShift;
-pub use sinc::{Points, SincRegression};
+pub use sinc::{Normal, Points, SincRegression};
 pub use subspace_shift::SubspaceShift;
 pub use target_shift::TargetShift;
 pub use two_moons::TwoMoons;

@@ -2,23 +2,27 @@
 
 use dfdx::prelude::*;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use transduct_core::{Dev, Input, Matrix, Outputs, Result, data::Samples};
+
+use crate::{Dev, Input, Matrix, Outputs, Result, data::Samples};
 
 /// Rows that go through the network at once.
 const ROWS: usize = 256;
 
 /// Features and logits of n rows.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HostOutputs {
+pub struct HostOutputs {
     /// `(n, d)`.
-    pub(crate) features: Array2<f32>,
+    pub features: Array2<f32>,
     /// `(n, k)`.
-    pub(crate) logits: Array2<f32>,
+    pub logits: Array2<f32>,
 }
 
 impl HostOutputs {
     /// The outputs of `model` on all rows of `samples`, of which there is at least one.
-    pub(crate) fn of<D: Dev>(
+    ///
+    /// # Errors
+    /// Those of `model`, and [`Error::Device`](crate::Error::Device) when memory is short.
+    pub fn of<D: Dev>(
         dev: &D,
         samples: &Samples,
         model: impl Fn(&Input<D>) -> Result<Outputs<D>>,
@@ -33,8 +37,8 @@ impl HostOutputs {
         Ok(Self { features: features.into_array(), logits: logits.into_array() })
     }
 
-    /// The outputs of the rows at `index`, in that order.
-    pub(crate) fn select(&self, index: &[usize]) -> Self {
+    /// The outputs of the rows at `index`, in that order. Panics when one is out of range.
+    pub fn select(&self, index: &[usize]) -> Self {
         Self {
             features: self.features.select(Axis(0), index),
             logits: self.logits.select(Axis(0), index),
@@ -42,13 +46,13 @@ impl HostOutputs {
     }
 
     /// The class of each row's largest logit, the first of equal ones, `(n,)`.
-    pub(crate) fn predictions(&self) -> Vec<usize> {
+    pub fn predictions(&self) -> Vec<usize> {
         self.logits.rows().into_iter().map(largest).collect()
     }
 }
 
 /// softmax of one row of logits, `(k,)`, in double precision.
-pub(crate) fn probabilities(logits: ArrayView1<'_, f32>) -> Array1<f64> {
+pub fn probabilities(logits: ArrayView1<'_, f32>) -> Array1<f64> {
     let max = logits.fold(f64::NEG_INFINITY, |max, &z| max.max(f64::from(z)));
     let exponentials = logits.mapv(|z| (f64::from(z) - max).exp());
     let sum = exponentials.sum();
@@ -61,7 +65,7 @@ fn largest(row: ArrayView1<'_, f32>) -> usize {
 }
 
 /// The share of equal entries.
-pub(crate) fn agreement(a: &[usize], b: &[usize]) -> f64 {
+pub fn agreement(a: &[usize], b: &[usize]) -> f64 {
     a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len() as f64
 }
 
@@ -89,10 +93,9 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
-    use transduct_core::{InputShape, cpu};
-
     use super::*;
+    use crate::{InputShape, cpu};
+    use ndarray::array;
 
     #[test]
     fn batches_are_joined_in_order() {

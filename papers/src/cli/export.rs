@@ -1,0 +1,81 @@
+//! `transduct export`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use transduct_core::{
+    cpu,
+    model::Model,
+    tensors::{Precision, write_atomically},
+};
+
+use super::{Output, Status};
+use crate::{
+    predict::{Choice, Selected},
+    record::{FINAL, RunDir},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct export runs/mine --out model.safetensors
+      The model that the run recommends, chosen without target labels.
+  transduct export runs/quickstart --method source-only --seed 0 --half --out small.safetensors
+      Another model of the run, in half the bytes.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct ExportArgs {
+    /// The run directory.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// The file to write, in the safetensors format: weights, and in its metadata the architecture,
+    /// the normalisation, the classes and where the model comes from.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The method. By default the one that the run's first validator scores highest on average.
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    /// The seed. By default the one that the run's first validator scores highest.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Which model of the training: `final`, the choice of a validator, as `im`, or `oracle`. By
+    /// default the choice of the run's first validator, which sees no target label.
+    #[arg(long, value_name = "NAME")]
+    checkpoint: Option<String>,
+    /// Write 16-bit numbers: half the size, each weight right to about three decimal digits.
+    #[arg(long)]
+    half: bool,
+}
+
+pub(super) fn execute(args: ExportArgs, output: &Output) -> Result<Status> {
+    let choice = Choice { method: args.method, seed: args.seed, checkpoint: args.checkpoint };
+    let Selected { method, seed, checkpoint, path } = choice.select(&RunDir::new(args.run))?;
+    if args.out.is_dir() {
+        bail!("{}: is a folder, expected a file name to write", args.out.display());
+    }
+    let model = Model::load(&cpu(), &path)?;
+    let precision = if args.half { Precision::Half } else { Precision::Single };
+    let bytes = model.to_bytes(precision)?;
+    write_atomically(&args.out, &bytes)?;
+    let card = model.card();
+    let value = json!({
+        "method": method, "seed": seed, "checkpoint": checkpoint, "precision": precision,
+        "bytes": bytes.len(), "card": card, "out": args.out,
+    });
+    let chosen = match checkpoint.as_str() {
+        FINAL => "at the end of training".to_owned(),
+        name => format!("chosen by {name}"),
+    };
+    let text = format!(
+        "{method}, seed {seed}, {chosen}: {} of {} → {} classes, {:.1} kB → {}",
+        card.backbone,
+        card.input,
+        card.classes.len(),
+        bytes.len() as f64 / 1e3,
+        args.out.display()
+    );
+    output.conclude(&value, text)?;
+    Ok(Status::Done)
+}
