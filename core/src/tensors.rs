@@ -69,6 +69,14 @@ pub fn restore<D: Dev>(
     Ok(())
 }
 
+/// The numbers in row-major order, little-endian.
+fn encoded(array: &ArrayD<f32>, precision: Precision) -> Vec<u8> {
+    match precision {
+        Precision::Single => array.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Precision::Half => array.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
+    }
+}
+
 /// The bytes of a file.
 ///
 /// # Errors
@@ -92,13 +100,11 @@ pub(crate) fn to_bytes(
             }
         }
     }
-    let (dtype, encode): (_, fn(&ArrayD<f32>) -> Vec<u8>) = match precision {
-        Precision::Single => (Dtype::F32, |a| a.iter().flat_map(|v| v.to_le_bytes()).collect()),
-        Precision::Half => {
-            (Dtype::F16, |a| a.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect())
-        }
+    let dtype = match precision {
+        Precision::Single => Dtype::F32,
+        Precision::Half => Dtype::F16,
     };
-    let bytes: Vec<Vec<u8>> = tensors.values().map(encode).collect();
+    let bytes: Vec<Vec<u8>> = tensors.values().map(|a| encoded(a, precision)).collect();
     let mut views = Vec::with_capacity(tensors.len());
     for ((name, array), bytes) in tensors.iter().zip(&bytes) {
         let view = TensorView::new(dtype, array.shape().to_vec(), bytes);

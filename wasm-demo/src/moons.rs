@@ -3,6 +3,14 @@
 //! The data are [`TwoMoons`], after Ganin et al., JMLR 2016, Sec. 5.1.1 and Fig. 2. Both learners
 //! start from the same weights and see the same batches, so that all that sets them apart is the
 //! method. The page decides when to step: what a step needs is kept from one call to the next.
+//!
+//! Differences from the paper's toy:
+//! 1. Two layers of 64 ReLU units instead of one of 15 sigmoid units; the critic is the method's own
+//!    default.
+//! 2. Adam on batches of 64 instead of plain stochastic gradient descent. β₁ = ½, as is usual where
+//!    a critic is an opponent (Radford et al., "Unsupervised Representation Learning with Deep
+//!    Convolutional Generative Adversarial Networks", ICLR 2016, Sec. 3): with 0.9 about half of the
+//!    seeds stay below 90 % of the target at 35°.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +43,11 @@ const PLANE: InputShape = InputShape::Features { d: 2 };
 /// The upper moon and the lower.
 const CLASSES: usize = 2;
 /// Widths of the network's layers; the last gives the features.
-const HIDDEN: [usize; 2] = [32, 32];
+const HIDDEN: [usize; 2] = [64, 64];
+/// β₁ of Adam.
+const MOMENTUM: f32 = 0.5;
+/// Keeps the boundary smooth between the points.
+const WEIGHT_DECAY: f32 = 1e-3;
 
 /// Rows of each domain in a batch.
 const BATCH: usize = 64;
@@ -72,7 +84,7 @@ impl Default for MoonsOptions {
             noise: 0.05,
             rows: 300,
             method: "dann".to_owned(),
-            steps: 1500,
+            steps: 3000,
             rate: 0.01,
         }
     }
@@ -351,7 +363,8 @@ impl Learner {
             rng: &mut init,
         };
         let method = build_method(name, parts, &Value::Null)?;
-        let optimiser = Optimiser::new(Adam::default(), options.rate, method.parameters());
+        let adam = Adam { beta1: MOMENTUM, weight_decay: WEIGHT_DECAY, ..Adam::default() };
+        let optimiser = Optimiser::new(adam, options.rate, method.parameters());
         let rng = rng(options.seed, Stream::Step);
         Ok(Self { name: name.to_owned(), method, optimiser, rng, losses: Vec::new() })
     }
@@ -401,5 +414,154 @@ fn coordinates(samples: &Samples) -> Vec<[f32; 2]> {
     match samples {
         Samples::Features(x) => x.rows().into_iter().map(|row| [row[0], row[1]]).collect(),
         Samples::Images(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moons(options: MoonsOptions) -> Moons {
+        Moons::new(options).unwrap()
+    }
+
+    /// Few rows and steps.
+    fn small() -> MoonsOptions {
+        MoonsOptions { rows: 40, steps: 20, ..Default::default() }
+    }
+
+    #[test]
+    fn the_method_reads_the_rotated_moons_and_the_source_alone_does_not() {
+        let mut moons = moons(MoonsOptions::default());
+        let start = moons.state().unwrap();
+        assert_eq!((start.step, start.progress, start.lambda), (0, 0.0, Some(0.0)));
+        moons.advance(u64::MAX).unwrap();
+        let State { step, steps, done, lambda, learners: [source_only, dann], .. } =
+            moons.state().unwrap();
+        assert!(done && step == steps && lambda > Some(0.99));
+        assert!(source_only.source_accuracy > 0.98 && dann.source_accuracy > 0.98);
+        assert!(source_only.target_accuracy < 0.85, "{source_only:?}");
+        assert!(dann.target_accuracy > 0.92, "{dann:?}");
+        // The critic is left to guess; source-only has none.
+        let critic = dann.critic_accuracy.unwrap();
+        assert!((0.3..0.7).contains(&critic), "{critic}");
+        assert_eq!(source_only.critic_accuracy, None);
+    }
+
+    #[test]
+    fn neither_pauses_nor_the_number_of_steps_at_once_change_the_training() {
+        let (mut one, mut many) = (moons(small()), moons(small()));
+        one.advance(20).unwrap();
+        for _ in 0..30 {
+            many.state().unwrap();
+            many.field(1, 3).unwrap();
+            many.advance(1).unwrap();
+        }
+        assert_eq!(one.state().unwrap(), many.state().unwrap());
+        assert_eq!(one.field(0, 9).unwrap(), many.field(0, 9).unwrap());
+        assert_eq!(one.field(1, 9).unwrap(), many.field(1, 9).unwrap());
+        let mut other = moons(MoonsOptions { seed: 1, ..small() });
+        other.advance(20).unwrap();
+        assert_ne!(one.field(0, 9).unwrap(), other.field(0, 9).unwrap());
+    }
+
+    #[test]
+    fn the_learners_start_equal_and_differ_by_the_method_alone() {
+        let mut twins = moons(MoonsOptions { method: "source-only".into(), ..small() });
+        let fields = |moons: &Moons| [0, 1].map(|learner| moons.field(learner, 5).unwrap());
+        let [a, b] = fields(&moons(small()));
+        assert_eq!(a, b);
+        twins.advance(20).unwrap();
+        let [a, b] = fields(&twins);
+        assert_eq!(a, b);
+        let mut dann = moons(small());
+        dann.advance(20).unwrap();
+        let [a, b] = fields(&dann);
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_rotation_moves_the_target_alone() {
+        let mut moons = moons(MoonsOptions { rotation: 0.0, ..small() });
+        moons.advance(10).unwrap();
+        let (before, field, bounds) = (moons.points(), moons.field(1, 5).unwrap(), moons.bounds());
+        moons.rotate(90.0).unwrap();
+        let after = moons.points();
+        assert_eq!(before.source, after.source);
+        assert_eq!(before.target.labels, after.target.labels);
+        for ([x, y], [u, v]) in before.target.points.iter().zip(&after.target.points) {
+            assert!((u + y).abs() < 1e-5 && (v - x).abs() < 1e-5);
+        }
+        assert_eq!(moons.field(1, 5).unwrap(), field);
+        for (a, b) in bounds.iter().zip(moons.bounds()) {
+            assert!((a - b).abs() < 1e-5);
+        }
+        assert_eq!(moons.options().rotation, 90.0);
+        moons.advance(5).unwrap();
+        assert_eq!(moons.state().unwrap().step, 15);
+        assert!(moons.rotate(181.0).is_err());
+        assert_eq!(moons.points(), after);
+    }
+
+    /// The first cell is the upper left one: its probability is that of the point at its centre.
+    #[test]
+    fn the_field_is_read_row_by_row_from_the_top() {
+        let moons = moons(small());
+        let [x_min, x_max, y_min, y_max] = moons.bounds();
+        let at = |x: f32, y: f32| {
+            let point = Input::from_values(&moons.dev, PLANE, vec![x, y]).unwrap();
+            let z = moons.learners[0].method.outputs(&point).unwrap().logits.as_vec();
+            z[1].exp() / (z[0].exp() + z[1].exp())
+        };
+        let field = moons.field(0, 2).unwrap();
+        let (x, y) = ((x_max - x_min) / 4.0, (y_max - y_min) / 4.0);
+        for (got, (x, y)) in field.iter().zip([(-x, y), (x, y), (-x, -y), (x, -y)]) {
+            assert!((got - at(x, y)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn every_method_that_is_offered_trains() {
+        let cards = Moons::methods();
+        assert!(cards.iter().any(|card| card.name == "dann"));
+        for MethodCard { name, .. } in cards {
+            let mut moons = moons(MoonsOptions { method: name.into(), ..small() });
+            moons.advance(3).unwrap();
+            let state = moons.state().unwrap();
+            assert!(state.learners[1].losses["total"].is_finite());
+            assert_eq!(state.lambda.is_some(), state.learners[1].critic_accuracy.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let message = |options| Moons::new(options).err().map(|e| e.to_string());
+        assert_eq!(
+            message(MoonsOptions { rotation: f64::NAN, ..small() }).as_deref(),
+            Some("moons.rotation = NaN: expected 0 to 180 degrees")
+        );
+        assert_eq!(
+            message(MoonsOptions { method: "dan n".into(), ..small() }).as_deref(),
+            Some("unknown method `dan n`; did you mean `dann`?")
+        );
+        for wrong in [
+            MoonsOptions { rows: 1, ..small() },
+            MoonsOptions { rows: 5001, ..small() },
+            MoonsOptions { steps: 0, ..small() },
+            MoonsOptions { rate: 0.0, ..small() },
+            MoonsOptions { noise: -1.0, ..small() },
+        ] {
+            assert!(message(wrong).unwrap().contains(": expected"));
+        }
+        let moons = moons(small());
+        assert!(moons.field(2, 5).is_err() && moons.field(0, 0).is_err());
+        assert!(moons.field(0, 513).is_err());
+    }
+
+    #[test]
+    fn a_training_that_diverges_says_so() {
+        let mut moons = moons(MoonsOptions { rate: 1e30, ..small() });
+        let error = moons.advance(20).unwrap_err().to_string();
+        assert!(error.contains("start again with a lower rate"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ mod align;
 mod apply;
 mod completions;
 mod data;
+mod demo;
 mod diagnose;
 mod export;
 mod list;
@@ -135,6 +136,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
+    /// Serve the browser page on this machine.
+    Demo(demo::DemoArgs),
     /// Show what there is: methods, backbones, data sets, validators, experiments.
     List(list::ListArgs),
     /// List, download and verify data sets.
@@ -205,6 +208,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
         Some(Command::Export(args)) => export::execute(args, &output),
+        Some(Command::Demo(args)) => demo::execute(&args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

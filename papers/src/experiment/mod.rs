@@ -221,6 +221,57 @@ pub struct Score {
     pub extras: Named<f64>,
     /// What a reader of the number should know, a sentence each.
     pub notes: Vec<String>,
+    /// What the trial looks like, for figures. One trial of a cell is enough.
+    pub series: Vec<Series>,
+}
+
+/// Something that a trial shows in a figure. Series of the same figure share its axes, whichever
+/// cells they come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Its figure.
+    pub figure: Axes,
+    /// What it is.
+    pub name: String,
+    /// Whether it is the method's, in its colour, or of the data, in grey.
+    pub of: Origin,
+    /// How it is drawn.
+    pub mark: SeriesMark,
+    /// (x, y), finite; those of a line in ascending order of x.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// A figure's title and what stands along its axes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Axes {
+    /// The title.
+    pub title: String,
+    /// What the first coordinate is.
+    pub x: String,
+    /// What the second coordinate is.
+    pub y: String,
+}
+
+/// Whose a series is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The data's: all methods share it.
+    Data,
+    /// The method's.
+    Method,
+}
+
+/// How a series is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeriesMark {
+    /// One line through all points.
+    Line,
+    /// A mark a point.
+    Points,
 }
 
 impl Description {

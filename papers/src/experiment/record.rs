@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cell, Description, plan::Selection};
+use super::{Cell, Description, Series, plan::Selection};
 use crate::record::{Named, RecordError, read_json};
 
 /// The layout that this program writes. A directory of another one is refused.
@@ -102,6 +102,9 @@ pub struct TrialRecord {
     pub extras: Named<f64>,
     /// What a reader of the number should know.
     pub notes: Vec<String>,
+    /// What it looks like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
     /// Wall time.
     pub seconds: f64,
 }

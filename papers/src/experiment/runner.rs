@@ -21,7 +21,7 @@ use transduct_core::data::{
 };
 
 use super::{
-    Cell, Description, Experiment, Score, Trial,
+    Cell, Description, Experiment, Score, Series, Trial,
     plan::Selection,
     progress::Progress,
     record::{ExperimentDir, ExperimentRecord, FORMAT, TrialRecord},
@@ -240,9 +240,12 @@ impl<'a> Work<'a> {
 }
 
 fn recorded(trial: &Trial<'_>, score: Score, seconds: f64) -> Result<TrialRecord> {
-    let Score { value, extras, notes } = score;
+    let Score { value, extras, notes, series } = score;
     for (name, value) in [("the result", &value)].into_iter().chain(extras.iter()) {
         ensure!(value.is_finite(), "{name} is {value}");
+    }
+    for Series { name, points, .. } in &series {
+        ensure!(points.as_flattened().iter().all(|x| x.is_finite()), "{name} has no finite points");
     }
     let Cell { settings, .. } = trial.cell;
     Ok(TrialRecord {
@@ -254,6 +257,7 @@ fn recorded(trial: &Trial<'_>, score: Score, seconds: f64) -> Result<TrialRecord
         value,
         extras,
         notes,
+        series,
         seconds,
     })
 }
@@ -311,6 +315,7 @@ pub(crate) mod tests {
                     value: value + 0.1 * trial.seed as f64,
                     extras: Named(vec![("size".into(), x)]),
                     notes: vec!["by hand".into()],
+                    series: Vec::new(),
                 })
             },
         }

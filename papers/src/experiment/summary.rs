@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Better, Cell, Description, Published,
+    Better, Cell, Description, Published, Series,
     record::{ExperimentDir, ExperimentRecord, TrialRecord},
 };
 use crate::{
@@ -53,6 +53,9 @@ pub struct CellSummary {
     /// What its trials noted, with the number of trials that did; of notes that differ in numbers
     /// alone, the first.
     pub notes: Vec<(String, usize)>,
+    /// What its first trial that has any looks like.
+    #[serde(skip)]
+    pub series: Vec<Series>,
     /// Seeds that failed, and why.
     pub failures: Vec<(u64, String)>,
     /// How many seeds were asked for.
@@ -229,6 +232,7 @@ fn summarise(
         tolerance,
         verdict: Verdict::of(ours, cell, tolerance, description.measure.better),
         seconds: trials.iter().map(|trial| trial.seconds).sum(),
+        series: trials.iter().find(|t| !t.series.is_empty()).map_or(vec![], |t| t.series.clone()),
         notes: notes.into_values().map(|(note, n)| (note.clone(), n)).collect(),
         values,
         failures,
@@ -284,6 +288,7 @@ fn averages(description: &Description, cells: &[CellSummary]) -> Vec<CellSummary
             tolerance,
             seconds: 0.0,
             notes: Vec::new(),
+            series: Vec::new(),
             failures: Vec::new(),
             seeds: 0,
         })

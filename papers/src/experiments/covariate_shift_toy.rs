@@ -14,7 +14,7 @@
 //! 3. KLIEP, uLSIF and KMM have this program's default kernels and grids.
 
 use anyhow::{Context, Result};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -25,13 +25,13 @@ use transduct_adapt::{
     learn::regressor,
     reweight::{effective_sample_size, reweighter},
 };
-use transduct_core::data::synthetic::SincRegression;
+use transduct_core::data::synthetic::{Points, SincRegression};
 
 use super::pipeline::{Part, remarks};
 use crate::{
     experiment::{
-        Better, Cell, Curves, Description, Experiment, Measure, MethodUse, Paper, Published, Score,
-        Seeds, Task, Tolerance, Trial,
+        Axes, Better, Cell, Curves, Description, Experiment, Measure, MethodUse, Origin, Paper,
+        Published, Score, Seeds, Series, SeriesMark, Task, Tolerance, Trial,
     },
     record::Named,
 };
@@ -44,6 +44,10 @@ const TARGET_ROWS: usize = 1000;
 const SOURCE_ROWS: usize = 100;
 /// Of the tasks over source rows.
 const DIMENSION: usize = 10;
+
+/// The trial that the figures show, and the range of its inputs.
+const DRAWN: u64 = 0;
+const GRID: [f64; 2] = [-0.5, 3.0];
 
 /// d of the tasks over dimensions.
 const DIMENSIONS: [usize; 5] = [1, 5, 10, 15, 20];
@@ -220,11 +224,78 @@ fn line(weights: &Weights, seed: u64) -> Result<Score> {
     )?;
     notes.extend(remarks(fitted.certificate()));
     let errors = fitted.predict(xt)? - target.x.mapv(SincRegression::truth);
+    let series = match seed {
+        DRAWN => drawn(&sinc, [&source, &target], &w, weights, |x| fitted.predict(x))?,
+        _ => Vec::new(),
+    };
     Ok(Score {
         value: errors.dot(&errors) / errors.len() as f64,
         extras: Named(vec![("effective sample size".into(), effective_sample_size(w.view()))]),
         notes,
+        series,
     })
+}
+
+/// What a trial looks like: the lines over the data, and the densities with w p_s of the weights, which
+/// is p_t where they are right.
+fn drawn(
+    sinc: &SincRegression,
+    [source, target]: [&Points; 2],
+    w: &Array1<f64>,
+    weights: &Weights,
+    line: impl Fn(ArrayView2<'_, f64>) -> transduct_adapt::error::Result<Array1<f64>>,
+) -> Result<Vec<Series>> {
+    let axes = |title: &str, y: &str| Axes {
+        title: format!("{title}, seed {DRAWN}"),
+        x: "x".into(),
+        y: y.into(),
+    };
+    let lines = axes("Sinc: the fitted lines", "y");
+    let densities = axes("Sinc: the densities, and weight × source density", "density");
+    let series = |figure: &Axes, name: &str, of, mark, points| Series {
+        figure: figure.clone(),
+        name: name.into(),
+        of,
+        mark,
+        points,
+    };
+    let grid = Array1::linspace(GRID[0], GRID[1], 120);
+    let along = |f: &dyn Fn(f64) -> f64| grid.iter().map(|&x| [x, f(x)]).collect();
+    let cloud = |points: &Points| points.x.iter().zip(&points.y).map(|(&x, &y)| [x, y]).collect();
+
+    let mut all = Vec::new();
+    // What all methods share comes with the plain line.
+    if matches!(weights, Weights::True { tau } if *tau == 0.0) {
+        all.extend([
+            series(&lines, "source", Origin::Data, SeriesMark::Points, cloud(source)),
+            series(&lines, "target", Origin::Data, SeriesMark::Points, cloud(target)),
+            series(&lines, "truth", Origin::Data, SeriesMark::Line, along(&SincRegression::truth)),
+            series(
+                &densities,
+                "source",
+                Origin::Data,
+                SeriesMark::Line,
+                along(&|x| sinc.source.density(x)),
+            ),
+            series(
+                &densities,
+                "target",
+                Origin::Data,
+                SeriesMark::Line,
+                along(&|x| sinc.target.density(x)),
+            ),
+        ]);
+    }
+    let ends = array![[GRID[0]], [GRID[1]]];
+    let heights = line(ends.view())?;
+    let ends = [0, 1].map(|i| [GRID[i], heights[i]]).to_vec();
+    all.push(series(&lines, "line", Origin::Method, SeriesMark::Line, ends));
+    if matches!(weights, Weights::Estimated(_)) {
+        let estimate = |(&x, &w): (&f64, &f64)| [x, w * sinc.source.density(x)];
+        let points = source.x.iter().zip(w).map(estimate).collect();
+        all.push(series(&densities, "weights", Origin::Method, SeriesMark::Points, points));
+    }
+    Ok(all)
 }
 
 /// 10⁴ NMSE of estimated weights, and their effective sample size.
@@ -242,6 +313,7 @@ fn ratio(d: usize, n: usize, method: &Part, seed: u64) -> Result<Score> {
         value: 1e4 * errors.dot(&errors) / n as f64,
         extras: Named(vec![("effective sample size".into(), weighting.effective_sample_size)]),
         notes: remarks(&weighting.certificate),
+        ..Score::default()
     })
 }
 

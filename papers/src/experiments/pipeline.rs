@@ -138,7 +138,7 @@ impl Recipe {
         let fitted = learner.fit(source, &rows.labels, classes, weights)?;
         notes.extend(remarks(fitted.certificate()));
         let value = 100.0 * rows.test.accuracy(&fitted.predict(target)?)?;
-        Ok(Score { value, extras: Named(extras), notes })
+        Ok(Score { value, extras: Named(extras), notes, ..Score::default() })
     }
 }
 

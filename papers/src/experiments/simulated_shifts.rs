@@ -178,6 +178,7 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
                 value: problem.accuracy(outputs)?,
                 extras: Named(outputs.extras.clone()),
                 notes: outputs.notes.clone(),
+                ..Score::default()
             })
         }
         Setting::ChosenBy(name) => {
@@ -247,7 +248,7 @@ impl Tried {
             }
         }
         let (_, value) = best.context("no candidate could be scored")?;
-        Ok(Score { value, extras: Named::default(), notes })
+        Ok(Score { value, notes, ..Score::default() })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod align;
 mod commands;
+mod demo;
 mod diagnose;
 mod predict;
 mod refusals;

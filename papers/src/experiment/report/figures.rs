@@ -1,10 +1,10 @@
 //! The figures of an experiment.
 
 use super::super::{
-    Curves,
+    Axes, Curves, Origin, Series, SeriesMark,
     summary::{CellSummary, Summary},
 };
-use crate::report::figure::{self, Comparison, Curve, Figure};
+use crate::report::figure::{self, Comparison, Curve, Figure, Sketched};
 
 /// One a task: ours beside the published numbers.
 pub(super) fn comparisons(summary: &Summary) -> anyhow::Result<Vec<Figure>> {
@@ -33,6 +33,39 @@ fn comparison<'a>(summary: &'a Summary, cell: &'a CellSummary) -> Option<Compari
         std: ours.std,
         paper: cell.published.as_ref().map(|published| (published.value, cell.tolerance)),
     })
+}
+
+/// What the first trial of each cell looks like, one a title, in the order of the cells.
+pub(super) fn sketches(summary: &Summary) -> anyhow::Result<Vec<Figure>> {
+    let description = &summary.record.description;
+    let all: Vec<(&Series, Option<usize>)> = summary
+        .cells
+        .iter()
+        .flat_map(|cell| {
+            let nth = description.methods.iter().position(|method| method.id == cell.method);
+            cell.series.iter().map(move |series| (series, nth))
+        })
+        .collect();
+    let mut figures: Vec<&Axes> = Vec::new();
+    for (series, _) in &all {
+        if !figures.contains(&&series.figure) {
+            figures.push(&series.figure);
+        }
+    }
+    let draw = |axes: &&Axes| {
+        let drawn: Vec<Sketched<'_>> = all
+            .iter()
+            .filter(|(series, _)| series.figure == **axes)
+            .map(|(series, nth)| Sketched {
+                name: &series.name,
+                method: nth.filter(|_| series.of == Origin::Method),
+                line: series.mark == SeriesMark::Line,
+                points: &series.points,
+            })
+            .collect();
+        figure::sketch(&axes.title, [&axes.x, &axes.y], &drawn)
+    };
+    figures.iter().map(draw).collect()
 }
 
 /// The figures over tasks that differ in one number.

@@ -32,6 +32,7 @@ struct Page<'a> {
     rows: Vec<Row<'a>>,
     with_extras: bool,
     methods: Vec<(&'a str, &'static str)>,
+    sketches: Vec<Figure>,
     curves: Vec<Figure>,
     comparisons: Vec<Figure>,
 }
@@ -67,6 +68,7 @@ pub(super) fn render(summary: &mut Summary) -> anyhow::Result<String> {
         })
     };
     let curves = kept("the curves", figures::curves(summary));
+    let sketches = kept("the first trial", figures::sketches(summary));
     let comparisons = kept("the comparisons", figures::comparisons(summary));
     summary.notes.extend(undrawn);
     let summary = &*summary;
@@ -95,6 +97,7 @@ pub(super) fn render(summary: &mut Summary) -> anyhow::Result<String> {
             .map(|(i, method)| (method.title.as_str(), class_variable(i)))
             .collect(),
         rows,
+        sketches,
         curves,
         comparisons,
     }

@@ -154,21 +154,31 @@ impl<'a, 'b> Chart<'a, 'b> {
     pub(super) fn mark(
         &mut self,
         at: (f64, f64),
-        mark: Mark,
+        shape: Mark,
         r: f64,
         colour: RGBColor,
     ) -> anyhow::Result<()> {
-        for (r, colour) in [(px(r + 2.0), CARD), (px(r), colour)] {
-            let style = colour.filled();
-            match mark.corners(r) {
-                None => self.0.draw_series([Circle::new(at, r * 4 / 5, style)])?,
-                Some(corners) => {
-                    self.0.draw_series([EmptyElement::at(at) + Polygon::new(corners, style)])?
-                }
-            };
-        }
-        Ok(())
+        mark(&mut self.0, at, shape, r + 2.0, CARD)?;
+        mark(&mut self.0, at, shape, r, colour)
     }
+}
+
+/// Draws a marker of radius `r` CSS pixels.
+pub(super) fn mark(
+    plane: &mut Plane<'_, '_>,
+    at: (f64, f64),
+    mark: Mark,
+    r: f64,
+    colour: RGBColor,
+) -> anyhow::Result<()> {
+    let (r, style) = (px(r), colour.filled());
+    match mark.corners(r) {
+        None => plane.draw_series([Circle::new(at, r * 4 / 5, style)])?,
+        Some(corners) => {
+            plane.draw_series([EmptyElement::at(at) + Polygon::new(corners, style)])?
+        }
+    };
+    Ok(())
 }
 
 /// A whole number with thin spaces between thousands: `12 000`.

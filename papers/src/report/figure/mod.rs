@@ -11,6 +11,7 @@ mod histogram;
 mod losses;
 mod palette;
 mod series;
+mod sketch;
 
 use std::sync::Once;
 
@@ -30,6 +31,7 @@ pub(crate) use embedding::{Embedding, embedding};
 pub(crate) use histogram::{Bar, bars, densities, histogram};
 pub(crate) use losses::losses;
 pub(crate) use palette::{CLASSES, Mark, class_variable, method_colour, variable};
+pub(crate) use sketch::{Sketched, sketch};
 
 /// Drawing units in a CSS pixel: plotters rounds to whole units, too coarse for thin lines.
 const UNIT: i32 = 4;

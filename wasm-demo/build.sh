@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Builds the page into dist/: a copy of www/ and the program, once with WebAssembly's SIMD and once
+# without. Static files, to be served from any folder of any web server.
+#
+# Needs Rust; curl and dpkg only where rustup cannot give the wasm32-unknown-unknown target. Uses
+# wasm-opt (binaryen) where it is on the PATH.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+target=wasm32-unknown-unknown
+name=transduct_wasm_demo
+say() { echo "$@" >&2; }
+
+command -v cargo >/dev/null || { say "Rust is missing: install it with rustup, https://rustup.rs"; exit 1; }
+[ -f www/index.html ] || { say "www/index.html is missing: the page itself"; exit 1; }
+sysroot="$(./sysroot.sh)"
+
+# The generator's version has to be that of the wasm-bindgen in the program.
+locked() { grep -A 1 "^name = \"$1\"$" "$2" | sed -n 's/^version = "\(.*\)"$/\1/p'; }
+program="$(locked wasm-bindgen ../Cargo.lock)"
+generator="$(locked wasm-bindgen-cli-support bindgen/Cargo.lock)"
+if [ "$program" != "$generator" ]; then
+    say "the program has wasm-bindgen $program, bindgen/ has $generator: set both to one version"
+    exit 1
+fi
+# Flags that are meant for another target would replace those set here.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
+cargo build --quiet --release --locked --manifest-path bindgen/Cargo.toml --target-dir bindgen/target
+
+metadata="$(cargo metadata --format-version 1 --no-deps --locked)"
+workspace="$(sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p' <<<"$metadata")"
+rm -rf dist.tmp
+cp -R www dist.tmp
+trap 'rm -rf dist.tmp' EXIT
+
+# build NAME FLAGS: a target folder a set of flags, so that one does not undo the other's work.
+build() {
+    local folder="$workspace/wasm-$1" out="dist.tmp/pkg/$1"
+    say "building $1"
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$sysroot $2" CARGO_TARGET_DIR="$folder" \
+        cargo build --profile wasm --locked --package transduct-wasm-demo --lib --target "$target"
+    mkdir -p "$out"
+    bindgen/target/release/transduct-bindgen "$folder/$target/wasm/$name.wasm" "$out"
+    optimise "$out/${name}_bg.wasm" "$3"
+}
+
+optimise() {
+    if ! command -v wasm-opt >/dev/null; then
+        say "wasm-opt is not on the PATH: $1 stays larger than it could be"
+        return
+    fi
+    # What rustc writes for this target by default, named since older versions assume less.
+    wasm-opt -O3 $2 --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
+        --enable-sign-ext --enable-reference-types --enable-multivalue "$1" -o "$1.small"
+    mv "$1.small" "$1"
+}
+
+build simd "-C target-feature=+simd128" --enable-simd
+build plain "" ""
+
+rm -rf dist
+mv dist.tmp dist
+trap - EXIT
+sizes() { find "$@" -type f | LC_ALL=C sort; }
+total=0
+printf '%9s  %9s  %s\n' bytes gzipped file
+while read -r file; do
+    gzipped="$(gzip -9c "$file" | wc -c)"
+    printf '%9d  %9d  %s\n' "$(wc -c <"$file")" "$gzipped" "${file#dist/}"
+    case "$file" in dist/pkg/plain/*) ;; *) total=$((total + gzipped)) ;; esac
+done < <(sizes dist)
+echo "a browser with SIMD fetches at most $total bytes gzipped"
