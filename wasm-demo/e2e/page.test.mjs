@@ -283,7 +283,7 @@ describe("the address", () => {
       await page.click('nav a[data-room="shift"]');
       await settled(page, "shift");
       await page.click('nav a[data-room="moons"]');
-      assert.ok(await page.isVisible("#moons-title"));
+      await page.waitForSelector("#room-moons:not([hidden])");
       assert.match(await text(page, "#moons-progress"), /Step 1 /);
       assert.match(page.url(), /#moons\?seed=4$/);
     }));
