@@ -31,6 +31,7 @@ def compare(task, rounds, folder):
         side.run(1)
         answer = pathlib.Path(folder) / "answer.npy"
         side.ask(f"save {answer}")
+        data.setdefault("first", np.load(answer))
         side.quality = host_tasks.quality(task, data, np.load(answer))
         answer.unlink()
 

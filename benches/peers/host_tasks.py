@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+from sides import OURS
 
 # Rows a domain and columns.
 SIZES = {
@@ -14,9 +15,12 @@ SIZES = {
     "sinkhorn": (2_000, 20),
     "emd": (2_000, 20),
 }
-CLASSES = 5
+# Classes, and how far their means are spread, in units of a class's deviation.
+CLASSES = {"jda": (10, 0.6)}
 COMPONENTS = 20
 MU = 1.0
+# At most, of pseudo labels.
+JDA_ROUNDS = 10
 # Relative to the median cost.
 EPSILON = 0.05
 # On the marginals, as the L1 norm that POT looks at.
@@ -34,12 +38,14 @@ def make(task, folder):
         x_s = rng.standard_normal((n, d))
         x_t = 0.8 * rng.standard_normal((n, d)) + 1 / np.sqrt(d)
     else:
-        means = 3 * rng.standard_normal((CLASSES, d))
-        y_s, y_t = np.arange(n) % CLASSES, rng.integers(CLASSES, size=n)
+        classes, spread = CLASSES.get(task, (5, 3))
+        means = spread * rng.standard_normal((classes, d))
+        y_s, y_t = np.arange(n) % classes, rng.integers(classes, size=n)
         mix = np.linalg.qr(rng.standard_normal((d, d)))[0] * np.linspace(0.5, 1.5, d)
         x_s = means[y_s] + rng.standard_normal((n, d))
         x_t = (means[y_t] + rng.standard_normal((n, d))) @ (np.eye(d) + 0.1 * mix) + 0.5
         np.save(folder / "y_s.npy", y_s.astype(np.int64))
+        np.save(folder / "y_t.npy", y_t.astype(np.int64))
     np.save(folder / "x_s.npy", x_s)
     np.save(folder / "x_t.npy", x_t)
     np.save(folder / "sigma.npy", np.array([median_distance(np.vstack([x_s, x_t])[::5])]))
@@ -54,7 +60,10 @@ def load(folder):
 
 
 def quality(task, data, answer):
-    """What the answer is worth, as a sentence with its number; the same function for all sides."""
+    """What the answer is worth, as a sentence with its number; the same function for all sides.
+
+    data["first"] is the first side's answer.
+    """
     x_s, x_t = data["x_s"], data["x_t"]
     if task == "coral":
         goal = np.cov(x_t.T)
@@ -70,8 +79,12 @@ def quality(task, data, answer):
         k = gaussian(x_s, x_s, data["sigma"][0])
         kappa = len(x_s) / len(x_t) * gaussian(x_s, x_t, data["sigma"][0]).sum(1)
         return f"objective {0.5 * answer @ k @ answer - kappa @ answer:.6f}"
-    if task in ("tca", "jda"):
+    if task == "tca":
         return f"captured ratio {captured(data, answer):.4f}"
+    if task == "jda":
+        found = nearest_labels(answer[: len(x_s)], data["y_s"], answer[len(x_s) :])
+        right, angle = (found == data["y_t"]).mean(), largest_angle(data["first"], answer)
+        return f"1-NN accuracy {right:.4f}, subspace {angle:.1e} rad from {OURS}'s"
     error = max(abs(answer.sum(0) - 1 / len(x_t)).sum(), abs(answer.sum(1) - 1 / len(x_s)).sum())
     return f"cost {(answer * data['cost']).sum():.9f}, marginals off by {error:.1e}"
 
@@ -85,6 +98,17 @@ def captured(data, embedding):
     e = (z[:n].mean(0) - z[n:].mean(0))[:, None]
     scatter = (z - z.mean(0)).T @ (z - z.mean(0))
     return np.trace(np.linalg.solve(e @ e.T + MU * w.T @ w, scatter))
+
+
+def nearest_labels(x, labels, z):
+    """The label of the row of x nearest to each row of z."""
+    return labels[squared_distances(z, x).argmin(1)]
+
+
+def largest_angle(a, b):
+    """Between the spaces that the columns of a and of b span."""
+    q, r = np.linalg.qr(a)[0], np.linalg.qr(b)[0]
+    return np.arcsin(min(1, np.linalg.norm(r - q @ (q.T @ r), 2)))
 
 
 def gaussian(x, y, sigma):

@@ -1,15 +1,21 @@
 //! Products and decompositions, by faer. Matrices are ndarray's; faer sees their memory, whatever
 //! its layout, without a copy.
 //!
-//! Decompositions run on one thread: on the sizes that matter here more threads gained nothing, and
-//! one thread makes the bits independent of the machine. Products run in fixed blocks of rows.
+//! Products and the Cholesky decomposition run in fixed blocks of rows on all threads, the other
+//! decompositions on one: on the sizes that matter here more threads gained nothing. Either way the
+//! bits do not depend on the machine's number of threads.
+
+use std::ops::Range;
 
 use faer::{
     MatMut, MatRef, Par, Side,
-    linalg::{matmul, solvers},
+    linalg::{matmul, solvers, triangular_solve},
     prelude::Solve,
 };
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
+use ndarray::{
+    Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, Data,
+    Ix2, Zip, linalg::general_mat_vec_mul, s,
+};
 
 use super::parallel;
 use crate::error::{Error, Result};
@@ -48,42 +54,119 @@ pub fn dot<S: Data<Elem = f64>, T: Data<Elem = f64>>(
 ) -> Array2<f64> {
     let (a, b) = (a.view(), b.view());
     assert_eq!(a.ncols(), b.nrows(), "inner sizes of a product");
-    let (n, m) = (a.nrows(), b.ncols());
+    by_blocks((a.nrows(), b.ncols()), |rows, out| {
+        multiply_into(out, a.slice(s![rows, ..]), b);
+    })
+}
+
+/// (X − 1cᵀ) B + 1oᵀ: `(n, k)`, `(k,)`, `(k, m)`, `(m,)` → `(n, m)`.
+///
+/// # Panics
+/// If sizes do not fit.
+pub fn affine(
+    x: ArrayView2<'_, f64>,
+    c: ArrayView1<'_, f64>,
+    b: ArrayView2<'_, f64>,
+    o: ArrayView1<'_, f64>,
+) -> Array2<f64> {
+    assert_eq!(x.ncols(), b.nrows(), "inner sizes of a product");
+    let zero = |v: ArrayView1<'_, f64>| v.iter().all(|&v| v == 0.0);
+    let (stays, no_offset) = (zero(c), zero(o));
+    by_blocks((x.nrows(), b.ncols()), |rows, mut out| {
+        let rows = x.slice(s![rows, ..]);
+        match stays {
+            true => multiply_into(out.view_mut(), rows, b),
+            false => multiply_into(out.view_mut(), (&rows - &c).view(), b),
+        }
+        if !no_offset {
+            out += &o;
+        }
+    })
+}
+
+/// A matrix of this shape whose blocks of rows are filled on all threads.
+fn by_blocks(
+    (n, m): (usize, usize),
+    fill: impl Fn(Range<usize>, ArrayViewMut2<'_, f64>) + Sync + Send,
+) -> Array2<f64> {
     let mut out = Array2::zeros((n, m));
-    let right = as_faer(&b);
     parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), BLOCK * m, |i, piece| {
         let rows = piece.len() / m.max(1);
-        let left = a.slice(ndarray::s![i * BLOCK..i * BLOCK + rows, ..]);
-        let Ok(mut piece) = ArrayViewMut2::from_shape((rows, m), piece) else { return };
-        let out = as_faer_mut(&mut piece);
-        matmul::matmul(out, faer::Accum::Replace, as_faer(&left), right, 1.0, Par::Seq);
+        let Ok(piece) = ArrayViewMut2::from_shape((rows, m), piece) else { return };
+        fill(i * BLOCK..i * BLOCK + rows, piece);
+    });
+    out
+}
+
+fn multiply_into(mut out: ArrayViewMut2<'_, f64>, a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) {
+    let (out, accum) = (as_faer_mut(&mut out), faer::Accum::Replace);
+    matmul::matmul(out, accum, as_faer(&a), as_faer(&b), 1.0, Par::Seq);
+}
+
+/// A x: `(n, k)`, `(k,)` → `(n,)`.
+pub fn dot_vector(a: ArrayView2<'_, f64>, x: ArrayView1<'_, f64>) -> Array1<f64> {
+    let mut out = Array1::zeros(a.nrows());
+    parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), BLOCK, |i, piece| {
+        let rows = a.slice(s![i * BLOCK..i * BLOCK + piece.len(), ..]);
+        general_mat_vec_mul(1.0, &rows, &x, 0.0, &mut ArrayViewMut1::from(piece));
     });
     out
 }
 
 /// AᵀA of A `(n, d)`, symmetric to the last bit: half of the products are computed.
 pub fn self_dot<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Array2<f64> {
+    let mut out = Array2::zeros((a.ncols(), a.ncols()));
+    add_self_dot(&mut out, a.view());
+    mirror(&mut out);
+    out
+}
+
+/// (X − 1cᵀ)ᵀ(X − 1cᵀ) of X `(n, d)`, c `(d,)`, symmetric to the last bit. Rows are moved a few at a
+/// time: nothing as large as X is made.
+pub fn scatter(x: ArrayView2<'_, f64>, c: ArrayView1<'_, f64>) -> Array2<f64> {
+    /// Rows that are moved together: enough for a product to be fast.
+    const ROWS: usize = 1024;
+    let (n, d) = x.dim();
+    let mut out = Array2::zeros((d, d));
+    let mut moved = Array2::zeros((n.min(ROWS), d));
+    for start in (0..n).step_by(ROWS) {
+        let rows = x.slice(s![start..n.min(start + ROWS), ..]);
+        let filled = &mut moved.as_slice_mut().unwrap_or_default()[..rows.len()];
+        parallel::for_each_piece(filled, BLOCK * d, |i, piece| {
+            for (piece, row) in piece.chunks_mut(d).zip(rows.slice(s![i * BLOCK.., ..]).rows()) {
+                Zip::from(piece).and(row).and(c).for_each(|to, x, c| *to = x - c);
+            }
+        });
+        add_self_dot(&mut out, moved.slice(s![..rows.nrows(), ..]));
+    }
+    mirror(&mut out);
+    out
+}
+
+/// Adds AᵀA to the lower triangle of `out`.
+fn add_self_dot(out: &mut Array2<f64>, a: ArrayView2<'_, f64>) {
     /// Columns of A whose products are computed together.
     const STRIP: usize = 64;
-    let (a, d) = (a.view(), a.ncols());
-    let mut out = Array2::zeros((d, d));
+    let d = a.ncols();
     parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), STRIP * d, |i, piece| {
         let rows = piece.len() / d.max(1);
         let columns = i * STRIP + rows;
-        let left = a.slice(ndarray::s![.., i * STRIP..columns]).reversed_axes();
-        let right = a.slice(ndarray::s![.., ..columns]);
+        let left = a.slice(s![.., i * STRIP..columns]).reversed_axes();
+        let right = a.slice(s![.., ..columns]);
         let Ok(mut piece) = ArrayViewMut2::from_shape((rows, d), piece) else { return };
-        let mut lower = piece.slice_mut(ndarray::s![.., ..columns]);
+        let mut lower = piece.slice_mut(s![.., ..columns]);
         let out = as_faer_mut(&mut lower);
-        let accum = faer::Accum::Replace;
-        matmul::matmul(out, accum, as_faer(&left), as_faer(&right), 1.0, Par::Seq);
+        matmul::matmul(out, faer::Accum::Add, as_faer(&left), as_faer(&right), 1.0, Par::Seq);
     });
-    for i in 0..d {
+}
+
+/// The lower triangle becomes the upper one.
+fn mirror(a: &mut Array2<f64>) {
+    for i in 0..a.nrows() {
         for j in 0..i {
-            out[(j, i)] = out[(i, j)];
+            a[(j, i)] = a[(i, j)];
         }
     }
-    out
 }
 
 /// Eigenvalues in ascending order `(n,)` and orthonormal eigenvectors as columns `(n, n)`.
@@ -164,7 +247,7 @@ pub fn orthonormal<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Array2<f64> {
 }
 
 /// B = L Lᵀ of a symmetric positive definite matrix; its lower triangle is read.
-pub struct Cholesky(solvers::Llt<f64>);
+pub struct Cholesky(Array2<f64>);
 
 impl Cholesky {
     /// Decomposes.
@@ -172,14 +255,50 @@ impl Cholesky {
     /// # Errors
     /// [`Error::Numerical`] if B is not positive definite.
     pub fn new<S: Data<Elem = f64>>(b: &ArrayBase<S, Ix2>) -> Result<Self> {
-        solvers::Llt::new(as_faer(b), Side::Lower)
-            .map(Self)
-            .map_err(|_| numerical("Cholesky decomposition", "the matrix is not positive definite"))
+        Self::in_place(b.as_standard_layout().into_owned())
+    }
+
+    /// The same in the memory of B, which is in standard layout.
+    ///
+    /// Strip after strip of columns: what is left of it takes the products with the finished strips
+    /// before it, on all threads, and its top square a decomposition on one.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub(crate) fn in_place(mut b: Array2<f64>) -> Result<Self> {
+        /// Columns of a strip, and rows of it that are computed together.
+        const STRIP: usize = 128;
+        let n = b.ncols();
+        for start in (0..n).step_by(STRIP) {
+            let end = n.min(start + STRIP);
+            let done = b.slice(s![start..end, ..start]).to_owned();
+            let mut top = b.slice_mut(s![start..end, start..end]);
+            subtract_product(&mut top, done.view(), done.view());
+            let llt = solvers::Llt::new(as_faer(&top), Side::Lower).map_err(|_| {
+                numerical("Cholesky decomposition", "the matrix is not positive definite")
+            })?;
+            top.assign(&from_faer(llt.L()));
+            let below = &mut b.as_slice_mut().unwrap_or_default()[end * n..];
+            parallel::for_each_piece(below, STRIP * n, |_, rows| {
+                let shape = (rows.len() / n, n);
+                let Ok(rows) = ArrayViewMut2::from_shape(shape, rows) else { return };
+                let (before, mut rest) = rows.split_at(Axis(1), start);
+                let mut strip = rest.slice_mut(s![.., ..end - start]);
+                subtract_product(&mut strip, before.view(), done.view());
+                // The strip's rows are the solutions of X L_kkᵀ = strip.
+                triangular_solve::solve_lower_triangular_in_place(
+                    llt.L(),
+                    as_faer_mut(&mut strip).transpose_mut(),
+                    Par::Seq,
+                );
+            });
+        }
+        Ok(Self(b))
     }
 
     /// B⁻¹ A: `(n, m)` → `(n, m)`.
     pub fn solve<S: Data<Elem = f64>>(&self, a: &ArrayBase<S, Ix2>) -> Array2<f64> {
-        from_faer(self.0.solve(as_faer(a)).as_ref())
+        self.solve_lower_transposed(&self.solve_lower(a))
     }
 
     /// B⁻¹ b: `(n,)` → `(n,)`.
@@ -190,11 +309,8 @@ impl Cholesky {
     /// L⁻¹ A.
     pub fn solve_lower<S: Data<Elem = f64>>(&self, a: &ArrayBase<S, Ix2>) -> Array2<f64> {
         let mut x = as_faer(a).to_owned();
-        faer::linalg::triangular_solve::solve_lower_triangular_in_place(
-            self.0.L(),
-            x.as_mut(),
-            Par::Seq,
-        );
+        let lower = as_faer(&self.0);
+        triangular_solve::solve_lower_triangular_in_place(lower, x.as_mut(), Par::Seq);
         from_faer(x.as_ref())
     }
 
@@ -204,13 +320,20 @@ impl Cholesky {
         a: &ArrayBase<S, Ix2>,
     ) -> Array2<f64> {
         let mut x = as_faer(a).to_owned();
-        faer::linalg::triangular_solve::solve_upper_triangular_in_place(
-            self.0.L().transpose(),
-            x.as_mut(),
-            Par::Seq,
-        );
+        let upper = as_faer(&self.0).transpose();
+        triangular_solve::solve_upper_triangular_in_place(upper, x.as_mut(), Par::Seq);
         from_faer(x.as_ref())
     }
+}
+
+/// C ← C − A Bᵀ.
+fn subtract_product(
+    c: &mut ArrayViewMut2<'_, f64>,
+    a: ArrayView2<'_, f64>,
+    b: ArrayView2<'_, f64>,
+) {
+    let (c, right) = (as_faer_mut(c), as_faer(&b).transpose());
+    matmul::matmul(c, faer::Accum::Add, as_faer(&a), right, -1.0, Par::Seq);
 }
 
 /// P B = L U of a square matrix, with row exchanges.
@@ -305,7 +428,7 @@ fn numerical(what: &'static str, reason: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::{array, s};
+    use ndarray::array;
     use proptest::prelude::*;
 
     use super::*;
@@ -328,6 +451,19 @@ mod tests {
         for x in [a.view(), wide.view(), rows, wide.slice(s![.., ..;-1])] {
             assert_abs_diff_eq!(self_dot(&x), x.t().dot(&x), epsilon = 1e-11);
         }
+        // More rows than are moved together, in both layouts.
+        let tall = Array2::from_shape_fn((1500, 5), |(i, j)| ((i * 5 + j) % 11) as f64 + 1e3);
+        let (c, o) = (array![1e3, 1001.0, 999.0, 1e3, 1e3], array![1.0, -2.0]);
+        let moved = &tall - &c;
+        let columns = tall.t().as_standard_layout().into_owned().reversed_axes();
+        let (b, zero) = (columns.slice(s![7..12, ..2]), Array1::zeros(5));
+        for x in [tall.view(), columns.view()] {
+            assert_eq!(scatter(x, c.view()), moved.t().dot(&moved));
+            let by_hand = moved.dot(&b) + &o;
+            assert_abs_diff_eq!(affine(x, c.view(), b, o.view()), by_hand, epsilon = 1e-9);
+            let linear = affine(x, zero.view(), b, o.mapv(|_| 0.0).view());
+            assert_abs_diff_eq!(linear, tall.dot(&b), epsilon = 1e-7);
+        }
     }
 
     #[test]
@@ -343,6 +479,21 @@ mod tests {
         assert!(Cholesky::new(&array![[1.0, 2.0], [2.0, 1.0]]).is_err());
         assert!(eigh_generalised(&array![[1.0]], &array![[-1.0]]).is_err());
         assert!(Lu::new(&array![[0.0, 0.0], [1.0, 2.0]]).solve(&array![[1.0], [1.0]]).is_err());
+    }
+
+    #[test]
+    fn cholesky_by_strips_of_columns() {
+        // More than two strips, the last one narrow; a view in the other layout.
+        let x = Array2::from_shape_fn((300, 310), |(i, j)| ((i * j * 7 + i) % 13) as f64 - 6.0);
+        let b = dot(&x, &x.t()) + Array2::<f64>::eye(300);
+        let cholesky = Cholesky::new(&b.t()).unwrap();
+        let (l, right) = (cholesky.solve_lower(&b), Array2::from_elem((300, 2), 1.0));
+        // L⁻¹ B = Lᵀ.
+        assert_abs_diff_eq!(dot(&l.t(), &l), b, epsilon = 1e-8);
+        assert_abs_diff_eq!(dot(&b, &cholesky.solve(&right)), right, epsilon = 1e-9);
+        let mut indefinite = b;
+        indefinite[(299, 299)] = -1.0;
+        assert!(Cholesky::new(&indefinite).is_err());
     }
 
     proptest! {

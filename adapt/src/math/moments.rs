@@ -1,12 +1,29 @@
 //! Means and covariances of rows.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::linalg;
+use super::{linalg, parallel};
+
+/// Rows that are looked at together, whatever the number of threads.
+const ROWS: usize = 1024;
 
 /// x̄ = Σ_i x_i / n, `(d,)`; zeros for no rows.
 pub fn mean(x: ArrayView2<'_, f64>) -> Array1<f64> {
-    x.sum_axis(Axis(0)) / x.nrows().max(1) as f64
+    let n = x.nrows();
+    let sums = parallel::map(n.div_ceil(ROWS), |i| {
+        x.slice(s![i * ROWS..n.min((i + 1) * ROWS), ..]).sum_axis(Axis(0))
+    });
+    sums.into_iter().fold(Array1::zeros(x.ncols()), |sum, part| sum + part) / n.max(1) as f64
+}
+
+/// max |x_ij|; 0 for no rows.
+pub fn largest(x: ArrayView2<'_, f64>) -> f64 {
+    let of_row = |size: f64, row: ArrayView1<'_, f64>| row.fold(size, |m, v| m.max(v.abs()));
+    let parts = parallel::map(x.nrows().div_ceil(ROWS), |i| {
+        let end = x.nrows().min((i + 1) * ROWS);
+        x.slice(s![i * ROWS..end, ..]).rows().into_iter().fold(0.0, of_row)
+    });
+    parts.into_iter().fold(0.0, f64::max)
 }
 
 /// Σ_i w_i x_i / Σ_i w_i, `(d,)`.
@@ -16,8 +33,7 @@ pub fn weighted_mean(x: ArrayView2<'_, f64>, w: ArrayView1<'_, f64>) -> Array1<f
 
 /// (X − 1x̄ᵀ)ᵀ (X − 1x̄ᵀ) / (n − ddof), `(d, d)`. The caller sees to n > ddof.
 pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
-    let centred = &x - &mean(x);
-    linalg::self_dot(&centred) / (x.nrows() - ddof) as f64
+    linalg::scatter(x, mean(x).view()) / (x.nrows() - ddof) as f64
 }
 
 /// The standard deviation of every column, with n − ddof, `(d,)`.
@@ -43,6 +59,7 @@ mod tests {
     fn moments_by_hand() {
         let x = array![[0.0, 1.0, 5.0], [2.0, 1.0, 1.0]];
         assert_eq!(mean(x.view()), array![1.0, 1.0, 3.0]);
+        assert_eq!(largest((-&x).view()), 5.0);
         assert_eq!(weighted_mean(x.view(), array![3.0, 1.0].view()), array![0.5, 1.0, 4.0]);
         let c = array![[2.0, 0.0, -4.0], [0.0, 0.0, 0.0], [-4.0, 0.0, 8.0]];
         assert_eq!(covariance(x.view(), 1), c);

@@ -26,3 +26,14 @@ pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Ve
     }
     (0..n).map(f).collect()
 }
+
+/// Both results, made side by side.
+pub(crate) fn join<A: Send, B: Send>(
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    #[cfg(feature = "threads")]
+    return rayon::join(a, b);
+    #[cfg(not(feature = "threads"))]
+    (a(), b())
+}

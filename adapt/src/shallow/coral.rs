@@ -30,7 +30,7 @@ use crate::{
     check,
     domains::Domains,
     error::Result,
-    math::{gram, linalg},
+    math::{gram, linalg, parallel},
 };
 
 /// The options of CORAL; the defaults are the paper's.
@@ -64,8 +64,10 @@ impl Align for Coral {
         domains.need_rows(Self::NAME, 2)?;
         let d = domains.features();
         gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;
-        let source = Principal::of(Self::NAME, domains.source(), 1)?;
-        let target = Principal::of(Self::NAME, domains.target(), 1)?;
+        let principal = |rows| Principal::of(Self::NAME, rows, 1);
+        let (source, target) =
+            parallel::join(|| principal(domains.source()), || principal(domains.target()));
+        let (source, target) = (source?, target?);
 
         let whiten = covariance_function(&source, lambda, inverse_sqrt);
         let matrix = linalg::dot(&whiten, &covariance_function(&target, lambda, f64::sqrt));

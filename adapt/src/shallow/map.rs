@@ -76,7 +76,7 @@ impl Map {
         Ok(match self {
             Self::Identity => x.to_owned(),
             Self::Affine(Affine { shift, matrix, offset }) => {
-                linalg::dot(&(&x - shift), matrix) + offset
+                linalg::affine(x, shift.view(), matrix.view(), offset.view())
             }
             Self::Kernel { kernel, anchors, offset, weights } => {
                 let k = kernel.gram("kernel map", x, anchors.view())? - offset;

@@ -101,10 +101,9 @@ impl Principal {
         let (n, d) = x.dim();
         gram::check_size(method, n.min(d), n.min(d), "use fewer rows or fewer features")?;
         let mean = moments::mean(x);
-        let centred = &x - &mean;
         let products = match d <= n {
-            true => linalg::self_dot(&centred),
-            false => linalg::self_dot(&centred.t()),
+            true => linalg::scatter(x, mean.view()),
+            false => linalg::self_dot(&(&x - &mean).t()),
         } / (n - ddof) as f64;
         let eigen = linalg::eigh(&products)?;
         let r = rank(eigen.values.view(), x);
@@ -114,7 +113,7 @@ impl Principal {
         let residual = eigenpair_residual(&products, &vectors, &values);
         let axes = match d <= n {
             true => vectors,
-            false => orthonormal(linalg::dot(&centred.t(), &vectors))?,
+            false => orthonormal(linalg::dot(&(&x - &mean).t(), &vectors))?,
         };
         Ok(Self { mean, axes, variances: values, residual })
     }
@@ -154,7 +153,7 @@ impl Principal {
 fn rank(values: ndarray::ArrayView1<'_, f64>, x: ArrayView2<'_, f64>) -> usize {
     let (n, d) = x.dim();
     let largest = values.last().copied().unwrap_or_default();
-    let size = x.iter().fold(0.0, |size: f64, v| size.max(v.abs()));
+    let size = moments::largest(x);
     let dust = d as f64 * (n as f64 * f64::EPSILON * size).powi(2);
     let rounding = (largest * n.max(d) as f64 * f64::EPSILON).max(dust);
     values.iter().filter(|&&v| v > rounding).count()

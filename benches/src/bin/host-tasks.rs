@@ -76,8 +76,12 @@ fn make(task: &str, folder: &Path) -> Result<Task> {
         }
         "tca" | "jda" => {
             let kernel = json!({ "gaussian": { "sigma": number("sigma")? } });
-            let options =
+            let mut options =
                 json!({ "components": 20, "regularisation": 1.0, "representation": kernel });
+            if task == "jda" {
+                // Its rounds are 10 by default.
+                options["normalise_output"] = json!(false);
+            }
             let method = (aligner(task)?.build)(&options)?;
             let labels: Array1<i64> = ndarray_npy::read_npy(folder.join("y_s.npy"))?;
             let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();

@@ -2,7 +2,10 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::{error::Result, math::linalg::Cholesky};
+use crate::{
+    error::Result,
+    math::linalg::{self, Cholesky},
+};
 
 /// A positive semi-definite matrix P `(n, n)`.
 pub trait Hessian {
@@ -46,20 +49,20 @@ impl Hessian for Dense<'_> {
     }
 
     fn multiply(&self, x: ArrayView1<'_, f64>) -> Array1<f64> {
-        self.0.dot(&x)
+        linalg::dot_vector(self.0, x)
     }
 
     fn shifted(&self, d: ArrayView1<'_, f64>) -> Result<Cholesky> {
-        let mut sum = self.0.to_owned();
         let scale = self.0.diag().iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         // Kernel matrices have eigenvalues a rounding below 0; the smallest lift that serves is
         // taken, and the interior point corrects its directions for it.
         let mut lift = 1e-13 * scale;
         loop {
+            let mut sum = self.0.as_standard_layout().into_owned();
             for (i, d) in d.iter().enumerate() {
-                sum[(i, i)] = self.0[(i, i)] + d + lift;
+                sum[(i, i)] += d + lift;
             }
-            match Cholesky::new(&sum) {
+            match Cholesky::in_place(sum) {
                 Err(_) if lift < 1e-6 * scale => lift *= 10.0,
                 done => return done,
             }

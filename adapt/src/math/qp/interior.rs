@@ -122,12 +122,13 @@ pub(super) fn solve(
         }
         let residuals = at.residuals(programme, px.view());
         let Ok(newton) = Newton::new(programme.normal, hessian, &at) else { break };
-        let predictor = newton.direction(&at, &residuals, &at.targets(0.0, None));
+        let affine = at.targets(0.0, None);
+        let predictor = newton.direction(&at, &residuals, &affine, Exactness::Rough);
         let mu = at.mu();
         let after = at.moved(at.longest(&predictor), &predictor).mu();
         let centring = (after / mu).powi(3) * mu;
         let targets = at.targets(centring, Some(&predictor));
-        let direction = newton.direction(&at, &residuals, &targets);
+        let direction = newton.direction(&at, &residuals, &targets, Exactness::Refined);
         let step = (FRACTION * at.longest(&direction)).min(1.0);
         if step.is_nan() || step <= 1e-12 {
             break;
@@ -219,6 +220,15 @@ impl Iterate {
     }
 }
 
+/// How well Newton's equations are solved.
+#[derive(Clone, Copy, Debug)]
+enum Exactness {
+    /// By the decomposition alone: enough to choose the centring by.
+    Rough,
+    /// With a step of refinement.
+    Refined,
+}
+
 /// Newton's equations at an iterate, decomposed.
 struct Newton<'a, H: Hessian> {
     normal: ArrayView1<'a, f64>,
@@ -253,7 +263,13 @@ impl<'a, H: Hessian> Newton<'a, H> {
         x + self.shifted.solve(left.view())
     }
 
-    fn direction(&self, at: &Iterate, left: &Residuals, targets: &[Targets]) -> Direction {
+    fn direction(
+        &self,
+        at: &Iterate,
+        left: &Residuals,
+        targets: &[Targets],
+        exactness: Exactness,
+    ) -> Direction {
         let mut right = -&left.dual;
         for ((right, b), &target) in right.iter_mut().zip(&at.bounds).zip(targets) {
             *right += b.push(target);
@@ -261,7 +277,10 @@ impl<'a, H: Hessian> Newton<'a, H> {
         let of_range = at.range.zip(targets.get(at.bounds.len()).copied());
         let right_t = of_range.map_or(0.0, |(b, target)| b.push(target) - left.range);
 
-        let free = self.refined(right.view());
+        let free = match exactness {
+            Exactness::Rough => self.shifted.solve(right.view()),
+            Exactness::Refined => self.refined(right.view()),
+        };
         let dy = (self.normal.dot(&free) - right_t * self.give + left.primal) / self.schur;
         let dx = free - &self.solved * dy;
         let dt = (right_t + dy) * self.give;
