@@ -19,15 +19,23 @@ for (const room of ROOMS) {
   for (const [size, viewport] of Object.entries(VIEWPORTS)) {
     for (const colorScheme of ["light", "dark"]) {
       test(`${room}, ${size}, ${colorScheme}`, () =>
-        visit(browser, { hash: `#${room}`, context: { viewport, colorScheme } }, async ({ page, complaints }) => {
-          await settled(page, room);
-          if (room === "moons") await trainFor(page, 400);
-          assert.deepEqual(await violations(page), []);
-          const width = await page.evaluate(() => document.documentElement.scrollWidth);
-          assert.ok(width <= viewport.width, `${width} pixels wide`);
-          assert.deepEqual(complaints, []);
-          if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${room}-${size}-${colorScheme}.png`), fullPage: true });
-        }));
+        visit(
+          browser,
+          { hash: `#${room}`, context: { viewport, colorScheme } },
+          async ({ page, complaints }) => {
+            await settled(page, room);
+            if (room === "moons") await trainFor(page, 400);
+            assert.deepEqual(await violations(page), []);
+            const width = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(width <= viewport.width, `${width} pixels wide`);
+            assert.deepEqual(complaints, []);
+            if (SCREENSHOTS)
+              await page.screenshot({
+                path: join(SCREENSHOTS, `${room}-${size}-${colorScheme}.png`),
+                fullPage: true,
+              });
+          },
+        ));
     }
   }
 }
@@ -40,9 +48,29 @@ test("every control shows its focus, and none is passed over", () =>
       await page.keyboard.press("Tab");
       passed.push(await page.evaluate(focused));
     }
-    const wanted = ["copy", "theme", "shift-mean", "shift-width", "shift-seed", "shift-reseed", "handle-mean", "handle-width"];
-    assert.deepEqual(wanted.filter((id) => !passed.some((entry) => entry.id === id)), []);
+    const wanted = [
+      "copy",
+      "theme",
+      "shift-mean",
+      "shift-width",
+      "shift-seed",
+      "shift-reseed",
+      "handle-mean",
+      "handle-width",
+    ];
+    assert.deepEqual(
+      wanted.filter((id) => !passed.some((entry) => entry.id === id)),
+      [],
+    );
     for (const { id, outline } of passed) assert.ok(outline, `${id} shows no focus`);
+  }));
+
+test("the skip link leads to the content and stays in the room", () =>
+  visit(browser, { hash: "#shift" }, async ({ page }) => {
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "content");
+    assert.ok(await page.isVisible("#shift-title"));
   }));
 
 /** @param {import("playwright-core").Page} page @param {number} steps at least */
@@ -56,12 +84,17 @@ async function trainFor(page, steps) {
   await page.click("#moons-play");
 }
 
-/** @param {import("playwright-core").Page} page @returns {Promise<string[]>} rule and place of each */
+/**
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<string[]>} rule and place of each
+ */
 async function violations(page) {
   await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { violations } = await window.axe.run();
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
+    );
   });
 }
 

@@ -22,7 +22,8 @@ const FLAGS = [
 export const VIEWPORTS = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 export const ROOMS = ["digits", "moons", "shift"];
 
-if (!existsSync(DIST)) throw new Error(`${DIST} is missing: build the page first, or name its folder in DIST`);
+if (!existsSync(DIST))
+  throw new Error(`${DIST} is missing: build the page first, or name its folder in DIST`);
 
 export const launch = () =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
@@ -67,17 +68,28 @@ export async function visit(browser, { hash = "", refused, before, context: opti
   }
 }
 
-/** Waits until a room shows its first results. @param {import("playwright-core").Page} page @param {string} room */
+/**
+ * Waits until a room shows its first results.
+ * @param {import("playwright-core").Page} page
+ * @param {string} room
+ */
 export async function settled(page, room) {
   const ready = {
-    digits: () => [...document.querySelectorAll("#embeddings figcaption span")].filter((e) => /^right/.test(e.textContent)).length >= 2,
+    digits: () =>
+      [...document.querySelectorAll("#embeddings figcaption span")].filter((e) =>
+        /^right/.test(e.textContent),
+      ).length >= 2,
     moons: () => /of \d+/.test(document.querySelector("#moons-progress").textContent),
     shift: () => /\d/.test(document.querySelector("#shift-ess").textContent),
   }[room];
-  await page.waitForFunction(ready, undefined, { timeout: 60_000 });
+  await page.waitForFunction(ready, undefined, { timeout: 20_000 });
 }
 
-/** @param {import("playwright-core").Page} page @param {string} selector @returns {Promise<string>} */
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {string} selector
+ * @returns {Promise<string>}
+ */
 export const text = async (page, selector) => (await page.locator(selector).textContent()) ?? "";
 
 /**

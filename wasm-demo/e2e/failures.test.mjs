@@ -14,13 +14,19 @@ after(() => browser.close());
 test("a broken model file is named where it was dropped, and the others answer on", () =>
   visit(browser, { hash: "#digits?sample=source.2" }, async ({ page, complaints }) => {
     await settled(page, "digits");
-    await page.setInputFiles("#model-file", { name: "broken.safetensors", mimeType: "", buffer: Buffer.from("not a model") });
+    await page.setInputFiles("#model-file", {
+      name: "broken.safetensors",
+      mimeType: "",
+      buffer: Buffer.from("not a model"),
+    });
     await page.waitForSelector("#model-error:not([hidden])");
     assert.match(await text(page, "#model-error"), /^broken\.safetensors was not loaded: .{8}/);
 
     const whole = await readFile(join(DIST, "models/adapted.safetensors"));
     await page.evaluate(dropFile, ["cut.safetensors", [...whole.subarray(0, whole.length >> 1)]]);
-    await page.waitForFunction(() => /cut\.safetensors/.test(document.querySelector("#model-error").textContent));
+    await page.waitForFunction(() =>
+      /cut\.safetensors/.test(document.querySelector("#model-error").textContent),
+    );
     assert.equal((await answers(page)).length, 2);
     assert.deepEqual(complaints, []);
   }));
@@ -49,21 +55,31 @@ test("a missing model of the page's own leaves the other", () =>
 test("without the program the page says so, and one can still read and draw", () =>
   visit(browser, { hash: "#digits", refused: /\.wasm$/ }, async ({ page }) => {
     assert.match(await text(page, "#errors"), /could not be loaded.*still read the rooms and draw/);
-    await stroke(page, [[0.5, 0.2], [0.5, 0.8]]);
+    await stroke(page, [
+      [0.5, 0.2],
+      [0.5, 0.8],
+    ]);
     assert.match(await page.locator("#seen").getAttribute("aria-label"), /[1-9]\d* of 784/);
     await page.click('nav a[data-room="moons"]');
     assert.ok(await page.isVisible("#moons-title"));
   }));
 
 test("without SIMD the plain build runs", () =>
-  visit(browser, { hash: "#shift", before: () => (WebAssembly.validate = () => false) }, async ({ page, served, complaints }) => {
-    await settled(page, "shift");
-    assert.match(await text(page, "#notes"), /no WebAssembly SIMD/);
-    assert.match(await text(page, "#status-text"), /plain build/);
-    const files = [...served.keys()];
-    assert.ok(files.some((file) => /plain.*\.wasm$/.test(file)) && !files.some((file) => /simd/.test(file)), files.join());
-    assert.deepEqual(complaints, []);
-  }));
+  visit(
+    browser,
+    { hash: "#shift", before: () => (WebAssembly.validate = () => false) },
+    async ({ page, served, complaints }) => {
+      await settled(page, "shift");
+      assert.match(await text(page, "#notes"), /no WebAssembly SIMD/);
+      assert.match(await text(page, "#status-text"), /plain build/);
+      const files = [...served.keys()];
+      assert.ok(
+        files.some((file) => /plain.*\.wasm$/.test(file)) && !files.some((file) => /simd/.test(file)),
+        files.join(),
+      );
+      assert.deepEqual(complaints, []);
+    },
+  ));
 
 test("a missing SIMD build leaves the plain one", () =>
   visit(browser, { hash: "#shift", refused: /simd/ }, async ({ page }) => {
@@ -76,7 +92,9 @@ test("without a worker the page computes by itself", () =>
     await settled(page, "moons");
     assert.match(await text(page, "#notes"), /no Web Worker/);
     await page.click("#moons-play");
-    await page.waitForFunction(() => Number(document.querySelector("#moons-progress").textContent.match(/\d+/)[0]) > 5);
+    await page.waitForFunction(
+      () => Number(document.querySelector("#moons-progress").textContent.match(/\d+/)[0]) > 5,
+    );
     await page.click("#moons-play");
     assert.equal(await page.locator("#moons-play").textContent(), "Play");
     assert.deepEqual(complaints, []);
@@ -109,7 +127,9 @@ test("the chosen theme is kept", () =>
 function dropFile([name, bytes]) {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
-  document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  document
+    .querySelector("#drop")
+    .dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
 }
 
 /** In the page: as a browser that blocks storage does. */

@@ -12,8 +12,19 @@ const circle = Array.from({ length: 25 }, (_, i) => {
 });
 const DRAWN = {
   0: [circle],
-  1: [[[0.52, 0.15], [0.48, 0.85]]],
-  7: [[[0.25, 0.2], [0.72, 0.2], [0.42, 0.85]]],
+  1: [
+    [
+      [0.52, 0.15],
+      [0.48, 0.85],
+    ],
+  ],
+  7: [
+    [
+      [0.25, 0.2],
+      [0.72, 0.2],
+      [0.42, 0.85],
+    ],
+  ],
 };
 
 let browser;
@@ -30,7 +41,6 @@ describe("digits", () => {
         await page.click("#clear");
         await page.waitForFunction(() => document.querySelector("#digits-live").textContent === "");
         for (const points of strokes) await stroke(page, points);
-        await page.waitForTimeout(300);
         assert.deepEqual(await answers(page), [digit, digit], `a drawn ${digit}`);
       }
       assert.deepEqual(complaints, []);
@@ -41,7 +51,10 @@ describe("digits", () => {
       await settled(page, "digits");
       await stroke(page, DRAWN[1][0]);
       const one = await seen(page);
-      await stroke(page, [[0.2, 0.5], [0.8, 0.5]]);
+      await stroke(page, [
+        [0.2, 0.5],
+        [0.8, 0.5],
+      ]);
       assert.notEqual(await seen(page), one);
       await page.click("#undo");
       assert.equal(await seen(page), one);
@@ -52,20 +65,28 @@ describe("digits", () => {
   test("samples of both collections are answered beside their true label, by keyboard too", () =>
     visit(browser, { hash: "#digits" }, async ({ page, complaints }) => {
       await settled(page, "digits");
-      for (const [domain, name] of [["source", "MNIST"], ["target", "UCI digits"]]) {
+      for (const [domain, name] of [
+        ["source", "MNIST"],
+        ["target", "UCI digits"],
+      ]) {
         const button = page.locator(`.samples[data-domain="${domain}"] .thumbs button`).nth(3);
         await button.focus();
         await page.keyboard.press("Space");
-        await page.waitForFunction((name) => document.querySelector("#input-name").textContent.startsWith(name), name);
+        await page.waitForFunction(
+          (name) => document.querySelector("#input-name").textContent.startsWith(name),
+          name,
+        );
         assert.equal(await button.getAttribute("aria-pressed"), "true");
         assert.equal((await answers(page)).length, 2);
         assert.match(await text(page, ".answer:first-child .verdict"), /right|wrong/);
       }
-      const first = () => page.locator('.samples[data-domain="target"] .thumbs button').first().getAttribute("aria-label");
+      const first = () =>
+        page.locator('.samples[data-domain="target"] .thumbs button').first().getAttribute("aria-label");
       const shown = await first();
       await page.click('.samples[data-domain="target"] .more');
       await page.waitForFunction(
-        (shown) => document.querySelector('.samples[data-domain="target"] .thumbs button').ariaLabel !== shown,
+        (shown) =>
+          document.querySelector('.samples[data-domain="target"] .thumbs button').ariaLabel !== shown,
         shown,
       );
       assert.deepEqual(complaints, []);
@@ -74,8 +95,8 @@ describe("digits", () => {
   test("the adapted network reads the target better than the other", () =>
     visit(browser, { hash: "#digits" }, async ({ page }) => {
       await settled(page, "digits");
-      const right = (await page.locator("#embeddings figcaption span").allTextContents()).map(
-        (line) => line.match(/[\d.]+(?= %)/g).map(Number),
+      const right = (await page.locator("#embeddings figcaption span").allTextContents()).map((line) =>
+        line.match(/[\d.]+(?= %)/g).map(Number),
       );
       assert.ok(right[1][1] > right[0][1], `target: ${right[0][1]} % and ${right[1][1]} %`);
     }));
@@ -94,15 +115,24 @@ describe("moons", () => {
 
       const start = await accuracy(page, 1);
       await page.click("#moons-play");
-      await page.waitForFunction(() => /steps a second/.test(document.querySelector("#moons-progress").textContent));
+      await page.waitForFunction(() =>
+        /steps a second/.test(document.querySelector("#moons-progress").textContent),
+      );
       await page.waitForTimeout(2000);
       t.diagnostic(await text(page, "#moons-progress"));
-      await page.waitForFunction(() => document.querySelector("#moons-play").textContent === "Again", undefined, { timeout: 180_000 });
+      await page.waitForFunction(
+        () => document.querySelector("#moons-play").textContent === "Again",
+        undefined,
+        { timeout: 180_000 },
+      );
       const trained = await pixels(page, '.learner[data-learner="1"] canvas');
       const [plain, adapted] = [await accuracy(page, 0), await accuracy(page, 1)];
       t.diagnostic(`target accuracy: start ${start} %, source only ${plain} %, adapted ${adapted} %`);
       assert.ok(changed(turned, trained) > trained.length / 4, "the boundary has not moved");
-      assert.ok(adapted > start && adapted > plain, `start ${start}, source only ${plain}, adapted ${adapted}`);
+      assert.ok(
+        adapted > start && adapted > plain,
+        `start ${start}, source only ${plain}, adapted ${adapted}`,
+      );
       assert.deepEqual(complaints, []);
     }));
 
@@ -113,7 +143,9 @@ describe("moons", () => {
       await page.click("#moons-step");
       await page.waitForFunction(() => /Step 1 /.test(document.querySelector("#moons-progress").textContent));
       await page.click("#moons-play");
-      await page.waitForFunction(() => !/Step 1 /.test(document.querySelector("#moons-progress").textContent));
+      await page.waitForFunction(
+        () => !/Step 1 /.test(document.querySelector("#moons-progress").textContent),
+      );
       await page.click("#moons-play");
       await page.waitForTimeout(300);
       const held = await step();
@@ -127,12 +159,18 @@ describe("moons", () => {
   test("every method of the list trains", () =>
     visit(browser, { hash: "#moons" }, async ({ page, complaints }) => {
       await settled(page, "moons");
-      const methods = await page.locator("#moons-method option").evaluateAll((all) => all.map(({ value }) => value));
+      const methods = await page
+        .locator("#moons-method option")
+        .evaluateAll((all) => all.map(({ value }) => value));
       for (const method of methods) {
         await page.selectOption("#moons-method", method);
-        await page.waitForFunction(() => /Step 0 /.test(document.querySelector("#moons-progress").textContent));
+        await page.waitForFunction(() =>
+          /Step 0 /.test(document.querySelector("#moons-progress").textContent),
+        );
         await page.click("#moons-step");
-        await page.waitForFunction(() => /Step 1 /.test(document.querySelector("#moons-progress").textContent));
+        await page.waitForFunction(() =>
+          /Step 1 /.test(document.querySelector("#moons-progress").textContent),
+        );
         assert.equal(await text(page, "#moons-error"), "", method);
       }
       assert.deepEqual(complaints, []);
@@ -199,7 +237,11 @@ describe("the address", () => {
     visit(browser, { hash: "#moons?rotation=60&noise=0.1&seed=5" }, async ({ page, url }) => {
       await settled(page, "moons");
       assert.deepEqual(
-        [await page.inputValue("#moons-rotation"), await page.inputValue("#moons-noise"), await page.inputValue("#moons-seed")],
+        [
+          await page.inputValue("#moons-rotation"),
+          await page.inputValue("#moons-noise"),
+          await page.inputValue("#moons-seed"),
+        ],
         ["60", "0.1", "5"],
       );
       await reopened(page, url, "#shift?mean=1.5&width=0.3&method=ulsif&seed=2", "shift");
@@ -219,14 +261,31 @@ describe("the address", () => {
     }));
 
   test("bad values are ignored", () =>
-    visit(browser, { hash: "#moons?rotation=900&noise=x&seed=-1&method=none" }, async ({ page, complaints }) => {
+    visit(
+      browser,
+      { hash: "#moons?rotation=900&noise=x&seed=-1&method=none" },
+      async ({ page, complaints }) => {
+        await settled(page, "moons");
+        assert.equal(await page.inputValue("#moons-rotation"), "35");
+        assert.equal(await page.inputValue("#moons-seed"), "0");
+        assert.equal(await page.inputValue("#moons-method"), "dann");
+        await page.goto(`${page.url().split("#")[0]}#digits?sample=target.999999&ink=%25&colour=x`);
+        await settled(page, "digits");
+        assert.deepEqual(complaints, []);
+      },
+    ));
+
+  test("a room is found as it was left", () =>
+    visit(browser, { hash: "#moons?seed=4" }, async ({ page }) => {
       await settled(page, "moons");
-      assert.equal(await page.inputValue("#moons-rotation"), "35");
-      assert.equal(await page.inputValue("#moons-seed"), "0");
-      assert.equal(await page.inputValue("#moons-method"), "dann");
-      await page.goto(`${page.url().split("#")[0]}#digits?sample=target.999999&ink=%25&colour=x`);
-      await settled(page, "digits");
-      assert.deepEqual(complaints, []);
+      await page.click("#moons-step");
+      await page.waitForFunction(() => /Step 1 /.test(document.querySelector("#moons-progress").textContent));
+      await page.click('nav a[data-room="shift"]');
+      await settled(page, "shift");
+      await page.click('nav a[data-room="moons"]');
+      assert.ok(await page.isVisible("#moons-title"));
+      assert.match(await text(page, "#moons-progress"), /Step 1 /);
+      assert.match(page.url(), /#moons\?seed=4$/);
     }));
 
   test("the rooms are links, and the link can be copied", () =>
@@ -252,24 +311,37 @@ test("a first visit stays below its size, with nothing from elsewhere", (t) =>
     assert.deepEqual(complaints, []);
   }));
 
-/** @param {import("playwright-core").Page} page @param {string} url @param {string} hash @param {string} room */
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {string} url
+ * @param {string} hash
+ * @param {string} room
+ */
 async function reopened(page, url, hash, room) {
   await page.goto("about:blank");
   await page.goto(url + hash);
   await settled(page, room);
 }
 
-/** The small picture that the networks see, as text. @param {import("playwright-core").Page} page */
+/**
+ * The small picture that the networks see, as text.
+ * @param {import("playwright-core").Page} page
+ */
 const seen = (page) => page.locator("#seen").evaluate((canvas) => canvas.toDataURL());
 
-/** Every sixth pixel of a canvas, both ways. @param {import("playwright-core").Page} page @param {string} selector */
+/**
+ * Every sixth pixel of a canvas, both ways.
+ * @param {import("playwright-core").Page} page
+ * @param {string} selector
+ */
 const pixels = (page, selector) =>
   page.locator(selector).evaluate((canvas) => {
     const { width, height } = canvas;
     const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
     const found = [];
     for (let y = 0; y < height; y += 6) {
-      for (let x = 0; x < width; x += 6) found.push(data.slice(4 * (y * width + x), 4 * (y * width + x) + 3).join());
+      for (let x = 0; x < width; x += 6)
+        found.push(data.slice(4 * (y * width + x), 4 * (y * width + x) + 3).join());
     }
     return found;
   });
@@ -277,5 +349,10 @@ const pixels = (page, selector) =>
 /** How many pixels differ. @param {string[]} before @param {string[]} after */
 const changed = (before, after) => before.filter((value, i) => value !== after[i]).length;
 
-/** A learner's target accuracy in percent. @param {import("playwright-core").Page} page @param {number} learner */
-const accuracy = async (page, learner) => parseFloat(await text(page, `.learner[data-learner="${learner}"] .score b`));
+/**
+ * A learner's target accuracy in percent.
+ * @param {import("playwright-core").Page} page
+ * @param {number} learner
+ */
+const accuracy = async (page, learner) =>
+  parseFloat(await text(page, `.learner[data-learner="${learner}"] .score b`));

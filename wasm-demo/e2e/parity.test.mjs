@@ -8,27 +8,33 @@ const EXPECTED = process.env.EXPECTED_LOGITS;
 const TOLERANCE = 1e-5;
 
 for (const build of ["simd", "plain"]) {
-  test(`the ${build} build's logits equal the native ones`, { skip: EXPECTED ? false : "EXPECTED_LOGITS is not set" }, async (t) => {
-    const expected = JSON.parse(await readFile(EXPECTED, "utf8"));
-    assert.ok(expected.length > 0);
-    const browser = await launch();
-    try {
-      await visit(browser, {}, async ({ page, url }) => {
-        const found = await page.evaluate(computeLogits, { url, build, wanted: expected });
-        const gaps = expected.map(({ logits }, i) => Math.max(...logits.map((value, k) => Math.abs(value - found[i][k]))));
-        t.diagnostic(`largest difference ${Math.max(...gaps)} over ${gaps.length} pictures`);
-        assert.ok(Math.max(...gaps) <= TOLERANCE);
-      });
-    } finally {
-      await browser.close();
-    }
-  });
+  test(
+    `the ${build} build's logits equal the native ones`,
+    { skip: EXPECTED ? false : "EXPECTED_LOGITS is not set" },
+    async (t) => {
+      const expected = JSON.parse(await readFile(EXPECTED, "utf8"));
+      assert.ok(expected.length > 0);
+      const browser = await launch();
+      try {
+        await visit(browser, {}, async ({ page, url }) => {
+          const found = await page.evaluate(computeLogits, { url, build, wanted: expected });
+          const gaps = expected.map(({ logits }, i) =>
+            Math.max(...logits.map((value, k) => Math.abs(value - found[i][k]))),
+          );
+          t.diagnostic(`largest difference ${Math.max(...gaps)} over ${gaps.length} pictures`);
+          assert.ok(Math.max(...gaps) <= TOLERANCE);
+        });
+      } finally {
+        await browser.close();
+      }
+    },
+  );
 }
 
 /** In the page: the logits of each wanted picture, straight from the package. */
 async function computeLogits({ url, build, wanted }) {
   const program = await import(`${url}pkg/${build}/transduct_wasm_demo.js`);
-  await program.default();
+  await program.default({ module_or_path: `${url}pkg/${build}/transduct_wasm_demo_bg.wasm` });
   const collections = new program.Collections();
   const models = new Map();
   for (const { model } of wanted) {
@@ -36,5 +42,7 @@ async function computeLogits({ url, build, wanted }) {
     const reply = await fetch(`${url}models/${model}.safetensors`);
     models.set(model, new program.DigitModel(model, new Uint8Array(await reply.arrayBuffer())));
   }
-  return wanted.map(({ model, domain, index }) => [...models.get(model).logits(collections.image(domain, index))]);
+  return wanted.map(({ model, domain, index }) => [
+    ...models.get(model).logits(collections.image(domain, index)),
+  ]);
 }

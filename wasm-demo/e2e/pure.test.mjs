@@ -17,19 +17,37 @@ function moments(pixels) {
 }
 
 test("ink is centred by mass and fills the box of twenty, wherever and however large it was drawn", () => {
-  const seven = [[0.1, 0.1], [0.9, 0.1], [0.4, 0.9]];
-  for (const [scale, shift] of [[1, 0], [0.5, 0.05], [0.3, 0.6]]) {
+  const seven = [
+    [0.1, 0.1],
+    [0.9, 0.1],
+    [0.4, 0.9],
+  ];
+  for (const [scale, shift] of [
+    [1, 0],
+    [0.5, 0.05],
+    [0.3, 0.6],
+  ]) {
     const pixels = rasterise([seven.map(([x, y]) => [x * scale + shift, y * scale + shift])]);
     const { x, y } = moments(pixels);
     assert.ok(Math.abs(x - 14) < 0.05 && Math.abs(y - 14) < 0.05, `centre (${x}, ${y})`);
-    const rows = Array.from({ length: 28 }, (_, row) => pixels.slice(28 * row, 28 * row + 28).some((v) => v > 0.5));
+    const rows = Array.from({ length: 28 }, (_, row) =>
+      pixels.slice(28 * row, 28 * row + 28).some((v) => v > 0.5),
+    );
     const height = rows.lastIndexOf(true) - rows.indexOf(true) + 1;
     assert.ok(height >= 19 && height <= 21, `height ${height}`);
   }
 });
 
 test("thickness does not depend on the size drawn", () => {
-  const bar = (length) => moments(rasterise([[[0.5, 0.5 - length / 2], [0.5, 0.5 + length / 2]]])).mass;
+  const bar = (length) =>
+    moments(
+      rasterise([
+        [
+          [0.5, 0.5 - length / 2],
+          [0.5, 0.5 + length / 2],
+        ],
+      ]),
+    ).mass;
   assert.ok(Math.abs(bar(0.8) - bar(0.4)) < 1e-3);
 });
 
@@ -40,9 +58,13 @@ test("no ink gives an empty picture, and a dot stays small", () => {
 });
 
 test("strokes survive the address exactly, and bad text gives none", () => {
-  const strokes = [[[0, 0.5], [0.25, 0.99999]], [[0.123, 0.456]]].map((stroke) =>
-    stroke.map((point) => point.map(quantise)),
-  );
+  const strokes = [
+    [
+      [0, 0.5],
+      [0.25, 0.99999],
+    ],
+    [[0.123, 0.456]],
+  ].map((stroke) => stroke.map((point) => point.map(quantise)));
   assert.deepEqual(decodeInk(encodeInk(strokes)), strokes);
   for (const bad of ["", "abc", "AAAA.", "AA+A", "AAAA..AAAA"]) assert.deepEqual(decodeInk(bad), []);
 });

@@ -7,13 +7,17 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use transduct_adapt::{
+    catalogue::Described,
     domains::Domains,
     learn::{LeastSquares, LinearModel, Regressor},
-    reweight::reweighter,
+    reweight::{Kliep, Kmm, LogisticRatio, Reweight, Ulsif},
 };
-use transduct_core::data::synthetic::{Normal, Points, SincRegression};
+use transduct_core::{
+    Error,
+    data::synthetic::{Normal, Points, SincRegression},
+    suggest,
+};
 
 use crate::Result;
 
@@ -22,21 +26,27 @@ const MOST_ROWS: usize = 2000;
 /// Points of a curve.
 const GRID: usize = 161;
 
-/// A weighting method as the room uses it.
+/// A weighting method of the room. The registry has more: what it names, the page would have to load.
 struct Choice {
     name: &'static str,
     title: &'static str,
-    options: fn() -> Value,
+    about: &'static str,
+    method: fn() -> Box<dyn Reweight>,
 }
 
-/// The weighting methods of the room. The line of inputs is well covered by 30 centres, which leaves
-/// time to drag. Without a bound kernel mean matching puts all weight on a few of so few rows, even
-/// where the domains are equal.
+impl Choice {
+    const fn new<C: Described>(title: &'static str, method: fn() -> Box<dyn Reweight>) -> Self {
+        Self { name: C::NAME, title, about: C::ABOUT, method }
+    }
+}
+
+/// The line of inputs is well covered by 30 centres, which leaves time to drag. Without a bound,
+/// kernel mean matching puts all weight on a few of so few rows, even where the domains are equal.
 const METHODS: [Choice; 4] = [
-    Choice { name: "kmm", title: "Kernel mean matching", options: || json!({"bound": 5.0}) },
-    Choice { name: "kliep", title: "KLIEP", options: || json!({"centres": 30}) },
-    Choice { name: "ulsif", title: "uLSIF", options: || json!({"centres": 30}) },
-    Choice { name: "logistic", title: "Logistic regression", options: || Value::Null },
+    Choice::new::<Kmm>("Kernel mean matching", || Box::new(Kmm { bound: 5.0, ..Kmm::default() })),
+    Choice::new::<Kliep>("KLIEP", || Box::new(Kliep { centres: 30, ..Kliep::default() })),
+    Choice::new::<Ulsif>("uLSIF", || Box::new(Ulsif { centres: 30, ..Ulsif::default() })),
+    Choice::new::<LogisticRatio>("Logistic regression", || Box::new(LogisticRatio::default())),
 ];
 
 /// What can be chosen.
@@ -69,7 +79,7 @@ impl ShiftOptions {
         for (field, rows) in [("rows", self.rows), ("target_rows", self.target_rows)] {
             if !(2..=MOST_ROWS).contains(&rows) {
                 let expected = "2 to 2000 rows of a domain";
-                return Err(transduct_core::Error::config("shift", field, rows, expected).into());
+                return Err(Error::config("shift", field, rows, expected).into());
             }
         }
         Ok(())
@@ -167,13 +177,8 @@ impl Shift {
     }
 
     /// The weighting methods.
-    ///
-    /// # Errors
-    /// A name that the registry does not have.
-    pub fn methods() -> Result<Vec<MethodCard>> {
-        let card = |&Choice { name, title, .. }: &Choice| {
-            Ok(MethodCard { name, title, about: reweighter(name)?.about })
-        };
+    pub fn methods() -> Vec<MethodCard> {
+        let card = |&Choice { name, title, about, .. }: &Choice| MethodCard { name, title, about };
         METHODS.iter().map(card).collect()
     }
 
@@ -211,16 +216,19 @@ impl Shift {
         })
     }
 
-    /// The weights of `method`, and the line fitted with them. A method of the registry that is not
-    /// among [`Shift::methods`] has its own defaults.
+    /// The weights of `method`, and the line fitted with them.
     ///
     /// # Errors
     /// An unknown method; domains so far apart that all weights are 0.
     pub fn fit(&self, method: &str) -> Result<Fit> {
-        let domains = Domains::new(column(&self.source.x), column(&self.target.x))?;
         let choice = METHODS.iter().find(|choice| choice.name == method);
-        let options = choice.map_or(Value::Null, |choice| (choice.options)());
-        let weighting = (reweighter(method)?.build)(&options)?.fit(&domains)?;
+        let choice = choice.ok_or_else(|| Error::Unknown {
+            kind: "weighting method",
+            name: method.to_owned(),
+            suggestion: suggest::nearest(method, METHODS.iter().map(|choice| choice.name)),
+        })?;
+        let domains = Domains::new(column(&self.source.x), column(&self.target.x))?;
+        let weighting = (choice.method)().fit(&domains)?;
         Ok(Fit {
             method: method.to_owned(),
             effective_sample_size: weighting.effective_sample_size,
@@ -272,7 +280,7 @@ mod tests {
     fn weights_of_every_method_move_the_line_to_the_target() {
         let shift = shift(2.0, 0.25);
         let scene = shift.scene().unwrap();
-        for card in Shift::methods().unwrap() {
+        for card in Shift::methods() {
             let fit = shift.fit(card.name).unwrap();
             assert!(fit.line.error < 0.3 * scene.unweighted.error, "{fit:?}");
             assert!(fit.converged && fit.certificate.contains(", converged"), "{fit:?}");
@@ -289,7 +297,7 @@ mod tests {
     fn a_target_that_is_the_source_leaves_the_line_alone() {
         let shift = shift(1.0, 0.5);
         let error = shift.scene().unwrap().unweighted.error;
-        for card in Shift::methods().unwrap() {
+        for card in Shift::methods() {
             let fit = shift.fit(card.name).unwrap();
             assert!(fit.effective_sample_size > 30.0 && !fit.collapsed, "{fit:?}");
             assert!((fit.line.error - error).abs() < 0.02, "{} for {error}", fit.line.error);
@@ -305,7 +313,7 @@ mod tests {
                 let shift = shift(mean, std);
                 let scene = shift.scene().unwrap();
                 assert!(scene.unweighted.error.is_finite());
-                for card in Shift::methods().unwrap() {
+                for card in Shift::methods() {
                     match shift.fit(card.name) {
                         Ok(fit) => {
                             assert!(fit.line.error.is_finite() && fit.largest.is_finite());

@@ -35,7 +35,9 @@ export function showProblem(place, message) {
 /** @param {HTMLElement} list a `<dl>` @param {Record<string, string>} entries */
 export function fillTerms(list, entries) {
   list.replaceChildren(
-    ...Object.entries(entries).map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
+    ...Object.entries(entries).map(([term, text]) =>
+      element("div", {}, element("dt", {}, term), element("dd", {}, text)),
+    ),
   );
 }
 

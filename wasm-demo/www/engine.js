@@ -24,7 +24,8 @@ export async function openEngine() {
 
   const call = worker ?? createSession();
   const { version, build } = await call("start", simd);
-  if (simd && build === "plain") notes.push("The SIMD build did not load: the plain build is used, which is slower.");
+  if (simd && build === "plain")
+    notes.push("The SIMD build did not load: the plain build is used, which is slower.");
   return { call, threaded: Boolean(worker), build, version, notes };
 }
 
@@ -52,7 +53,8 @@ function openWorker() {
     });
     worker.addEventListener("error", (event) => {
       reject(new Error(event.message));
-      for (const request of waiting.values()) request.reject(new Error("The worker stopped; reload the page."));
+      for (const request of waiting.values())
+        request.reject(new Error("The worker stopped; reload the page."));
       waiting.clear();
     });
   });
@@ -65,8 +67,34 @@ function supportsSimd() {
     WebAssembly.validate(
       // (module (func (drop (v128.const i64x2 0 0))))
       new Uint8Array([
-        0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 23, 1, 21, 0, 253, 12,
-        ...new Array(16).fill(0), 26, 11,
+        0,
+        97,
+        115,
+        109,
+        1,
+        0,
+        0,
+        0,
+        1,
+        4,
+        1,
+        96,
+        0,
+        0,
+        3,
+        2,
+        1,
+        0,
+        10,
+        23,
+        1,
+        21,
+        0,
+        253,
+        12,
+        ...new Array(16).fill(0),
+        26,
+        11,
       ]),
     )
   );

@@ -28,11 +28,16 @@ export const triangleKey = (colour, outline = "none") =>
   `<path d="M12 1l6 11H6z" fill="var(--${colour})" stroke="var(--${outline})" stroke-width="1.2"/>`;
 
 /** @param {string} colour */
-export const patchKey = (colour) => `<rect x="5" y="1" width="14" height="12" rx="3" fill="var(--${colour})"/>`;
+export const patchKey = (colour) =>
+  `<rect x="5" y="1" width="14" height="12" rx="3" fill="var(--${colour})"/>`;
 
 /** @param {string} colour */
 export const crossKey = (colour) =>
   `<path d="M8 3l8 8M16 3l-8 8" stroke="var(--${colour})" stroke-width="2.4" stroke-linecap="round"/>`;
+
+/** @param {string} colour */
+export const plusKey = (colour) =>
+  `<path d="M12 2v10M7 7h10" stroke="var(--${colour})" stroke-width="2.4" stroke-linecap="round"/>`;
 
 /** @param {string} colour */
 export const stemKey = (colour) =>

@@ -39,13 +39,21 @@ showAddress();
 function showAddress() {
   const { room, params } = readHash(location.hash, names);
   if (shown !== room) switchTo(room);
-  rooms[room].apply(params);
+  if (hashOf(room) !== location.hash) rooms[room].apply(params);
   connect(room);
+}
+
+/** @param {string} room @returns {string} the address's end for its view as it is */
+function hashOf(room) {
+  return writeHash(room, rooms[room].view(), rooms[room].defaults);
 }
 
 /** @param {string} room */
 function switchTo(room) {
-  if (shown) rooms[shown].leave();
+  if (shown) {
+    rooms[shown].leave();
+    updateLink(shown);
+  }
   shown = room;
   for (const name of names) byId(`room-${name}`).hidden = name !== room;
   for (const link of document.querySelectorAll("nav a")) {
@@ -69,8 +77,13 @@ async function connect(room) {
 }
 
 function writeAddress() {
-  const { view, defaults } = rooms[shown];
-  history.replaceState(null, "", writeHash(shown, view(), defaults));
+  history.replaceState(null, "", hashOf(shown));
+  updateLink(shown);
+}
+
+/** Coming back to a room by its link finds it as it was left. @param {string} room */
+function updateLink(room) {
+  document.querySelector(`nav a[data-room="${room}"]`)?.setAttribute("href", hashOf(room));
 }
 
 /** @param {import("./engine.js").Engine} ready */
@@ -102,8 +115,17 @@ function addError(text) {
   byId("errors").append(element("p", { className: "problem" }, text));
 }
 
-document.addEventListener("storageblocked", () => addNote("Storage is blocked: the theme is forgotten when you leave."), {
-  once: true,
+document.addEventListener(
+  "storageblocked",
+  () => addNote("Storage is blocked: the theme is forgotten when you leave."),
+  {
+    once: true,
+  },
+);
+
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("content").focus();
 });
 
 byId("copy").addEventListener("click", async () => {

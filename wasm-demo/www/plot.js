@@ -118,7 +118,13 @@ export function drawAxes(ctx, { frame, x, y, xLabel = "", yLabel = "", xText, yT
 /** @param {number} value @returns {number} the middle of a pixel, where a thin line is sharp */
 const crisp = (value) => Math.round(value) + 0.5;
 
-/** @param {CanvasRenderingContext2D} ctx @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1 */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x0
+ * @param {number} y0
+ * @param {number} x1
+ * @param {number} y1
+ */
 function segment(ctx, x0, y0, x1, y1) {
   ctx.moveTo(x0, y0);
   ctx.lineTo(x1, y1);
@@ -173,16 +179,26 @@ export function contour(field, side, level) {
       const values = [field[corner], field[corner + 1], field[corner + side + 1], field[corner + side]];
       const crossings = crossingsOf(values, level).map(([x, y]) => [column + 0.5 + x, row + 0.5 + y]);
       for (let i = 0; i + 1 < crossings.length; i += 2) {
-        segments.push(/** @type {[number, number, number, number]} */ ([...crossings[i], ...crossings[i + 1]]));
+        segments.push(
+          /** @type {[number, number, number, number]} */ ([...crossings[i], ...crossings[i + 1]]),
+        );
       }
     }
   }
   return segments;
 }
 
-/** @param {number[]} values at the corners of a unit cell, clockwise from its top left @param {number} level */
+/**
+ * @param {number[]} values at the corners of a unit cell, clockwise from its top left
+ * @param {number} level
+ */
 function crossingsOf(values, level) {
-  const corners = [[0, 0], [1, 0], [1, 1], [0, 1]];
+  const corners = [
+    [0, 0],
+    [1, 0],
+    [1, 1],
+    [0, 1],
+  ];
   const crossings = [];
   for (let i = 0; i < 4; i += 1) {
     const j = (i + 1) % 4;

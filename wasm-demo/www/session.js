@@ -6,13 +6,14 @@
 
 /** @typedef {import("./types.js").Domain} Domain */
 
+/** Without the ends of its two files, `.js` and `_bg.wasm`. */
 const BUILDS = {
-  simd: "./pkg/simd/transduct_wasm_demo.js",
-  plain: "./pkg/plain/transduct_wasm_demo.js",
+  simd: "./pkg/simd/transduct_wasm_demo",
+  plain: "./pkg/plain/transduct_wasm_demo",
 };
 
 /** Points a side of the square on which a learner's field is read. */
-export const FIELD_RESOLUTION = 72;
+const FIELD_RESOLUTION = 56;
 
 /** @returns {(name: string, ...args: any[]) => Promise<any>} runs one command by its name */
 export function createSession() {
@@ -91,8 +92,9 @@ export function createSession() {
       return { options: JSON.parse(moons.options()), ...moonsScene(), ...moonsView() };
     },
     "moons.advance"(steps) {
+      const started = performance.now();
       moons.advance(steps);
-      return moonsView();
+      return { milliseconds: performance.now() - started, ...moonsView() };
     },
     "moons.rotate"(degrees) {
       moons.rotate(degrees);
@@ -131,8 +133,8 @@ async function loadProgram(builds) {
   let failure;
   for (const build of builds) {
     try {
-      const program = await import(BUILDS[build]);
-      await program.default();
+      const program = await import(`${BUILDS[build]}.js`);
+      await program.default({ module_or_path: new URL(`${BUILDS[build]}_bg.wasm`, import.meta.url) });
       return { program, build };
     } catch (error) {
       failure ??= error;
@@ -141,8 +143,15 @@ async function loadProgram(builds) {
   throw new Error(`The program could not be loaded (${messageOf(failure)}).`);
 }
 
-/** @param {unknown} error @returns {string} its message, or itself as text */
+/**
+ * What to tell the visitor. A trap leaves the program's memory as it was in the middle of something.
+ * @param {unknown} error
+ * @returns {string}
+ */
 export function messageOf(error) {
+  if (typeof WebAssembly !== "undefined" && error instanceof WebAssembly.RuntimeError) {
+    return `The program stopped in the middle (${error.message}). Reload the page to start it again.`;
+  }
   return error instanceof Error ? error.message : String(error);
 }
 

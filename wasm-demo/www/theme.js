@@ -33,7 +33,9 @@
   }
 
   apply(stored());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(root.dataset.theme ?? "auto"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    apply(root.dataset.theme ?? "auto"),
+  );
 
   document.addEventListener("DOMContentLoaded", () => {
     const button = /** @type {HTMLButtonElement} */ (document.getElementById("theme"));

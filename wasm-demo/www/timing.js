@@ -39,9 +39,9 @@ export function debounced(milliseconds, action) {
 }
 
 /**
- * How many training steps to ask for at once so that an answer takes about one frame.
+ * How many training steps to ask for at once so that they take about as long as they may.
  * @param {number} steps asked for last time
- * @param {number} took milliseconds until the answer came
+ * @param {number} took milliseconds for them
  * @param {{budget: number, most: number}} limits milliseconds to aim at, and the most steps
  */
 export function nextSteps(steps, took, { budget, most }) {

@@ -10,6 +10,6 @@ fn main() -> Result<()> {
         anyhow::bail!("usage: transduct-bindgen INPUT.wasm OUT_DIR");
     };
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(input).web(true)?.typescript(false).remove_producers_section(true);
+    bindgen.input_path(input).web(true)?.typescript(false).remove_producers_section(true).remove_name_section(true);
     bindgen.generate(out).with_context(|| format!("{input}: no bindings"))
 }

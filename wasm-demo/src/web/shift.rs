@@ -19,7 +19,7 @@ impl Shift {
 
     /// The weighting methods: `[{name, title, about}]`.
     pub fn methods() -> Result<String> {
-        json(&shift::Shift::methods()?)
+        json(&shift::Shift::methods())
     }
 
     /// All options.

@@ -15,7 +15,11 @@ export function createAnswer(title, classes) {
     { className: "answer" },
     element("h4", {}, title),
     verdict,
-    element("ul", { className: "bars", "aria-label": `Probabilities, ${title}` }, ...bars.map(({ row }) => row)),
+    element(
+      "ul",
+      { className: "bars", "aria-label": `Probabilities, ${title}` },
+      ...bars.map(({ row }) => row),
+    ),
   );
 
   return {
@@ -25,7 +29,10 @@ export function createAnswer(title, classes) {
      * @param {number | undefined} truth the sample's label, none for a drawing
      */
     show(answer, truth) {
-      verdict.replaceChildren(element("b", {}, answer ? classes[answer.label] : "–"), ...judgement(answer, truth));
+      verdict.replaceChildren(
+        element("b", {}, answer ? classes[answer.label] : "–"),
+        ...judgement(answer, truth),
+      );
       bars.forEach(({ row, fill, share }, i) => {
         const probability = answer?.probabilities[i] ?? 0;
         row.classList.toggle("best", answer?.label === i);

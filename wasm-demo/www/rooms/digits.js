@@ -3,7 +3,7 @@ import { byId, element, fillTerms, percent, radios, showProblem } from "../dom.j
 import { fillLegend } from "../legend.js";
 import { messageOf } from "../session.js";
 import { choiceFrom } from "../state.js";
-import { latest } from "../timing.js";
+import { debounced, latest } from "../timing.js";
 import { createAnswer } from "./answers.js";
 import { createEmbedding, embeddingLegend } from "./embedding.js";
 import { decodeInk, encodeInk, rasterise } from "./ink.js";
@@ -34,7 +34,10 @@ const TRIED = 80;
 const COLOURINGS = ["domain", "class", "errors"];
 const COLLECTIONS = { source: "MNIST", target: "UCI digits" };
 
-/** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
+/**
+ * @param {() => void} changed called when the address should follow
+ * @returns {import("../main.js").Room}
+ */
 export function createDigits(changed) {
   /** @type {import("../engine.js").Engine | undefined} */
   let engine;
@@ -111,12 +114,13 @@ export function createDigits(changed) {
         const answer = seen && (await engine?.call("digits.predict", network.name, seen));
         network.answer.show(answer, truth);
         if (answer) sentences.push(sentence(network.name, answer));
-        if (network.embedded) network.embedding.showPlace(seen && (await engine?.call("digits.place", network.name, seen)));
+        if (network.embedded)
+          network.embedding.showPlace(seen && (await engine?.call("digits.place", network.name, seen)));
       } catch (error) {
         network.answer.fail(messageOf(error));
       }
     }
-    byId("digits-live").textContent = sentences.join(" ");
+    announceSoon(sentences.join(" "));
   });
 
   /** @param {string} name @param {import("../types.js").Answer} answer */
@@ -147,7 +151,8 @@ export function createDigits(changed) {
     const [gone] = networks.splice(at, 1);
     gone.answer.box.remove();
     gone.embedding.box.remove();
-    for (const card of byId("model-cards").querySelectorAll("details")) if (card.dataset.model === name) card.remove();
+    for (const card of byId("model-cards").querySelectorAll("details"))
+      if (card.dataset.model === name) card.remove();
   }
 
   /** Computes the planes that are missing, one network after the other. */
@@ -193,13 +198,17 @@ export function createDigits(changed) {
     const indices = Array.from({ length: Math.min(TRIED, samples.count("target")) }, (_, i) => i);
     for (const candidate of await samples.fetch("target", indices)) {
       const answers = [];
-      for (const { name } of networks) answers.push(await engine?.call("digits.predict", name, candidate.pixels));
+      for (const { name } of networks)
+        answers.push(await engine?.call("digits.predict", name, candidate.pixels));
       const [first, second] = answers.map(({ label }) => label === candidate.label);
       if (!first && second) return pick(candidate, "Picked because the two networks disagree on it.");
     }
   }
 
-  /** Picks the sample that the address names, as `target.17`. @returns {Promise<boolean>} whether there is one */
+  /**
+   * Picks the sample that the address names, as `target.17`.
+   * @returns {Promise<boolean>} whether there is one
+   */
   async function pickNamed() {
     const [domain, index] = namedSample.split(".");
     namedSample = "";
@@ -245,6 +254,11 @@ export function createDigits(changed) {
   };
 }
 
+/** Not at every move of the pen: a screen reader would never come to the end of a sentence. */
+const announceSoon = debounced(300, (/** @type {string} */ text) => {
+  byId("digits-live").textContent = text;
+});
+
 /** @param {Float32Array | undefined} pixels the 28 × 28 picture, none while nothing is drawn */
 function drawSeen(pixels) {
   const canvas = /** @type {HTMLCanvasElement} */ (byId("seen"));
@@ -252,7 +266,10 @@ function drawSeen(pixels) {
   ctx.clearRect(0, 0, canvas.width, canvas.height);
   if (pixels) drawPixels(ctx, pixels, canvas.width);
   const inked = pixels ? pixels.filter((value) => value > 0.5).length : 0;
-  canvas.setAttribute("aria-label", `What the networks see: ${pixels ? `${inked} of 784 pixels inked` : "nothing yet"}`);
+  canvas.setAttribute(
+    "aria-label",
+    `What the networks see: ${pixels ? `${inked} of 784 pixels inked` : "nothing yet"}`,
+  );
 }
 
 /** @param {string} name @param {import("../types.js").ModelCard} card */
@@ -273,7 +290,10 @@ function modelCard(name, card) {
 /** @param {unknown} value of a model file's metadata */
 const textOf = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
-/** Model files by the button, or dropped anywhere on its card. @param {(file: File) => void} take */
+/**
+ * Model files by the button, or dropped anywhere on its card.
+ * @param {(file: File) => void} take
+ */
 function listenForModels(take) {
   const input = /** @type {HTMLInputElement} */ (byId("model-file"));
   const zone = byId("drop");

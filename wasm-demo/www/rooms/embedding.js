@@ -1,6 +1,6 @@
 /** The features of both collections in one network, flattened to a plane. */
 import { element, finePercent } from "../dom.js";
-import { circleKey, crossKey, diamondKey, patchKey, triangleKey } from "../legend.js";
+import { circleKey, crossKey, diamondKey, patchKey, plusKey, triangleKey } from "../legend.js";
 import { colour, linear, prepare, redrawOn, traceMark } from "../plot.js";
 
 /** @typedef {import("../types.js").Embedding} Embedding */
@@ -70,7 +70,13 @@ export function embeddingLegend(colouring, classes) {
     return [[circleKey("soft"), "source"], [triangleKey("soft"), "target"], ...digits, own];
   }
   if (colouring === "errors") {
-    return [[circleKey("line"), "source, right"], [triangleKey("line"), "target, right"], [crossKey("source"), "source, wrong"], [crossKey("target"), "target, wrong"], own];
+    return [
+      [circleKey("soft"), "source, right"],
+      [triangleKey("soft"), "target, right"],
+      [crossKey("source"), "source, wrong"],
+      [plusKey("target"), "target, wrong"],
+      own,
+    ];
   }
   return [[circleKey("source"), "source"], [triangleKey("target"), "target"], own];
 }
@@ -97,11 +103,11 @@ function drawDomain(ctx, { points, labels, predictions }, domain, colouring, x, 
     const wrong = labels[i] !== predictions[i];
     ctx.beginPath();
     if (colouring === "errors" && wrong) {
-      drawCross(ctx, x(px), y(py), colour(domain));
+      drawMistake(ctx, domain, x(px), y(py));
       return;
     }
-    const fill = { domain, class: `digit${labels[i] % 10}`, errors: "line" }[colouring];
-    ctx.globalAlpha = colouring === "errors" ? 0.9 : 0.72;
+    const fill = { domain, class: `digit${labels[i] % 10}`, errors: "soft" }[colouring];
+    ctx.globalAlpha = colouring === "errors" ? 0.3 : 0.72;
     ctx.fillStyle = colour(fill);
     traceMark(ctx, domain, x(px), y(py), 2.7);
     ctx.fill();
@@ -109,13 +115,21 @@ function drawDomain(ctx, { points, labels, predictions }, domain, colouring, x, 
   });
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {string} stroke */
-function drawCross(ctx, x, y, stroke) {
-  Object.assign(ctx, { strokeStyle: stroke, lineWidth: 1.8 });
-  ctx.moveTo(x - 3, y - 3);
-  ctx.lineTo(x + 3, y + 3);
-  ctx.moveTo(x + 3, y - 3);
-  ctx.lineTo(x - 3, y + 3);
+/**
+ * A cross for the source, a plus for the target.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Domain} domain
+ * @param {number} x
+ * @param {number} y
+ */
+function drawMistake(ctx, domain, x, y) {
+  const [along, across] = domain === "source" ? [3, 3] : [4, 0];
+  Object.assign(ctx, { strokeStyle: colour(domain), lineWidth: 1.8 });
+  ctx.beginPath();
+  ctx.moveTo(x - along, y - across);
+  ctx.lineTo(x + along, y + across);
+  ctx.moveTo(x + across, y - along);
+  ctx.lineTo(x - across, y + along);
   ctx.stroke();
 }
 
@@ -128,8 +142,17 @@ function drawCross(ctx, x, y, stroke) {
  * @param {(v: number) => number} y
  */
 function drawClassNames(ctx, source, classes, x, y) {
-  Object.assign(ctx, { font: "700 17px ui-sans-serif, system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
-  Object.assign(ctx, { lineWidth: 4, lineJoin: "round", strokeStyle: colour("plot"), fillStyle: colour("ink") });
+  Object.assign(ctx, {
+    font: "700 17px ui-sans-serif, system-ui, sans-serif",
+    textAlign: "center",
+    textBaseline: "middle",
+  });
+  Object.assign(ctx, {
+    lineWidth: 4,
+    lineJoin: "round",
+    strokeStyle: colour("plot"),
+    fillStyle: colour("ink"),
+  });
   classes.forEach((name, label) => {
     const centre = centreOf(source, label);
     if (!centre) return;
@@ -146,12 +169,24 @@ function centreOf({ points, labels }, label) {
 }
 
 /** A diamond, held inside the plot. */
-function drawPlace(/** @type {CanvasRenderingContext2D} */ ctx, /** @type {number} */ atX, /** @type {number} */ atY, /** @type {number} */ width, /** @type {number} */ height) {
+function drawPlace(
+  /** @type {CanvasRenderingContext2D} */ ctx,
+  /** @type {number} */ atX,
+  /** @type {number} */ atY,
+  /** @type {number} */ width,
+  /** @type {number} */ height,
+) {
   const x = Math.max(10, Math.min(width - 10, atX));
   const y = Math.max(10, Math.min(height - 10, atY));
   Object.assign(ctx, { fillStyle: colour("ink"), strokeStyle: colour("plot"), lineWidth: 3 });
   ctx.beginPath();
-  for (const [dx, dy] of [[0, -9], [9, 0], [0, 9], [-9, 0]]) ctx.lineTo(x + dx, y + dy);
+  for (const [dx, dy] of [
+    [0, -9],
+    [9, 0],
+    [0, 9],
+    [-9, 0],
+  ])
+    ctx.lineTo(x + dx, y + dy);
   ctx.closePath();
   ctx.stroke();
   ctx.fill();

@@ -79,7 +79,12 @@ function draw(strokes) {
   return pixels;
 }
 
-/** @param {[number, number]} from @param {[number, number]} to @param {number} x @param {number} y */
+/**
+ * @param {[number, number]} from
+ * @param {[number, number]} to
+ * @param {number} x
+ * @param {number} y
+ */
 function distanceTo([x0, y0], [x1, y1], x, y) {
   const [dx, dy] = [x1 - x0, y1 - y0];
   const along = ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy || 1);
@@ -108,9 +113,11 @@ export function decodeInk(text) {
   if (!/^([\w-]{4})+(\.([\w-]{4})+)*$/.test(text)) return [];
   const number = (/** @type {string} */ pair) =>
     (LETTERS.indexOf(pair[0]) * 64 + LETTERS.indexOf(pair[1])) / LEVELS;
-  return text.split(".").map((stroke) =>
-    (stroke.match(/.{4}/g) ?? []).map(
-      (point) => /** @type {[number, number]} */ ([number(point.slice(0, 2)), number(point.slice(2))]),
-    ),
-  );
+  return text
+    .split(".")
+    .map((stroke) =>
+      (stroke.match(/.{4}/g) ?? []).map(
+        (point) => /** @type {[number, number]} */ ([number(point.slice(0, 2)), number(point.slice(2))]),
+      ),
+    );
 }

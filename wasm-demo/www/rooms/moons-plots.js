@@ -30,7 +30,7 @@ export function drawField(canvas, field, points, [left, right, bottom, top]) {
 
   const x = linear([left, right], [0, width]);
   const y = linear([bottom, top], [height, 0]);
-  const radius = Math.max(2.4, width / 170);
+  const radius = Math.max(1.7, width / 170);
   for (const domain of /** @type {const} */ (["source", "target"])) {
     points[domain].points.forEach(([px, py], i) => {
       ctx.beginPath();
@@ -60,7 +60,13 @@ function fieldImage(/** @type {Float32Array} */ field, /** @type {number} */ sid
   return canvas;
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Float32Array} field @param {number} side @param {number} width @param {number} height */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Float32Array} field
+ * @param {number} side
+ * @param {number} width
+ * @param {number} height
+ */
 function drawBoundary(ctx, field, side, width, height) {
   Object.assign(ctx, { strokeStyle: colour("ink"), lineWidth: 2, lineCap: "round" });
   ctx.beginPath();
@@ -81,9 +87,24 @@ function drawBoundary(ctx, field, side, width, height) {
 
 /** @type {Curve[]} */
 const CURVES = [
-  { meaning: "target accuracy, source only", colour: "soft", dash: [7, 5], read: ({ learners }) => learners[0].target_accuracy },
-  { meaning: "target accuracy, adapted", colour: "accent", dash: [], read: ({ learners }) => learners[1].target_accuracy },
-  { meaning: "critic’s accuracy (50 % is guessing)", colour: "target", dash: [2, 4], read: ({ learners }) => learners[1].critic_accuracy },
+  {
+    meaning: "target accuracy, source only",
+    colour: "soft",
+    dash: [7, 5],
+    read: ({ learners }) => learners[0].target_accuracy,
+  },
+  {
+    meaning: "target accuracy, adapted",
+    colour: "accent",
+    dash: [],
+    read: ({ learners }) => learners[1].target_accuracy,
+  },
+  {
+    meaning: "critic’s accuracy (50 % is guessing)",
+    colour: "target",
+    dash: [2, 4],
+    read: ({ learners }) => learners[1].critic_accuracy,
+  },
 ];
 
 /** @returns {[string, string][]} */
@@ -110,7 +131,11 @@ export function createHistory() {
   };
 }
 
-/** @param {HTMLElement} canvas @param {ReturnType<typeof createHistory>} history @param {MoonsState} state */
+/**
+ * @param {HTMLElement} canvas
+ * @param {ReturnType<typeof createHistory>} history
+ * @param {MoonsState} state
+ */
 export function drawHistory(canvas, { entries }, state) {
   const { ctx, width, height } = prepare(/** @type {HTMLCanvasElement} */ (canvas));
   if (width === 0) return;
@@ -121,7 +146,12 @@ export function drawHistory(canvas, { entries }, state) {
   CURVES.forEach(({ colour: stroke, dash }, i) => {
     const known = entries.filter(({ values }) => values[i] !== null);
     const ys = known.map(({ values }) => y(/** @type {number} */ (values[i])));
-    drawLine(ctx, known.map(({ step }) => x(step)), ys, { colour: colour(stroke), width: 2.2, dash });
+    drawLine(
+      ctx,
+      known.map(({ step }) => x(step)),
+      ys,
+      { colour: colour(stroke), width: 2.2, dash },
+    );
   });
   canvas.setAttribute("aria-label", describe(entries));
 }

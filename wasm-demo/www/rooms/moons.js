@@ -11,12 +11,15 @@ import { FIELD_LEGEND, createHistory, drawField, drawHistory, historyLegend } fr
 
 const DEFAULTS = { rotation: 35, noise: 0.05, method: "dann", seed: 0 };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
-/** Milliseconds that a request may take, so that a picture is ready for every frame at 60 a second. */
-const BUDGET = { worker: 13, page: 7 };
+/** Milliseconds of training a request: with the fields read and drawn a frame's 16 are not exceeded. */
+const BUDGET = { worker: 9, page: 5 };
 /** A whole training lasts at least this many frames, so that it can be watched. */
 const LEAST_FRAMES = 360;
 
-/** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
+/**
+ * @param {() => void} changed called when the address should follow
+ * @returns {import("../main.js").Room}
+ */
 export function createMoons(changed) {
   /** @type {import("../engine.js").Engine | undefined} */
   let engine;
@@ -38,7 +41,9 @@ export function createMoons(changed) {
     method: /** @type {HTMLSelectElement} */ (byId("moons-method")),
     seed: /** @type {HTMLInputElement} */ (byId("moons-seed")),
   };
-  const buttons = ["moons-play", "moons-step", "moons-reset"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
+  const buttons = ["moons-play", "moons-step", "moons-reset"].map(
+    (id) => /** @type {HTMLButtonElement} */ (byId(id)),
+  );
   const [play] = buttons;
   const learners = [0, 1].map((i) => learnerParts(i));
 
@@ -86,7 +91,8 @@ export function createMoons(changed) {
     const { rotation, noise, method } = view();
     byId("moons-rotation-value").textContent = `${rotation}°`;
     byId("moons-noise-value").textContent = noise.toFixed(2);
-    byId("moons-about").textContent = methods.find(({ name }) => name === method)?.about ?? "";
+    const about = methods.find(({ name }) => name === method)?.about;
+    byId("moons-about").textContent = about ? `${method}: ${about}.` : "";
   }
 
   /** Works off what is wanted, one request at a time: a restart first, then the rotation, then steps. */
@@ -115,10 +121,10 @@ export function createMoons(changed) {
     } else {
       const steps = wanted.steps;
       wanted.steps = 0;
-      const started = performance.now();
-      shown = { ...shown, ...(await call("moons.advance", steps)) };
+      const { milliseconds, ...moved } = await call("moons.advance", steps);
+      shown = { ...shown, ...moved };
       const limits = { budget: threaded ? BUDGET.worker : BUDGET.page, most: mostSteps() };
-      if (playing) stepsAtOnce = nextSteps(steps, performance.now() - started, limits);
+      if (playing) stepsAtOnce = nextSteps(steps, milliseconds, limits);
     }
     showProblem(byId("moons-error"), "");
     if (!shown) return;
@@ -165,7 +171,8 @@ export function createMoons(changed) {
       fillTerms(numbers, numbersOf(learner));
     });
     const speed = playing ? ` · ${Math.round(history.speed())} steps a second` : "";
-    byId("moons-progress").textContent = `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
+    byId("moons-progress").textContent =
+      `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
     drawHistory(byId("moons-chart"), history, state);
     if (state.done) play.textContent = "Again";
   }
@@ -183,13 +190,21 @@ export function createMoons(changed) {
     view,
     apply(params) {
       const { rotation, noise, method, seed } = DEFAULTS;
-      controls.rotation.value = String(numberFrom(params, "rotation", { min: 0, max: 180, fallback: rotation }));
+      controls.rotation.value = String(
+        numberFrom(params, "rotation", { min: 0, max: 180, fallback: rotation }),
+      );
       controls.noise.value = String(numberFrom(params, "noise", { min: 0, max: 0.3, fallback: noise }));
       controls.seed.value = String(numberFrom(params, "seed", { ...SEEDS, fallback: seed }));
       const named = params.get("method") ?? method;
       // Before the program is there its methods are not known: keep the name until connect() judges it.
       if (!engine) controls.method.replaceChildren(element("option", { value: named }, named));
-      else controls.method.value = choiceFrom(params, "method", methods.map(({ name }) => name), method);
+      else
+        controls.method.value = choiceFrom(
+          params,
+          "method",
+          methods.map(({ name }) => name),
+          method,
+        );
       ask({ restart: true });
     },
     async connect(ready) {
@@ -225,7 +240,12 @@ function numbersOf({ source_accuracy, critic_accuracy, losses }) {
   return {
     "On the source": finePercent(source_accuracy),
     "Critic right": critic_accuracy === null ? "—" : finePercent(critic_accuracy),
-    ...Object.fromEntries(Object.entries(losses).map(([name, value]) => [`${name[0].toUpperCase()}${name.slice(1)} loss`, value.toFixed(3)])),
+    ...Object.fromEntries(
+      Object.entries(losses).map(([name, value]) => [
+        `${name[0].toUpperCase()}${name.slice(1)} loss`,
+        value.toFixed(3),
+      ]),
+    ),
   };
 }
 

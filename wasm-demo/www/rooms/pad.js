@@ -24,7 +24,10 @@ export function createPad(canvas, onInk) {
   /** @param {PointerEvent} event @returns {[number, number]} */
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [quantise((event.clientX - box.left) / box.width), quantise((event.clientY - box.top) / box.height)];
+    return [
+      quantise((event.clientX - box.left) / box.width),
+      quantise((event.clientY - box.top) / box.height),
+    ];
   };
 
   canvas.addEventListener("pointerdown", (event) => {

@@ -51,11 +51,15 @@ export function createSamples(onPick) {
     const key = keyOf(sample);
     const canvas = element("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
     drawPixels(canvas.getContext("2d"), sample.pixels, SIDE);
-    const button = element("button", {
-      type: "button",
-      "aria-label": `${sample.domain} sample ${sample.index}, a ${sample.label}`,
-      "aria-pressed": String(key === marked),
-    }, canvas);
+    const button = element(
+      "button",
+      {
+        type: "button",
+        "aria-label": `${sample.domain} sample ${sample.index}, a ${sample.label}`,
+        "aria-pressed": String(key === marked),
+      },
+      canvas,
+    );
     button.addEventListener("click", () => onPick(sample));
     buttons.set(key, button);
     return button;

@@ -21,12 +21,19 @@ export function attachHandles({ stage, meanHandle, widthHandle, limits, read, wr
   let placement;
 
   /** @param {Target} target */
-  const set = ({ mean, width }) => write({ mean: limit(mean, limits.mean), width: limit(width, limits.width) });
+  const set = ({ mean, width }) =>
+    write({ mean: limit(mean, limits.mean), width: limit(width, limits.width) });
 
-  const moveMean = (/** @type {Target} */ start, /** @type {number} */ by) => set({ ...start, mean: start.mean + by });
-  const moveWidth = (/** @type {Target} */ start, /** @type {number} */ by) => set({ ...start, width: start.width + by });
+  const moveMean = (/** @type {Target} */ start, /** @type {number} */ by) =>
+    set({ ...start, mean: start.mean + by });
+  const moveWidth = (/** @type {Target} */ start, /** @type {number} */ by) =>
+    set({ ...start, width: start.width + by });
 
-  for (const [handle, move] of /** @type {const} */ ([[meanHandle, moveMean], [stage, moveMean], [widthHandle, moveWidth]])) {
+  for (const [handle, move] of /** @type {const} */ ([
+    [meanHandle, moveMean],
+    [stage, moveMean],
+    [widthHandle, moveWidth],
+  ])) {
     drag(handle, () => placement?.x, read, move);
   }
   onArrows(meanHandle, (by) => moveMean(read(), by));

@@ -55,7 +55,8 @@ export function drawFits(canvas, scene, fit) {
   ctx.globalAlpha = 0.5;
   ctx.beginPath();
   for (const value of scene.target_x) {
-    if (x(value) >= frame.left && x(value) <= frame.right) traceMark(ctx, "target", x(value), frame.bottom - 5, 3.4);
+    if (x(value) >= frame.left && x(value) <= frame.right)
+      traceMark(ctx, "target", x(value), frame.bottom - 5, 3.4);
   }
   ctx.fill();
   ctx.globalAlpha = 1;
@@ -110,7 +111,13 @@ export function drawDensities(canvas, scene, fit, target) {
   return { x, peak: [held(target.mean), y(peak)], flank: [held(target.mean + target.width), y(flank)] };
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {number[]} xs @param {number[]} ys @param {number} floor @param {string} fill */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number[]} xs
+ * @param {number[]} ys
+ * @param {number} floor
+ * @param {string} fill
+ */
 function drawHill(ctx, xs, ys, floor, fill) {
   ctx.beginPath();
   ctx.moveTo(xs[0], floor);
@@ -139,7 +146,11 @@ function drawStems(
   ctx.globalAlpha = 1;
 }
 
-/** The target density, between the two points of the grid around `value`. @param {ShiftScene} scene @param {number} value */
+/**
+ * The target density, between the two points of the grid around `value`.
+ * @param {ShiftScene} scene
+ * @param {number} value
+ */
 function densityAt({ grid, target_density }, value) {
   const last = grid.length - 1;
   const at = Math.max(0, Math.min(last, ((value - grid[0]) / (grid[last] - grid[0])) * last));
@@ -147,7 +158,12 @@ function densityAt({ grid, target_density }, value) {
   return target_density[low] + (at - low) * (target_density[high] - target_density[low]);
 }
 
-/** The range of some values, with a margin as a share of it. @param {number[]} values @param {number} share @returns {[number, number]} */
+/**
+ * The range of some values, with a margin as a share of it.
+ * @param {number[]} values
+ * @param {number} share
+ * @returns {[number, number]}
+ */
 function spread(values, share) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const margin = (high - low) * share;
@@ -160,7 +176,11 @@ function describeFits({ x, unweighted }, fit) {
   return `${x.length} measurements, the true curve and the fitted lines. Error on the target: unweighted ${unweighted.error.toPrecision(2)}${weighted}.`;
 }
 
-/** @param {ShiftScene} scene @param {ShiftFit | undefined} fit @param {{mean: number, width: number}} target */
+/**
+ * @param {ShiftScene} scene
+ * @param {ShiftFit | undefined} fit
+ * @param {{mean: number, width: number}} target
+ */
 function describeDensities({ x }, fit, { mean, width }) {
   const text = `Densities of the source and the target; the target’s mean is ${mean.toFixed(2)}, its width ${width.toFixed(2)}.`;
   if (!fit) return text;

@@ -17,7 +17,10 @@ const MEAN = { min: -0.5, max: 3.5, fallback: DEFAULTS.mean };
 const WIDTH = { min: 0.1, max: 0.6, fallback: DEFAULTS.width };
 const SEEDS = { min: 0, max: 9999, fallback: DEFAULTS.seed, whole: true };
 
-/** @param {() => void} changed called when the address should follow @returns {import("../main.js").Room} */
+/**
+ * @param {() => void} changed called when the address should follow
+ * @returns {import("../main.js").Room}
+ */
 export function createShift(changed) {
   /** @type {import("../engine.js").Engine | undefined} */
   let engine;
@@ -77,7 +80,8 @@ export function createShift(changed) {
     const { method, ...target } = view();
     byId("shift-mean-value").textContent = target.mean.toFixed(2);
     byId("shift-width-value").textContent = target.width.toFixed(2);
-    byId("shift-about").textContent = methods.find(({ name }) => name === method)?.about ?? "";
+    const chosen = methods.find(({ name }) => name === method);
+    byId("shift-about").textContent = chosen ? `${chosen.title}: ${chosen.about}.` : "";
     handles.describe();
     changed();
     compute();
@@ -162,9 +166,16 @@ function showErrors(before, after) {
     const fill = element("span", { className: "fill" });
     fill.style.width = `${(100 * error) / largest}%`;
     fill.style.background = `var(--${colour})`;
-    return [element("span", {}, name), element("span", { className: "track" }, fill), element("b", {}, error.toPrecision(2))];
+    return [
+      element("span", {}, name),
+      element("span", { className: "track" }, fill),
+      element("b", {}, error.toPrecision(2)),
+    ];
   };
-  byId("shift-errors").replaceChildren(...row("Unweighted", before, "soft"), ...row("Weighted", after, "accent"));
+  byId("shift-errors").replaceChildren(
+    ...row("Unweighted", before, "soft"),
+    ...row("Weighted", after, "accent"),
+  );
   byId("shift-verdict").textContent = verdict(before, after);
 }
 
@@ -178,8 +189,11 @@ function verdict(before, after) {
     : `Weighting makes the error ${times} times larger here: it has a price, and does not always pay.`;
 }
 
-const announceSoon = debounced(600, (/** @type {ShiftFit} */ { effective_sample_size, error, collapsed }, /** @type {number} */ n) => {
-  const warning = collapsed ? " It has collapsed." : "";
-  byId("shift-live").textContent =
-    `Effective sample size ${effective_sample_size.toFixed(0)} of ${n}.${warning} Error ${error.toPrecision(2)}.`;
-});
+const announceSoon = debounced(
+  600,
+  (/** @type {ShiftFit} */ { effective_sample_size, error, collapsed }, /** @type {number} */ n) => {
+    const warning = collapsed ? " It has collapsed." : "";
+    byId("shift-live").textContent =
+      `Effective sample size ${effective_sample_size.toFixed(0)} of ${n}.${warning} Error ${error.toPrecision(2)}.`;
+  },
+);
