@@ -1,8 +1,8 @@
 """How time and memory of Transduct's methods on host arrays grow with the number of rows.
 
-    growth.py [--out FILE]
+    growth.py [--into FILE]
 
-Prints a table; FILE gets it appended. Needs NumPy and target/release/host-tasks.
+Prints a table; it takes the place of FILE's last one. Needs NumPy and target/release/host-tasks.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import host_tasks
-from sides import OURS, ROOT, THREADS, Side, in_turn
+from sides import OURS, ROOT, THREADS, Side, in_turn, put_section
 
 # Rows a domain.
 ROWS = {
@@ -38,7 +38,7 @@ def measure(task, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--into", type=pathlib.Path)
     options = parser.parse_args()
     lines = [
         "## Growth with the number of rows",
@@ -55,9 +55,8 @@ def main():
         print(lines[-1], file=sys.stderr, flush=True)
     text = "\n".join(lines) + "\n"
     print(text)
-    if options.out:
-        with options.out.open("a") as out:
-            out.write("\n" + text)
+    if options.into:
+        put_section(options.into, text)
 
 
 if __name__ == "__main__":

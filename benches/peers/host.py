@@ -1,5 +1,6 @@
 """Runs the methods on host arrays in Transduct and in the Python packages, in turn, and writes the
-medians. Called by host.sh."""
+medians: to the file OUT anew, or each table in place of its last one in the file INTO. Called by
+host.sh."""
 
 import argparse
 import datetime
@@ -12,7 +13,7 @@ import tempfile
 import host_peer
 import host_tasks
 import numpy as np
-from sides import OURS, ROOT, THREADS, Side, cpu_model, race, ratio, rustc
+from sides import OURS, ROOT, THREADS, Side, cpu_model, put_section, race, ratio, rustc
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "POT", "skada", "adapt", "densratio", "cvxopt"]
 
@@ -38,11 +39,13 @@ def compare(task, rounds, folder):
     return race(task, sides, warm_up, rounds, 1)
 
 
-def table(task, sides):
+def table(task, sides, rounds):
     ours, *peers = sides
     n, d = host_tasks.SIZES[task]
     lines = [
         f"## {task}, {n:,} + {n:,} rows of {d}",
+        "",
+        f"`host.py --rounds {rounds} --task {task}` ({datetime.date.today()})",
         "",
         "| side | ms, median (least, most) of rounds | peak memory, MiB | before the work | answer |",
         "|---|---|---|---|---|",
@@ -61,13 +64,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--task", choices=host_peer.VARIANTS, action="append")
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--into", type=pathlib.Path)
     options = parser.parse_args()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     lines = [
         "# Methods on host arrays beside the Python packages",
         "",
-        f"`host.py {' '.join(sys.argv[1:])}` ({datetime.date.today()}): {options.rounds} rounds, all "
-        f"sides in turn, {THREADS} threads each.",
+        f"{datetime.date.today()}, all sides in turn, {THREADS} threads each; each table by its own "
+        "command.",
         "",
         f"- {cpu_model()}",
         f"- {rustc()}; Python {platform.python_version()}: {versions}",
@@ -79,7 +83,10 @@ def main():
     ]
     for task in options.task or host_peer.VARIANTS:
         with tempfile.TemporaryDirectory() as folder:
-            lines += table(task, compare(task, options.rounds, folder))
+            section = table(task, compare(task, options.rounds, folder), options.rounds)
+        lines += section
+        if options.into:
+            put_section(options.into, "\n".join(section))
     text = "\n".join(lines)
     print(text)
     if options.out:

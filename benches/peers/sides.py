@@ -76,6 +76,19 @@ def ratio(ours, peer):
     )
 
 
+def put_section(file, section):
+    """Puts a section that starts by "## NAME," in place of the file's one of that name, or at its end."""
+    name = section.split(",")[0].split("\n")[0]
+    head, *sections = file.read_text().split("\n## ")
+    sections = [f"## {text}".strip("\n") for text in sections]
+    same = [i for i, text in enumerate(sections) if text.split(",")[0].split("\n")[0] == name]
+    if same:
+        sections[same[0]] = section.strip("\n")
+    else:
+        sections.append(section.strip("\n"))
+    file.write_text("\n\n".join([head.strip("\n"), *sections]) + "\n")
+
+
 def cpu_model():
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()

@@ -52,6 +52,13 @@ def classes(a, b, cost, labels, epsilon, eta):
     return (p * cost).sum() + epsilon * entropy(p) + eta * norms
 
 
+def class_roots(a, b, cost, labels, epsilon, eta):
+    """The stationary plan that rounds from no penalty lead to: POT itself stops after 10."""
+    return ot.da.sinkhorn_lpl1_mm(
+        a, labels, b, cost, epsilon, eta, numItermax=500, numInnerItermax=10000, stopInnerThr=1e-13
+    ).tolist()
+
+
 def laplace(a, b, xs, xt, cost, eta):
     """Half of the penalty for each domain, graphs of 3 neighbours."""
     _, log = ot.da.emd_laplace(
@@ -82,6 +89,7 @@ def case(n, m, d, epsilons, uniform):
         "sinkhorn": sinkhorn,
         "unbalanced": unbalanced(a, b, cost, 0.5, 2.0),
         "class": classes(a, b, cost, labels, 0.5, 0.3),
+        "class roots": class_roots(a, b, cost, labels, 0.5, 0.05),
         "laplace": laplace(a, b, xs, xt, cost, 0.2),
     }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use transduct_adapt::{
     domains::Labels,
     ot::{
-        Emd, Problem, Sinkhorn, Unbalanced, emd,
+        ClassRoots, Emd, Problem, Sinkhorn, Unbalanced, class_roots, emd,
         regularised::{GroupLasso, Laplace, Penalty, Regularised, regularised},
         sinkhorn, unbalanced,
     },
@@ -121,5 +121,18 @@ fn penalised_transport() {
         case.check_penalised("class", &lasso, 0.5);
         let laplace = Laplace::new(case.xs.view(), case.xt.view(), 3, 0.2, 0.5).unwrap();
         case.check_penalised("laplace", &laplace, 0.0);
+    }
+}
+
+#[test]
+fn roots_of_class_masses() {
+    for case in cases() {
+        let of: Vec<usize> = serde_json::from_value(case.expected["labels"].clone()).unwrap();
+        let penalty = ClassRoots { labels: Labels { of: &of, classes: 3 }, weight: 0.05 };
+        let options = Regularised { epsilon: 0.5, tolerance: 1e-10, max_rounds: 1_000 };
+        let ours = class_roots(&case.problem(), &penalty, &options).unwrap();
+        assert!(ours.certificate.converged, "{:?}", ours.certificate);
+        let apart = (&ours.plan - &matrix(&case.expected["class roots"])).mapv(f64::abs);
+        assert!(apart.iter().all(|&d| d <= 1e-8), "{apart}");
     }
 }

@@ -11,8 +11,10 @@
 //! | [`emd`] | none | exact, at most n + m − 1 entries |
 //! | [`sinkhorn`] | ε Σ P log P | dense |
 //! | [`unbalanced`] | ε KL(P, abᵀ), KL in place of the marginals | dense |
+//! | [`class_roots`](class_roots()) | ε Σ P log P and roots of the classes' masses, not convex | dense |
 //! | [`regularised`] | classes or graphs, with or without entropy | dense |
 
+mod class_roots;
 mod greedy;
 mod network_simplex;
 pub mod regularised;
@@ -21,6 +23,7 @@ mod sinkhorn;
 mod tree;
 mod unbalanced;
 
+pub use class_roots::{ClassRoots, class_roots};
 pub use network_simplex::{Emd, Exact, emd};
 pub use sinkhorn::{Entropic, Sinkhorn, sinkhorn};
 pub use unbalanced::{Relaxed, Unbalanced, unbalanced};

@@ -88,7 +88,7 @@ pub fn regularised(
     check::non_negative(NAME, "epsilon", epsilon)?;
     let (n, m) = problem.dim();
     check_size(NAME, n, m, "use fewer rows")?;
-    let mut oracle = Oracle { epsilon, g: None };
+    let mut oracle = Oracle::new(epsilon);
     let mut plan = oracle.best(problem)?;
     let mut rounds = 0;
     loop {
@@ -130,13 +130,17 @@ pub fn regularised(
 }
 
 /// argmin ⟨G, S⟩ + ε H(S), each time from the potentials of the last.
-struct Oracle {
+pub(super) struct Oracle {
     epsilon: f64,
     g: Option<Array1<f64>>,
 }
 
 impl Oracle {
-    fn best(&mut self, problem: &Problem<'_>) -> Result<Array2<f64>> {
+    pub(super) fn new(epsilon: f64) -> Self {
+        Self { epsilon, g: None }
+    }
+
+    pub(super) fn best(&mut self, problem: &Problem<'_>) -> Result<Array2<f64>> {
         if self.epsilon == 0.0 {
             return Ok(emd(problem, &Emd::default())?.dense());
         }
@@ -180,7 +184,7 @@ fn dot(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
-fn entropy(plan: &Array2<f64>) -> f64 {
+pub(super) fn entropy(plan: &Array2<f64>) -> f64 {
     plan.iter().map(|&p| if p > 0.0 { p * (p.ln() - 1.0) } else { 0.0 }).sum()
 }
 

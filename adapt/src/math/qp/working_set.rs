@@ -60,7 +60,7 @@ pub(super) struct Limits {
 impl Limits {
     fn of(n: usize) -> Self {
         let most = (CACHE / (8 * n.max(1))).clamp(256, 5_000);
-        Self { first: 128, most, whole: 4_000, rounds: 200 }
+        Self { first: 128, most, whole: 4_000, rounds: 60 }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Entropic transport in which every target row is reached from few source classes.
 //!
 //! Courty, Flamary, Tuia & Rakotomamonjy, "Optimal Transport for Domain Adaptation", TPAMI 2017,
-//! Sec. 4.2 (OT-GL): the group lasso η Σ_j Σ_c ‖P(I_c, j)‖₂ beside the entropy.
+//! Sec. 4.2 (OT-GL): the group lasso η Σ_j Σ_c ‖P(I_c, j)‖₂ beside the entropy, which is convex; or,
+//! as `norm`, the roots of the classes' masses Σ_j Σ_c ‖P(I_c, j)‖₁^½ of the same authors' "Domain
+//! Adaptation with Regularized Optimal Transport", ECML PKDD 2014, which is not.
 //!
 //! Differences from the paper:
 //! 1. The paper chooses ε and η by validation; 0.1 of the median cost each are ours.
@@ -15,7 +17,7 @@ use crate::{
     domains::Domains,
     error::Result,
     ot::{
-        Problem,
+        ClassRoots, Problem, class_roots,
         regularised::{GroupLasso, Regularised, regularised},
     },
     shallow::{Align, Alignment},
@@ -27,20 +29,40 @@ use crate::{
 pub struct OtClass {
     /// ε > 0, in units of the scaled cost.
     pub epsilon: f64,
+    /// What η multiplies.
+    pub norm: ClassNorm,
     /// η ≥ 0, in units of the scaled cost.
     pub weight: f64,
     /// What costs are divided by.
     pub normalise_cost: CostScale,
-    /// The duality gap relative to max(1, objective).
+    /// The duality gap relative to max(1, objective); for `lp-l1` the share of the mass that the last
+    /// round moved.
     pub tolerance: f64,
     /// The most rounds, each a transport problem.
     pub max_rounds: usize,
 }
 
+/// A penalty on the mass that a target row gets from the classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassNorm {
+    /// Σ_j Σ_c ‖P(I_c, j)‖₂, the group lasso.
+    #[default]
+    L1L2,
+    /// Σ_j Σ_c ‖P(I_c, j)‖₁^½, sharper; the answer is a stationary point.
+    LpL1,
+}
+
 impl Default for OtClass {
     fn default() -> Self {
-        let normalise_cost = CostScale::default();
-        Self { epsilon: 0.1, weight: 0.1, normalise_cost, tolerance: 1e-4, max_rounds: 100 }
+        Self {
+            epsilon: 0.1,
+            norm: ClassNorm::default(),
+            weight: 0.1,
+            normalise_cost: CostScale::default(),
+            tolerance: 1e-4,
+            max_rounds: 100,
+        }
     }
 }
 
@@ -53,14 +75,17 @@ impl Described for OtClass {
 
 impl Align for OtClass {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        let &Self { epsilon, weight, tolerance, max_rounds, .. } = self;
+        let &Self { epsilon, norm, weight, tolerance, max_rounds, .. } = self;
         check::positive(Self::NAME, "epsilon", epsilon)?;
         check::non_negative(Self::NAME, "weight", weight)?;
         let labels = domains.need_two_classes(Self::NAME)?;
         let cost = self.normalise_cost.cost(Self::NAME, domains)?;
-        let penalty = GroupLasso { labels, weight };
+        let problem = Problem::uniform(cost.view())?;
         let options = Regularised { epsilon, tolerance, max_rounds };
-        let fitted = regularised(&Problem::uniform(cost.view())?, &penalty, &options)?;
+        let fitted = match norm {
+            ClassNorm::L1L2 => regularised(&problem, &GroupLasso { labels, weight }, &options)?,
+            ClassNorm::LpL1 => class_roots(&problem, &ClassRoots { labels, weight }, &options)?,
+        };
         Ok(dense_alignment(domains, &fitted.plan, fitted.certificate))
     }
 }

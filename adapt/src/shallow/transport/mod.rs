@@ -19,7 +19,7 @@ mod laplace;
 mod sinkhorn;
 mod unbalanced;
 
-pub use class::OtClass;
+pub use class::{ClassNorm, OtClass};
 pub use emd::OtEmd;
 pub use laplace::OtLaplace;
 pub use sinkhorn::OtSinkhorn;
@@ -134,10 +134,12 @@ mod tests {
         let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&labels).unwrap();
         // A pair's two ways differ by 8: a share of e^(−4/ε) goes the wrong one.
         let (epsilon, normalise_cost) = (0.6, CostScale::None);
-        let methods: [Box<dyn Align>; 5] = [
+        let class = OtClass { epsilon, normalise_cost, weight: 1e-3, ..OtClass::default() };
+        let methods: [Box<dyn Align>; 6] = [
             Box::new(OtEmd::default()),
             Box::new(OtSinkhorn { epsilon, normalise_cost, ..OtSinkhorn::default() }),
-            Box::new(OtClass { epsilon, normalise_cost, weight: 1e-3, ..OtClass::default() }),
+            Box::new(OtClass { norm: ClassNorm::LpL1, ..class.clone() }),
+            Box::new(class),
             Box::new(OtLaplace { weight: 1e-3, neighbours: 1, ..OtLaplace::default() }),
             Box::new(OtUnbalanced {
                 epsilon,
