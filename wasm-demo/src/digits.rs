@@ -14,12 +14,7 @@ use transduct_adapt::{
 };
 use transduct_core::{
     Input, InputShape,
-    data::{
-        Dataset, Samples, Split,
-        embedded::{UciFrame, uci_digits},
-        idx,
-        normalise::Fitted,
-    },
+    data::{Dataset, Samples, embedded::UciFrame, idx, normalise::Fitted},
     host::{HostOutputs, agreement, probabilities},
     model::{Model, ModelCard},
 };
@@ -28,6 +23,15 @@ use crate::{Error, Result};
 
 /// The width and the height of a picture.
 pub const SIDE: usize = 28;
+
+/// Pictures of each collection: the first of those that the library holds out.
+pub const PICTURES: usize = 300;
+
+/// The byte of the brightest grey in MNIST's files.
+pub const MNIST_WHITE: f32 = 255.0;
+
+/// The byte of the brightest grey in the files of UCI's digits.
+pub const UCI_WHITE: f32 = 16.0;
 
 const INPUT: InputShape = InputShape::Images { c: 1, h: SIDE, w: SIDE };
 
@@ -60,13 +64,23 @@ pub struct Collections {
 }
 
 impl Collections {
-    /// The first 300 of MNIST's rows, which `build.rs` cuts out, and 500 of UCI's digits, framed alike.
+    /// [`PICTURES`] of each, framed alike.
     ///
     /// # Errors
     /// None, unless the program was built from damaged files.
     pub fn new() -> Result<Self> {
-        let source = mnist()?;
-        let target = uci_digits(Split::Test)?;
+        let source = collection(
+            "mnist",
+            include_bytes!("digits/mnist-images.idx.gz"),
+            include_bytes!("digits/mnist-labels.idx.gz"),
+            MNIST_WHITE,
+        )?;
+        let target = collection(
+            "uci",
+            include_bytes!("digits/uci-images.idx.gz"),
+            include_bytes!("digits/uci-labels.idx.gz"),
+            UCI_WHITE,
+        )?;
         let samples = UciFrame::default().framing().apply(target.samples)?;
         Ok(Self { source, target: Dataset { samples, ..target } })
     }
@@ -106,13 +120,13 @@ impl Collections {
     }
 }
 
-fn mnist() -> Result<Dataset> {
-    let path = Path::new("mnist");
-    let images = include_bytes!(concat!(env!("OUT_DIR"), "/mnist-small-test-images-idx3-ubyte.gz"));
-    let labels = include_bytes!(concat!(env!("OUT_DIR"), "/mnist-small-test-labels-idx1-ubyte.gz"));
+/// A collection from its files, which `examples/cut-pictures.rs` wrote; `white` is the byte of the
+/// brightest grey.
+fn collection(name: &str, images: &[u8], labels: &[u8], white: f32) -> Result<Dataset> {
+    let path = Path::new(name);
     Ok(Dataset {
-        name: "mnist".to_owned(),
-        samples: Samples::Images(idx::parse_images(images, path)? / 255.0),
+        name: name.to_owned(),
+        samples: Samples::Images(idx::parse_images(images, path)? / white),
         labels: idx::parse_labels(labels, path)?,
         classes: (0..10).map(|digit| digit.to_string()).collect(),
     })
@@ -265,10 +279,30 @@ fn picture(pixels: &[f32]) -> Result<Samples> {
 
 #[cfg(test)]
 mod tests {
+    use transduct_core::data::{
+        Split,
+        embedded::{mnist_small, uci_digits},
+    };
+
     use super::*;
 
     const SOURCE_ONLY: &[u8] = include_bytes!("../www/models/source-only.safetensors");
     const ADAPTED: &[u8] = include_bytes!("../www/models/adapted.safetensors");
+
+    #[test]
+    fn the_pictures_are_the_librarys() {
+        let collections = Collections::new().unwrap();
+        let uci = uci_digits(Split::Test).unwrap();
+        let samples = UciFrame::default().framing().apply(uci.samples.clone()).unwrap();
+        let rows: Vec<usize> = (0..PICTURES).collect();
+        for (ours, theirs) in [
+            (&collections.source, mnist_small(Split::Test).unwrap()),
+            (&collections.target, Dataset { samples, ..uci }),
+        ] {
+            let theirs = theirs.select(&rows);
+            assert_eq!((&ours.samples, &ours.labels), (&theirs.samples, &theirs.labels));
+        }
+    }
 
     #[test]
     fn the_adapted_model_reads_the_target_better() {
