@@ -29,13 +29,14 @@ export const launch = () =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 
 /**
- * Serves the page, opens it in a fresh context, waits until the program runs or has failed, hands it
- * to `use`, and closes everything.
+ * Serves the page, opens it in a fresh context, hands it to `use` once the program runs or has failed,
+ * and closes everything.
  * @param {import("playwright-core").Browser} browser
  * @param {object} how
  * @param {string} [how.hash] the address's end
  * @param {RegExp} [how.refused] files that the server lacks
  * @param {() => void} [how.before] run in the page before its own scripts
+ * @param {boolean} [how.early] whether `use` comes before that
  * @param {import("playwright-core").BrowserContextOptions} [how.context]
  * @param {(visit: Visit) => Promise<void>} use
  *
@@ -45,7 +46,11 @@ export const launch = () =>
  * @property {Map<string, Buffer>} served
  * @property {string[]} complaints console errors, uncaught errors and requests to other origins so far
  */
-export async function visit(browser, { hash = "", refused, before, context: options = {} }, use) {
+export async function visit(
+  browser,
+  { hash = "", refused, before, early = false, context: options = {} },
+  use,
+) {
   const server = await serve(DIST, BASE, refused);
   const context = await browser.newContext({ viewport: VIEWPORTS.desktop, ...options });
   try {
@@ -60,7 +65,7 @@ export async function visit(browser, { hash = "", refused, before, context: opti
     if (before) await context.addInitScript(before);
     const page = await context.newPage();
     await page.goto(server.url + hash);
-    await page.waitForFunction(() => document.querySelector("#loading").hidden);
+    if (!early) await page.waitForFunction(() => document.querySelector("#loading").hidden);
     await use({ page, url: server.url, served: server.served, complaints });
   } finally {
     await context.close();

@@ -20,7 +20,7 @@ test("a broken model file is named where it was dropped, and the others answer o
       buffer: Buffer.from("not a model"),
     });
     await page.waitForSelector("#model-error:not([hidden])");
-    assert.match(await text(page, "#model-error"), /^broken\.safetensors was not loaded: .{8}/);
+    assert.match(await text(page, "#model-error"), /^Not loaded: broken\.safetensors: .{8}/);
 
     const whole = await readFile(join(DIST, "models/adapted.safetensors"));
     await page.evaluate(dropFile, ["cut.safetensors", [...whole.subarray(0, whole.length >> 1)]]);
@@ -52,6 +52,19 @@ test("a missing model of the page's own leaves the other", () =>
     assert.equal((await answers(page)).length, 1);
   }));
 
+test("until the program is there the page is drawn, says that it loads, and takes strokes", () =>
+  visit(browser, { hash: "#digits", before: neverAnswer, early: true }, async ({ page, complaints }) => {
+    assert.equal(await text(page, "#status-text"), "Loading the program…");
+    assert.ok(await page.isVisible("#loading"));
+    assert.ok(await page.isVisible("#digits-title"));
+    await stroke(page, [
+      [0.5, 0.2],
+      [0.5, 0.8],
+    ]);
+    assert.match(await page.locator("#seen").getAttribute("aria-label"), /[1-9]\d* of 784/);
+    assert.deepEqual(complaints, []);
+  }));
+
 test("without the program the page says so, and one can still read and draw", () =>
   visit(browser, { hash: "#digits", refused: /\.wasm$/ }, async ({ page }) => {
     assert.match(await text(page, "#errors"), /could not be loaded.*still read the rooms and draw/);
@@ -61,7 +74,7 @@ test("without the program the page says so, and one can still read and draw", ()
     ]);
     assert.match(await page.locator("#seen").getAttribute("aria-label"), /[1-9]\d* of 784/);
     await page.click('nav a[data-room="moons"]');
-    assert.ok(await page.isVisible("#moons-title"));
+    await page.waitForSelector("#room-moons:not([hidden])");
   }));
 
 test("without SIMD the plain build runs", () =>
@@ -139,4 +152,11 @@ function blockStorage() {
       throw new DOMException("blocked", "SecurityError");
     },
   });
+}
+
+/** In the page: workers that never say a word, as if the program took for ever to load. */
+function neverAnswer() {
+  window.Worker = class {
+    addEventListener() {}
+  };
 }

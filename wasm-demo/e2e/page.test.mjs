@@ -118,8 +118,8 @@ describe("moons", () => {
       await page.waitForFunction(() =>
         /steps a second/.test(document.querySelector("#moons-progress").textContent),
       );
-      await page.waitForTimeout(2000);
-      t.diagnostic(await text(page, "#moons-progress"));
+      const frames = await page.evaluate(framesASecond);
+      t.diagnostic(`${await text(page, "#moons-progress")}, ${frames.toFixed(0)} frames a second`);
       await page.waitForFunction(
         () => document.querySelector("#moons-play").textContent === "Again",
         undefined,
@@ -283,7 +283,7 @@ describe("the address", () => {
       await page.click('nav a[data-room="shift"]');
       await settled(page, "shift");
       await page.click('nav a[data-room="moons"]');
-      assert.ok(await page.isVisible("#moons-title"));
+      await page.waitForSelector("#room-moons:not([hidden])");
       assert.match(await text(page, "#moons-progress"), /Step 1 /);
       assert.match(page.url(), /#moons\?seed=4$/);
     }));
@@ -356,3 +356,16 @@ const changed = (before, after) => before.filter((value, i) => value !== after[i
  */
 const accuracy = async (page, learner) =>
   parseFloat(await text(page, `.learner[data-learner="${learner}"] .score b`));
+
+/** In the page: how often it was drawn a second, over two. @returns {Promise<number>} */
+function framesASecond() {
+  return new Promise((resolve) => {
+    const start = performance.now();
+    let frames = 0;
+    requestAnimationFrame(function count(now) {
+      frames += 1;
+      if (now - start < 2000) requestAnimationFrame(count);
+      else resolve((1000 * frames) / (now - start));
+    });
+  });
+}

@@ -176,7 +176,7 @@ export function createDigits(changed) {
       ask();
       await embedAll();
     } catch (error) {
-      showProblem(byId("model-error"), `${file.name} was not loaded: ${messageOf(error)}`);
+      showProblem(byId("model-error"), `Not loaded: ${messageOf(error)}`);
     }
   }
 

@@ -163,10 +163,11 @@ export function createMoons(changed) {
 
   /** @param {import("../types.js").MoonsScene & import("../types.js").MoonsView} scene */
   function draw({ points, bounds, state, fields }) {
-    learners.forEach(({ canvas, score, numbers }, i) => {
+    learners.forEach(({ canvas, title, score, numbers }, i) => {
       const learner = state.learners[i];
       drawField(canvas, fields[i], points, bounds);
       canvas.setAttribute("aria-label", describe(learner, state));
+      title.textContent = i === 0 ? "Source only" : `Adapted by ${learner.method}`;
       score.textContent = finePercent(learner.target_accuracy);
       fillTerms(numbers, numbersOf(learner));
     });
@@ -230,6 +231,7 @@ function learnerParts(i) {
   const find = (/** @type {string} */ selector) => /** @type {any} */ (box.querySelector(selector));
   return {
     canvas: /** @type {HTMLCanvasElement} */ (find("canvas")),
+    title: /** @type {HTMLElement} */ (find("h3")),
     score: /** @type {HTMLElement} */ (find(".score b")),
     numbers: /** @type {HTMLElement} */ (find(".numbers")),
   };

@@ -148,9 +148,9 @@ function showResults({ x, unweighted }, fit) {
   byId("shift-ess-of").textContent = `of ${x.length} points`;
   byId("shift-gauge").style.width = `${100 * share}%`;
   byId("shift-gauge").parentElement?.classList.toggle("low", fit.collapsed);
+  const worth = `about ${Math.max(1, Math.round(fit.effective_sample_size))} of the ${x.length} points`;
   const warning = fit.collapsed
-    ? `Collapsed: of ${x.length} points about ${Math.max(1, Math.round(fit.effective_sample_size))} decide alone. ` +
-      "The weighted line rests on a handful of measurements and should not be trusted."
+    ? `Collapsed: the weighted line rests on ${worth} and should not be trusted.`
     : "";
   showProblem(byId("shift-warning"), warning);
   showErrors(unweighted.error, fit.error);
