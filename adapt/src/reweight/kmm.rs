@@ -12,14 +12,15 @@
 //! different β may come within rounding of it.
 //!
 //! To come within a given gap of the minimum few rows need weight where the kernel is smooth, about as
-//! many whatever n_s is: with a Gaussian kernel of median width on 10 features, 1,300 for a gap of
-//! 1e-5 and 4,400 for 1e-6. The default solver looks for them: it keeps the columns of K that belong
+//! many whatever n_s is: with a Gaussian kernel of median width on 10 features, 2,000 for a gap of
+//! 1e-5 and 4,500 for 1e-6. The default solver looks for them: it keeps the columns of K that belong
 //! to a working set W, O(n_s |W| + |W|²) memory (at most 1 GiB of columns up to 500,000 rows,
 //! |W| ≤ 5,000), and makes no other entry of K but in passing. A round costs O(n_s d) for every row
 //! that enters, O(n_s |W|) for the gradient and O(|W|³) for the set's programme, sets grow by half a
-//! round; κ and the final check cost O(n_s n_t d) and O(n_s d) for every row of positive weight. So
-//! the time grows with n_s² at most, and hardly at all between 8,000 and 20,000 rows; the measured
-//! growth is in `benches/RESULTS-HOST.md`. The gap is always taken with all of K.
+//! round; κ and the final check cost O(n_s n_t d) and O(n_s d) for every row of positive weight. At a
+//! gap of 1e-9 sets grow with n_s, and the time nearly with n_s³: 0.65 s for 2,000 rows, 3.9 s for
+//! 4,000. At 1e-6 they hardly do: 22 s for 8,000 rows, 45 s and 1.4 GiB for 20,000 (10 features, 2
+//! cores, `benches/RESULTS-HOST.md`). The gap is always taken with all of K.
 //!
 //! Narrow kernels give weight to most rows: up to 4,000 of them are then solved with the whole K,
 //! more in turns, and the certificate says how far that came. With the whole K, O(n_s³) an iteration

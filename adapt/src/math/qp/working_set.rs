@@ -29,8 +29,8 @@ const CACHE: usize = 1 << 30;
 
 /// A set's programme is solved to this share of the gap of the whole one: a slope that is a little
 /// wrong is multiplied by the bounds of all the variables outside, and an interior point shows only
-/// near its end which variables rest at a bound. The few iterations more are won back threefold by
-/// the smaller sets.
+/// near its end which variables rest at a bound. The few iterations more are won back by smaller
+/// sets.
 const FINER: f64 = 1e-6;
 
 /// No set's programme is solved less exactly.
