@@ -50,8 +50,6 @@ pub fn uci_digits(split: Split) -> Result<Dataset, DataError> {
 /// rows from MNIST's training file, 1,000 test rows from its test file.
 ///
 /// Errors: none, unless the library was built from damaged files.
-// Inlined, so that a program that always asks for one part carries the bytes of that part alone.
-#[inline(always)]
 pub fn mnist_small(split: Split) -> Result<Dataset, DataError> {
     let part = |name: &str, images: &[u8], labels: &[u8]| {
         let path = Path::new(name);
