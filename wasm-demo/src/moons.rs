@@ -9,8 +9,8 @@
 //!    default.
 //! 2. Adam on batches of 64 instead of plain stochastic gradient descent. β₁ = ½, as is usual where
 //!    a critic is an opponent (Radford et al., "Unsupervised Representation Learning with Deep
-//!    Convolutional Generative Adversarial Networks", ICLR 2016, Sec. 3): with 0.9 about half of the
-//!    seeds stay below 90 % of the target at 35°.
+//!    Convolutional Generative Adversarial Networks", ICLR 2016, Sec. 3): with 0.9 the mean accuracy
+//!    on the target at 45° falls from 94 to 82 %, over ten seeds.
 
 use std::collections::BTreeMap;
 
