@@ -162,7 +162,10 @@ proptest! {
             let (Ok(fitted), Ok(turned)) = (fitted, turned) else { continue };
             // Rows of the original order through both maps.
             let (got, expected) = (data.mapped(entry.name, &turned), data.mapped(entry.name, &fitted));
-            assert_close(entry.name, &distances(&got), &distances(&expected), 1e-5);
+            // An answer whose objective is within g of the best one is known to about √g.
+            let residual = fitted.certificate.residual.max(turned.certificate.residual);
+            let known = (10.0 * residual.sqrt()).max(1e-5);
+            assert_close(entry.name, &distances(&got), &distances(&expected), known);
         }
     }
 

@@ -39,6 +39,9 @@ use crate::{
 const FLOOR: f64 = 1e-6;
 /// Of the objective's relative change.
 const TOLERANCE: f64 = 1e-6;
+/// A smaller one is rounding, and ends the rounds. It is far below the tolerance: the order of the rows,
+/// which moves rounding, must not decide on a round more.
+const STILL: f64 = 1e-12;
 
 /// The options of TJM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,7 +147,7 @@ impl Tjm {
             found = Some(directions);
             let stays = objectives
                 .last()
-                .is_some_and(|before| (before - objective).abs() <= TOLERANCE * before.abs());
+                .is_some_and(|before| (before - objective).abs() <= STILL * before.abs());
             objectives.push(objective);
             if stays {
                 break;

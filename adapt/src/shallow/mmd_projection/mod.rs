@@ -79,6 +79,9 @@ pub(super) struct Rows {
     mean: Array1<f64>,
     /// Φᵀ H Φ `(m, m)`, where it was formed.
     scatter: Option<Array2<f64>>,
+    /// P `(m, r)` with P Pᵀ = Φᵀ H Φ, where the rows vary in r < m directions; decided once, so that no
+    /// round of a method that changes the problem sees more or fewer.
+    range: Option<Array2<f64>>,
     /// The kernel and its anchors; nothing in the primal form.
     kernel: Option<Anchored>,
     source_rows: usize,
@@ -137,7 +140,7 @@ impl Rows {
         let mean = crate::math::moments::mean(phi.view());
         phi -= &mean;
         let source_rows = domains.source().nrows();
-        Ok(Self { method, centred: phi, mean, scatter: None, kernel, source_rows })
+        Ok(Self { method, centred: phi, mean, scatter: None, range: None, kernel, source_rows })
     }
 
     /// The number n of rows.
@@ -166,7 +169,9 @@ impl Rows {
         let wanted = k.min(m).min(self.count() - 1).max(1);
         let iterative = worth_while(m, wanted);
         if self.scatter.is_none() && (m <= DENSE || !iterative) {
-            self.scatter = Some(linalg::self_dot(&self.centred));
+            let scatter = linalg::self_dot(&self.centred);
+            self.range = range(&scatter)?;
+            self.scatter = Some(scatter);
         }
         let root = InverseRoot::new(self.product(e), lambda, ridge)?;
         let apply = |v: &Array2<f64>| root.transposed(self.scatter_times(&root.times(v.clone())));
@@ -176,9 +181,16 @@ impl Rows {
             false => None,
         }
         .filter(|found| found.residual <= TOLERANCE.sqrt());
-        let (values, vectors, solver, iterations) = match found.take() {
-            Some(found) => (found.values, found.vectors, "block Lanczos", found.products),
-            None => {
+        let (values, vectors, solver, iterations) = match (found.take(), &self.range) {
+            (Some(found), _) => (found.values, found.vectors, "block Lanczos", found.products),
+            // Tᵀ Φᵀ H Φ T = C Cᵀ of C = Tᵀ P: directions in which no row varies cannot come in.
+            (None, Some(p)) => {
+                let svd = linalg::svd(&root.transposed(p.clone()))?;
+                let wanted = wanted.min(svd.singular.len());
+                let values = svd.singular.slice(s![..wanted]).mapv(|s| s * s);
+                (values, svd.u.slice(s![.., ..wanted]).to_owned(), RANGE, 0)
+            }
+            (None, None) => {
                 let mut a = apply(&Array2::eye(m));
                 linalg::symmetrise(&mut a);
                 let eigen = linalg::eigh(&a)?;
@@ -189,7 +201,7 @@ impl Rows {
             }
         };
 
-        let rank = self.rank(&values)?;
+        let rank = if solver == RANGE { values.len() } else { self.rank(&values)? };
         let values = values.slice(s![..rank]).to_owned();
         let start = vectors.slice(s![.., ..rank]).to_owned();
         let weights = unit_columns(root.times(start.clone()));
@@ -296,6 +308,20 @@ impl Rows {
             None => dot(&self.centred.t(), &dot(&self.centred, v)),
         }
     }
+}
+
+/// The solver that knows the rank beforehand.
+const RANGE: &str = "singular values";
+
+/// P `(m, r)` with P Pᵀ = the scatter `(m, m)`, for 0 < r < m.
+fn range(scatter: &Array2<f64>) -> Result<Option<Array2<f64>>> {
+    let eigen = linalg::eigh(scatter)?;
+    let m = scatter.nrows();
+    let dust = eigen.values.iter().fold(0.0, |most: f64, &v| most.max(v)) * m as f64 * f64::EPSILON;
+    let first = eigen.values.iter().position(|&v| v > dust).unwrap_or(m);
+    let columns = s![.., first..];
+    let roots = eigen.values.slice(s![first..]).mapv(f64::sqrt);
+    Ok((0 < first && first < m).then(|| &eigen.vectors.slice(columns) * &roots))
 }
 
 fn noted(certificate: Certificate, rank: usize, k: usize) -> Certificate {
