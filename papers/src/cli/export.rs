@@ -11,11 +11,8 @@ use transduct_core::{
     tensors::{Precision, write_atomically},
 };
 
-use super::{Output, Status};
-use crate::{
-    predict::{Choice, Selected},
-    record::{FINAL, RunDir},
-};
+use super::{Output, Status, predict::ModelArgs};
+use crate::{predict::Selected, record::FINAL};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,24 +31,15 @@ pub(super) struct ExportArgs {
     /// the normalisation, the classes and where the model comes from.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The method. By default the one that the run's first validator scores highest on average.
-    #[arg(long, value_name = "NAME")]
-    method: Option<String>,
-    /// The seed. By default the one that the run's first validator scores highest.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Which model of the training: `final`, the choice of a validator, as `im`, or `oracle`. By
-    /// default the choice of the run's first validator, which sees no target label.
-    #[arg(long, value_name = "NAME")]
-    checkpoint: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Write 16-bit numbers: half the size, each weight right to about three decimal digits.
     #[arg(long)]
     half: bool,
 }
 
 pub(super) fn execute(args: ExportArgs, output: &Output) -> Result<Status> {
-    let choice = Choice { method: args.method, seed: args.seed, checkpoint: args.checkpoint };
-    let Selected { method, seed, checkpoint, path } = choice.select(&RunDir::new(args.run))?;
+    let Selected { method, seed, checkpoint, path } = args.model.select(args.run)?;
     if args.out.is_dir() {
         bail!("{}: is a folder, expected a file name to write", args.out.display());
     }

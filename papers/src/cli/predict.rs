@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Global, Output, Status};
 use crate::{
-    predict::{Choice, Predictions},
+    predict::{Choice, Predictions, Selected},
     record::{ORACLE, RunDir},
 };
 
@@ -34,6 +34,13 @@ pub(super) struct PredictArgs {
     /// its probability, and a column p_CLASS with the probability of each class.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// Which model of a run.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
     /// The method. By default the one that the run's first validator scores highest on average.
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
@@ -48,9 +55,17 @@ pub(super) struct PredictArgs {
     checkpoint: Option<String>,
 }
 
+impl ModelArgs {
+    /// # Errors
+    /// Those of [`Choice::select`].
+    pub(super) fn select(self, run: PathBuf) -> Result<Selected> {
+        let Self { method, seed, checkpoint } = self;
+        Choice { method, seed, checkpoint }.select(&RunDir::new(run))
+    }
+}
+
 pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Result<Status> {
-    let choice = Choice { method: args.method, seed: args.seed, checkpoint: args.checkpoint };
-    let selected = choice.select(&RunDir::new(args.run))?;
+    let selected = args.model.select(args.run)?;
     let by = match selected.checkpoint.as_str() {
         ORACLE => "the oracle's choice, by target labels".to_owned(),
         name => format!("model-{name}"),

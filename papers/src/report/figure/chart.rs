@@ -74,6 +74,30 @@ pub(super) fn plane<'a, 'b>(
     Ok(chart)
 }
 
+/// Axes of plain numbers with a description each.
+pub(super) fn numbers<'a, 'b>(
+    area: &'a Area<'b>,
+    [x, y]: [Range<f64>; 2],
+    [x_label, y_label]: [&str; 2],
+) -> anyhow::Result<Plane<'a, 'b>> {
+    let [width, height] = [&x, &y].map(|range| range.end - range.start);
+    let x = Axis {
+        range: x,
+        labels: 6,
+        label: &|x| short(*x, width),
+        description: x_label,
+        room: 44.0,
+    };
+    let y = Axis {
+        range: y,
+        labels: 5,
+        label: &|y| short(*y, height),
+        description: y_label,
+        room: 64.0,
+    };
+    plane(area, x, y)
+}
+
 /// Draws one row for each name, the first on top: row i is at height i + ½. Numbers run from left to
 /// right, `margin` CSS pixels from the edge.
 pub(super) fn rows<'a, 'b>(

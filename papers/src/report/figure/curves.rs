@@ -7,7 +7,7 @@ use plotters::{
 
 use super::{
     Figure,
-    chart::{Axis, plane, short},
+    chart::numbers,
     figure,
     palette::class_colour,
     px,
@@ -42,23 +42,8 @@ pub(crate) fn curves(
         let points = || lines.iter().flat_map(|curve| &curve.points);
         let x = extent(points().map(|p| p.0)).unwrap_or(0.0..1.0);
         let y = points().flat_map(|p| [p.1 - p.2, p.1 + p.2]);
-        let (x, y) = (padded(x), padded(extent(y).unwrap_or(0.0..1.0)));
-        let [width, height] = [&x, &y].map(|range| range.end - range.start);
-        let x_axis = Axis {
-            range: x,
-            labels: 6,
-            label: &|x| short(*x, width),
-            description: x_label,
-            room: 44.0,
-        };
-        let y_axis = Axis {
-            range: y,
-            labels: 5,
-            label: &|y| short(*y, height),
-            description: y_label,
-            room: 64.0,
-        };
-        let mut chart = plane(area, x_axis, y_axis)?;
+        let ranges = [padded(x), padded(extent(y).unwrap_or(0.0..1.0))];
+        let mut chart = numbers(area, ranges, [x_label, y_label])?;
         for curve in lines {
             let colour = class_colour(curve.nth);
             let style = colour.stroke_width(px(1.75) as u32);

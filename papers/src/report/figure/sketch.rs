@@ -7,7 +7,7 @@ use plotters::{
 
 use super::{
     Figure,
-    chart::{Axis, mark, plane, short},
+    chart::{mark, numbers},
     figure,
     palette::{INK, MUTED, Mark, class_colour},
     px,
@@ -34,10 +34,11 @@ const NAMES: f64 = 20.0;
 /// Draws data first, in grey, and methods over them.
 pub(crate) fn sketch(
     title: &str,
-    [x_label, y_label]: [&str; 2],
+    labels: [&str; 2],
     series: &[Sketched<'_>],
 ) -> anyhow::Result<Figure> {
     let names: Vec<&str> = series.iter().map(|s| s.name).collect();
+    let [x_label, y_label] = labels;
     let alt = format!("{title}: {y_label} by {x_label} of {}.", names.join(", "));
     let drawn = looks(series);
     figure(title, &alt, (440, 320), |area| {
@@ -53,23 +54,8 @@ pub(crate) fn sketch(
 
         let coordinate =
             |i: usize| series.iter().flat_map(move |s| s.points.iter().map(move |p| p[i]));
-        let [x, y] = [0, 1].map(|i| padded(extent(coordinate(i)).unwrap_or(0.0..1.0)));
-        let [width, height] = [&x, &y].map(|range| range.end - range.start);
-        let x = Axis {
-            range: x,
-            labels: 6,
-            label: &|x| short(*x, width),
-            description: x_label,
-            room: 44.0,
-        };
-        let y = Axis {
-            range: y,
-            labels: 5,
-            label: &|y| short(*y, height),
-            description: y_label,
-            room: 64.0,
-        };
-        let mut chart = plane(&below, x, y)?;
+        let range = |i| padded(extent(coordinate(i)).unwrap_or(0.0..1.0));
+        let mut chart = numbers(&below, [0, 1].map(range), labels)?;
         for (s, look) in &drawn {
             let points = || s.points.iter().map(|&[x, y]| (x, y));
             if s.line {
