@@ -19,7 +19,7 @@ use ndarray::{Array2, Zip};
 
 use super::{
     Problem,
-    regularised::{Oracle, Penalised, Regularised, entropy},
+    regularised::{Oracle, Penalised, Regularised, class_sums, entropy},
     sinkhorn::inner,
 };
 use crate::{
@@ -48,11 +48,7 @@ pub struct ClassRoots<'a> {
 impl ClassRoots<'_> {
     /// (m_cj + δ)^½, `(k, m)`.
     fn roots(&self, plan: &Array2<f64>) -> Array2<f64> {
-        let mut masses = Array2::from_elem((self.labels.classes, plan.ncols()), DELTA);
-        for (row, &class) in plan.rows().into_iter().zip(self.labels.of) {
-            masses.row_mut(class).zip_mut_with(&row, |sum, p| *sum += p);
-        }
-        masses.mapv(f64::sqrt)
+        class_sums(self.labels, plan, |p| p).mapv(|mass| (mass + DELTA).sqrt())
     }
 
     /// The penalty of P `(n, m)`.

@@ -188,6 +188,19 @@ pub(super) fn entropy(plan: &Array2<f64>) -> f64 {
     plan.iter().map(|&p| if p > 0.0 { p * (p.ln() - 1.0) } else { 0.0 }).sum()
 }
 
+/// Σ_{i ∈ I_c} f(P_ij), `(k, m)`, I_c the rows of class c.
+pub(super) fn class_sums(
+    labels: Labels<'_>,
+    plan: &Array2<f64>,
+    f: impl Fn(f64) -> f64,
+) -> Array2<f64> {
+    let mut sums = Array2::zeros((labels.classes, plan.ncols()));
+    for (row, &class) in plan.rows().into_iter().zip(labels.of) {
+        sums.row_mut(class).zip_mut_with(&row, |sum, &p| *sum += f(p));
+    }
+    sums
+}
+
 /// η Σ_j Σ_c ‖P(I_c, j)‖₂, I_c the rows of class c: every target row gets its mass from few
 /// classes (Sec. 4.2 there, with its p = 1 and q = 2).
 #[derive(Clone, Copy, Debug)]
@@ -201,11 +214,7 @@ pub struct GroupLasso<'a> {
 impl GroupLasso<'_> {
     /// ‖P(I_c, j)‖₂, `(k, m)`.
     fn norms(&self, plan: &Array2<f64>) -> Array2<f64> {
-        let mut squares = Array2::<f64>::zeros((self.labels.classes, plan.ncols()));
-        for (row, &class) in plan.rows().into_iter().zip(self.labels.of) {
-            squares.row_mut(class).zip_mut_with(&row, |sum, p| *sum += p * p);
-        }
-        squares.mapv(f64::sqrt)
+        class_sums(self.labels, plan, |p| p * p).mapv(f64::sqrt)
     }
 }
 

@@ -181,14 +181,17 @@ impl Rows {
             false => None,
         }
         .filter(|found| found.residual <= TOLERANCE.sqrt());
-        let (values, vectors, solver, iterations) = match (found.take(), &self.range) {
-            (Some(found), _) => (found.values, found.vectors, "block Lanczos", found.products),
+        let (values, vectors, rank, solver, iterations) = match (found.take(), &self.range) {
+            (Some(found), _) => {
+                let rank = self.rank(&found.values)?;
+                (found.values, found.vectors, rank, "block Lanczos", found.products)
+            }
             // Tᵀ Φᵀ H Φ T = C Cᵀ of C = Tᵀ P: directions in which no row varies cannot come in.
             (None, Some(p)) => {
                 let svd = linalg::svd(&root.transposed(p.clone()))?;
                 let wanted = wanted.min(svd.singular.len());
                 let values = svd.singular.slice(s![..wanted]).mapv(|s| s * s);
-                (values, svd.u.slice(s![.., ..wanted]).to_owned(), RANGE, 0)
+                (values, svd.u.slice(s![.., ..wanted]).to_owned(), wanted, "singular values", 0)
             }
             (None, None) => {
                 let mut a = apply(&Array2::eye(m));
@@ -197,11 +200,11 @@ impl Rows {
                 let best = s![..;-1];
                 let values = eigen.values.slice(best).slice(s![..wanted]).to_owned();
                 let vectors = eigen.vectors.slice(s![.., ..;-1]).slice(s![.., ..wanted]).to_owned();
-                (values, vectors, "eigendecomposition", 0)
+                let rank = self.rank(&values)?;
+                (values, vectors, rank, "eigendecomposition", 0)
             }
         };
 
-        let rank = if solver == RANGE { values.len() } else { self.rank(&values)? };
         let values = values.slice(s![..rank]).to_owned();
         let start = vectors.slice(s![.., ..rank]).to_owned();
         let weights = unit_columns(root.times(start.clone()));
@@ -309,9 +312,6 @@ impl Rows {
         }
     }
 }
-
-/// The solver that knows the rank beforehand.
-const RANGE: &str = "singular values";
 
 /// P `(m, r)` with P Pᵀ = the scatter `(m, m)`, for 0 < r < m.
 fn range(scatter: &Array2<f64>) -> Result<Option<Array2<f64>>> {
