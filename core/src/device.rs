@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use dfdx::prelude::*;
 
-use crate::{Error, Result, ops::Kernels, optim::OptimiserKernel};
+use crate::{
+    Error, Result,
+    ops::{Kernels, cpu::simd::Isa},
+    optim::OptimiserKernel,
+};
 
 /// The only bound on a device that anyone writes: a dfdx device for `f32` with the project's
 /// operations.
@@ -62,6 +66,16 @@ impl fmt::Display for DeviceChoice {
             Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
+}
+
+/// The instruction set of the processor's kernels: the widest that it has, `portable`, `avx2`,
+/// `avx512` or `simd128`, or the one that the environment variable `TRANSDUCT_SIMD` names. Results of
+/// two of them differ by rounding.
+///
+/// # Errors
+/// [`Error::Config`] when the variable names none that this processor has.
+pub fn instruction_set() -> Result<&'static str> {
+    Ok(Isa::checked()?.name())
 }
 
 /// A new device of the processor. Its random generator is never used: everything random in a run

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, PoisonError, RwLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use dfdx::prelude::*;
@@ -59,6 +59,8 @@ struct Inner<D: Dev> {
     kind: Kind,
     dims: Vec<usize>,
     value: RwLock<Vector<D>>,
+    /// Counts changes of `value`; written under its lock.
+    version: AtomicU64,
     frozen: AtomicBool,
 }
 
@@ -82,6 +84,7 @@ impl<D: Dev> Parameter<D> {
             kind,
             dims: dims.to_vec(),
             value: RwLock::new(value),
+            version: AtomicU64::new(0),
             frozen: AtomicBool::new(kind == Kind::Buffer),
         })))
     }
@@ -144,9 +147,18 @@ impl<D: Dev> Parameter<D> {
         self.vector().reshape_like(&(h, w, i, o))
     }
 
+    /// A number that differs from all former ones after every change of the values: what was made
+    /// from the values is good while it is the same, if it was read before them.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
     /// Lets `change` write to the values in place.
     pub fn update<R>(&self, change: impl FnOnce(&mut Vector<D>) -> R) -> R {
-        change(&mut self.0.value.write().unwrap_or_else(PoisonError::into_inner))
+        let mut value = self.0.value.write().unwrap_or_else(PoisonError::into_inner);
+        // Before the change, which may panic half-way.
+        self.0.version.fetch_add(1, Ordering::Release);
+        change(&mut value)
     }
 
     /// The values on the host, in row-major order.

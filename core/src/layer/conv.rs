@@ -1,11 +1,13 @@
 //! Convolutional layers.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use dfdx::prelude::*;
 
 use super::{he_normal, uniform_fan_in};
 use crate::{
     Dev, Kind, Maps, Parameter, Pass, Result, Rng,
-    ops::{self, Conv2d},
+    ops::{self, Conv2d, PreparedBlock},
 };
 
 /// A convolution without bias, as it stands before a batch normalisation. Initial values: He
@@ -61,6 +63,14 @@ impl<D: Dev> Conv<D> {
 pub struct ConvReluPool<D: Dev> {
     filter: Parameter<D>,
     bias: Parameter<D>,
+    prepared: Arc<Mutex<Option<Prepared<D>>>>,
+}
+
+/// The block of the parameters at these versions.
+#[derive(Clone, Debug)]
+struct Prepared<D: Dev> {
+    versions: [u64; 2],
+    block: Arc<PreparedBlock<D>>,
 }
 
 impl<D: Dev> ConvReluPool<D> {
@@ -82,6 +92,7 @@ impl<D: Dev> ConvReluPool<D> {
         Ok(Self {
             filter: Parameter::new(dev, format!("{name}.weight"), Kind::Weight, &dims, filter)?,
             bias: Parameter::new(dev, format!("{name}.bias"), Kind::Bias, &[c_out], bias)?,
+            prepared: Arc::default(),
         })
     }
 
@@ -99,9 +110,33 @@ impl<D: Dev> ConvReluPool<D> {
         x: Maps<D, T>,
         pass: &mut Pass<'_>,
     ) -> Result<Maps<D, T>> {
+        if !T::OWNS_TAPE {
+            let (x, tape) = x.split_tape();
+            let &(_, h, w, c) = x.shape();
+            let y = self.prepared((h, w, c))?.apply(x)?;
+            pass.passed_trained_layer();
+            return Ok(y.put_tape(tape));
+        }
         let (filter, bias) = (self.filter.filter(), self.bias.vector());
         let y = ops::conv_relu_pool(x, filter, bias, pass.input_gradient())?;
         pass.passed_trained_layer();
         Ok(y)
+    }
+
+    /// The block for samples of this size with the parameters as they are: prediction runs it many
+    /// times between two changes.
+    fn prepared(&self, input: (usize, usize, usize)) -> Result<Arc<PreparedBlock<D>>> {
+        // Read before the values: a change in between makes the block obsolete, not wrong.
+        let versions = [&self.filter, &self.bias].map(Parameter::version);
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Prepared { versions: known, block }) = &*prepared
+            && (*known, block.input()) == (versions, input)
+        {
+            return Ok(block.clone());
+        }
+        let block = PreparedBlock::new(input, self.filter.filter(), self.bias.vector())?;
+        let block = Arc::new(block);
+        *prepared = Some(Prepared { versions, block: block.clone() });
+        Ok(block)
     }
 }

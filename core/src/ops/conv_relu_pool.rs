@@ -27,17 +27,70 @@ pub fn conv_relu_pool<D: Dev, T: Tape<f32, D>>(
     bias: Vector<D>,
     input_gradient: bool,
 ) -> Result<Maps<D, T>> {
-    let (_, h, w, c) = Conv2d::default().output(*x.shape(), *filter.shape())?;
+    check(*x.shape(), *filter.shape(), *bias.shape())?;
+    D::conv_relu_pool(x, filter, bias, input_gradient)
+}
+
+/// A block without gradients whose filter is in the form that the device's kernel reads: for many
+/// batches between two changes of the weights, above all small ones.
+#[derive(Debug)]
+pub struct PreparedBlock<D: Dev> {
+    filter: D::PreparedFilter,
+    bias: Vector<D>,
+    /// Rows, columns and channels of a sample.
+    input: (usize, usize, usize),
+}
+
+impl<D: Dev> PreparedBlock<D> {
+    /// The block of samples `(h, w, c_in)`.
+    ///
+    /// # Errors
+    /// As [`conv_relu_pool`].
+    pub fn new(input: (usize, usize, usize), filter: Maps<D>, bias: Vector<D>) -> Result<Self> {
+        let (h, w, c_in) = input;
+        check((1, h, w, c_in), *filter.shape(), *bias.shape())?;
+        Ok(Self { filter: D::prepare_filter(input, filter)?, bias, input })
+    }
+
+    /// Rows, columns and channels of the samples that it takes.
+    pub fn input(&self) -> (usize, usize, usize) {
+        self.input
+    }
+
+    /// What [`conv_relu_pool`] makes of `x`, to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for samples of another size, [`Error::Device`] when memory is short.
+    pub fn apply(&self, x: Maps<D>) -> Result<Maps<D>> {
+        let &(_, h, w, c) = x.shape();
+        if (h, w, c) != self.input {
+            let (h, w, c) = self.input;
+            let expected = format!("x (n, {h}, {w}, {c})");
+            return Err(Error::shape("prepared block", expected, format!("{:?}", x.shape())));
+        }
+        D::conv_relu_pool_prepared(x, &self.filter, &self.bias)
+    }
+}
+
+fn check(
+    x: (usize, usize, usize, usize),
+    filter: (usize, usize, usize, usize),
+    bias: (usize,),
+) -> Result<()> {
+    let (_, h, w, c) = Conv2d::default().output(x, filter)?;
     Window::square(2, 2, 0).output("conv_relu_pool", h, w)?;
-    if bias.shape().0 != c {
-        let got = format!("bias {:?}", bias.shape());
+    if bias.0 != c {
+        let got = format!("bias {bias:?}");
         return Err(Error::shape("conv_relu_pool", format!("bias ({c},)"), got));
     }
-    D::conv_relu_pool(x, filter, bias, input_gradient)
+    Ok(())
 }
 
 /// A device's block.
 pub trait ConvReluPoolKernel: Device<f32> {
+    /// A filter as the kernel reads it.
+    type PreparedFilter: std::fmt::Debug + Send + Sync;
+
     /// See [`conv_relu_pool`].
     ///
     /// # Errors
@@ -50,9 +103,34 @@ pub trait ConvReluPoolKernel: Device<f32> {
     ) -> Result<Maps<Self, T>> {
         composed(x, filter, bias)
     }
+
+    /// See [`PreparedBlock::new`].
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    fn prepare_filter(
+        input: (usize, usize, usize),
+        filter: Maps<Self>,
+    ) -> Result<Self::PreparedFilter>;
+
+    /// See [`PreparedBlock::apply`].
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    fn conv_relu_pool_prepared(
+        x: Maps<Self>,
+        filter: &Self::PreparedFilter,
+        bias: &Vector<Self>,
+    ) -> Result<Maps<Self>>;
 }
 
+/// The CPU's [`ConvReluPoolKernel::PreparedFilter`].
+#[derive(Debug)]
+pub struct CpuFilter(cpu::conv_relu_pool::Prepared);
+
 impl ConvReluPoolKernel for Cpu {
+    type PreparedFilter = CpuFilter;
+
     fn conv_relu_pool<T: Tape<f32, Self>>(
         x: Maps<Self, T>,
         filter: Maps<Self>,
@@ -60,23 +138,14 @@ impl ConvReluPoolKernel for Cpu {
         input_gradient: bool,
     ) -> Result<Maps<Self, T>> {
         let (n, h, w, c_in) = *x.shape();
-        let (kh, kw, _, c_out) = *filter.shape();
-        let dims = cpu::conv_relu_pool::Dims { n, h, w, c_in, c_out, kh, kw };
-        let isa = Isa::best();
-
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let x = x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?;
-        let (x, mut tape) = x.split_tape();
-        let filter = filter.try_reshape_like(&(kh, kw, c_in, c_out)).map_err(Error::device)?;
-        let output = (n, dims.ph(), dims.pw(), c_out);
-        let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
-        let mut codes = Buffer::new(n * dims.output());
-        {
-            let (x, filter, bias) = (slices::read(&x), slices::read(&filter), slices::read(&bias));
-            let y = slices::write(&mut y);
-            cpu::conv_relu_pool::forward(isa, &dims, x, filter, bias, y, &mut codes);
-        }
-        let output = y.ghost();
+        let (x, mut tape) = contiguous(x)?.split_tape();
+        let filter = contiguous(filter)?;
+        let prepared = Self::prepare_filter((h, w, c_in), filter.clone())?.0;
+        let dims = cpu::conv_relu_pool::Dims { n, ..*prepared.dims() };
+        let mut codes = Buffer::new(if T::OWNS_TAPE { n * dims.output() } else { 0 });
+        let y = forward(&x, &prepared, &bias, &mut codes)?;
+        drop(prepared);
+        let (isa, output) = (Isa::best(), y.ghost());
         tape.add_backward_op(move |grads| {
             let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
             if input_gradient {
@@ -91,9 +160,66 @@ impl ConvReluPoolKernel for Cpu {
         });
         Ok(y.put_tape(tape))
     }
+
+    fn prepare_filter(
+        (h, w, c_in): (usize, usize, usize),
+        filter: Maps<Self>,
+    ) -> Result<Self::PreparedFilter> {
+        let filter = contiguous(filter)?;
+        let (kh, kw, _, c_out) = *filter.shape();
+        let dims = cpu::conv_relu_pool::Dims { n: 1, h, w, c_in, c_out, kh, kw };
+        let filter = slices::read(&filter);
+        Ok(CpuFilter(cpu::conv_relu_pool::Prepared::new(Isa::best(), &dims, filter)))
+    }
+
+    fn conv_relu_pool_prepared(
+        x: Maps<Self>,
+        filter: &Self::PreparedFilter,
+        bias: &Vector<Self>,
+    ) -> Result<Maps<Self>> {
+        forward(&contiguous(x)?, &filter.0, bias, &mut [])
+    }
 }
+
+/// A reshape to the same shape copies what is not contiguous, and nothing else.
+fn contiguous<T: Tape<f32, Cpu>>(x: Maps<Cpu, T>) -> Result<Maps<Cpu, T>> {
+    let shape = *x.shape();
+    x.try_reshape_like(&shape).map_err(Error::device)
+}
+
+/// Outputs of contiguous samples, and their codes unless `codes` is empty.
+fn forward(
+    x: &Maps<Cpu>,
+    filter: &cpu::conv_relu_pool::Prepared,
+    bias: &Vector<Cpu>,
+    codes: &mut [u8],
+) -> Result<Maps<Cpu>> {
+    let (n, d) = (x.shape().0, filter.dims());
+    let output = (n, d.ph(), d.pw(), d.c_out);
+    let mut y = x.device().try_zeros_like(&output).map_err(Error::device)?;
+    filter.forward(slices::read(x), slices::read(bias), slices::write(&mut y), codes);
+    Ok(y)
+}
+
 #[cfg(feature = "cuda")]
-impl ConvReluPoolKernel for Cuda {}
+impl ConvReluPoolKernel for Cuda {
+    type PreparedFilter = Maps<Self>;
+
+    fn prepare_filter(
+        _: (usize, usize, usize),
+        filter: Maps<Self>,
+    ) -> Result<Self::PreparedFilter> {
+        Ok(filter)
+    }
+
+    fn conv_relu_pool_prepared(
+        x: Maps<Self>,
+        filter: &Self::PreparedFilter,
+        bias: &Vector<Self>,
+    ) -> Result<Maps<Self>> {
+        composed(x, filter.clone(), bias.clone())
+    }
+}
 
 /// The three operations one after the other.
 ///

@@ -33,7 +33,7 @@ mod window;
 pub use avg_pool2d::avg_pool2d;
 pub use batch_norm::{BatchNorm, batch_norm_eval, batch_norm_train};
 pub use channels_last::channels_last;
-pub use conv_relu_pool::conv_relu_pool;
+pub use conv_relu_pool::{PreparedBlock, conv_relu_pool};
 pub use conv2d::{Conv2d, conv2d};
 pub use covariance::{covariance, gram};
 pub use cross_entropy::{CrossEntropy, cross_entropy};

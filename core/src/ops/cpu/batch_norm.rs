@@ -395,7 +395,7 @@ mod tests {
         for (rows, c) in SHAPES {
             let [x, dy, residual] = [1, 2, 3].map(|seed| values(rows * c, seed));
             let [scale, shift] = [4, 5].map(|seed| values(c, seed));
-            let results = Isa::available().into_iter().map(|isa| {
+            let results = Isa::available().map(|isa| {
                 let Moments { mean, var } = moments(isa, &x, c);
                 let mut y = vec![f32::NAN; x.len()];
                 let residual = Some(&residual[..]);

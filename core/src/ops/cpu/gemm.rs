@@ -46,6 +46,8 @@ const PIECE: usize = 32;
 const DEPTH: usize = 512;
 /// Registers across a tile.
 const ACROSS: usize = 4;
+/// Rows of A from which on packing B is worth reading it once more.
+const MANY: usize = 4;
 
 /// C = A B, finished as told: A `(m, k)`, B `(k, n)`, C `(m, n)` in row-major order.
 pub(crate) fn gemm(
@@ -67,25 +69,36 @@ pub(crate) fn gemm(
     if m * n == 0 {
         return;
     }
-    let b = isa.run(Pack { b, n, k });
+    let b = isa.run(Pack { b, n, k, m });
     parallel::for_each(c.chunks_mut(PIECE * n).collect(), |i, c| {
         isa.run(Piece { a, b: &b, first: i * PIECE, n, k, c, finish });
     });
 }
 
-/// B in panels of `ACROSS` registers, each `(k, panel)`, zero-padded.
+/// B as tiles read it: whole registers of a row lie in one piece.
+enum Panels<'a> {
+    /// Panels of `ACROSS` registers, each `(k, panel)`, zero-padded.
+    Packed(Buffer<f32>),
+    /// B as it is, row-major with whole registers.
+    Rows(View<'a>),
+}
+
 struct Pack<'a> {
     b: View<'a>,
     n: usize,
     k: usize,
+    m: usize,
 }
 
-impl Kernel for Pack<'_> {
-    type Output = Buffer<f32>;
+impl<'a> Kernel for Pack<'a> {
+    type Output = Panels<'a>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Buffer<f32> {
-        let Self { b, n, k } = self;
+    fn run<S: Simd>(self, _: S) -> Panels<'a> {
+        let Self { b, n, k, m } = self;
+        if m < MANY && b.column == 1 && n.is_multiple_of(S::LANES) {
+            return Panels::Rows(b);
+        }
         let mut packed = Buffer::new(k * n.next_multiple_of(S::LANES));
         for first in (0..n).step_by(ACROSS * S::LANES) {
             let used = (n - first).min(ACROSS * S::LANES);
@@ -110,13 +123,13 @@ impl Kernel for Pack<'_> {
                 }
             }
         }
-        packed
+        Panels::Packed(packed)
     }
 }
 
 struct Piece<'a> {
     a: View<'a>,
-    b: &'a [f32],
+    b: &'a Panels<'a>,
     first: usize,
     n: usize,
     k: usize,
@@ -136,20 +149,34 @@ impl Kernel for Piece<'_> {
             for depth in (0..self.k.max(1)).step_by(DEPTH) {
                 let mut row = 0;
                 while row < m {
+                    let registers = width.div_ceil(S::LANES);
+                    if let Panels::Rows(_) = self.b {
+                        row += match registers {
+                            4 => self.tile::<S, 1, 4, false>(s, row, first, depth),
+                            3 => self.tile::<S, 1, 3, false>(s, row, first, depth),
+                            2 => self.tile::<S, 1, 2, false>(s, row, first, depth),
+                            _ => self.tile::<S, 1, 1, false>(s, row, first, depth),
+                        };
+                        continue;
+                    }
                     // Rows × registers that fill the processor's registers without spilling.
-                    row += match (m - row, width.div_ceil(S::LANES), S::REGISTERS >= 32) {
-                        (6.., 4, true) => self.tile::<S, 6, 4>(s, row, first, depth),
-                        (8.., 3, true) => self.tile::<S, 8, 3>(s, row, first, depth),
-                        (12.., 2, true) => self.tile::<S, 12, 2>(s, row, first, depth),
-                        (14.., 1, true) => self.tile::<S, 14, 1>(s, row, first, depth),
-                        (3.., 4, _) => self.tile::<S, 3, 4>(s, row, first, depth),
-                        (4.., 3, _) => self.tile::<S, 4, 3>(s, row, first, depth),
-                        (6.., 2, _) => self.tile::<S, 6, 2>(s, row, first, depth),
-                        (12.., 1, _) => self.tile::<S, 12, 1>(s, row, first, depth),
-                        (_, 4, _) => self.tile::<S, 1, 4>(s, row, first, depth),
-                        (_, 3, _) => self.tile::<S, 1, 3>(s, row, first, depth),
-                        (_, 2, _) => self.tile::<S, 1, 2>(s, row, first, depth),
-                        _ => self.tile::<S, 1, 1>(s, row, first, depth),
+                    row += match (m - row, registers, S::SUMS) {
+                        (6.., 4, 24..) => self.tile::<S, 6, 4, true>(s, row, first, depth),
+                        (8.., 3, 24..) => self.tile::<S, 8, 3, true>(s, row, first, depth),
+                        (12.., 2, 24..) => self.tile::<S, 12, 2, true>(s, row, first, depth),
+                        (14.., 1, 24..) => self.tile::<S, 14, 1, true>(s, row, first, depth),
+                        (3.., 4, 12..) => self.tile::<S, 3, 4, true>(s, row, first, depth),
+                        (4.., 3, 12..) => self.tile::<S, 4, 3, true>(s, row, first, depth),
+                        (6.., 2, 12..) => self.tile::<S, 6, 2, true>(s, row, first, depth),
+                        (12.., 1, 12..) => self.tile::<S, 12, 1, true>(s, row, first, depth),
+                        (2.., 4, ..12) => self.tile::<S, 2, 4, true>(s, row, first, depth),
+                        (3.., 3, ..12) => self.tile::<S, 3, 3, true>(s, row, first, depth),
+                        (4.., 2, ..12) => self.tile::<S, 4, 2, true>(s, row, first, depth),
+                        (8.., 1, ..12) => self.tile::<S, 8, 1, true>(s, row, first, depth),
+                        (_, 4, _) => self.tile::<S, 1, 4, true>(s, row, first, depth),
+                        (_, 3, _) => self.tile::<S, 1, 3, true>(s, row, first, depth),
+                        (_, 2, _) => self.tile::<S, 1, 2, true>(s, row, first, depth),
+                        _ => self.tile::<S, 1, 1, true>(s, row, first, depth),
                     };
                 }
             }
@@ -158,9 +185,10 @@ impl Kernel for Piece<'_> {
 }
 
 impl Piece<'_> {
-    /// `R` rows × `C` registers of the piece, one part of the inner dimension; returns `R`.
+    /// `R` rows × `C` registers of the piece, one part of the inner dimension; returns `R`. Whether B is
+    /// `PACKED` is told twice for speed.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(
+    fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(
         &mut self,
         s: S,
         row: usize,
@@ -170,10 +198,16 @@ impl Piece<'_> {
         let Self { a, b, first, n, k, finish, .. } = *self;
         let end = (depth + DEPTH).min(k);
         let mut sums = [[s.zero(); C]; R];
-        // SAFETY: `gemm` checked that A holds rows `first + row` to `+ R` up to k; the packed
-        // panel from `column` on holds C registers for each of k steps.
+        let (panel, row_len) = match b {
+            Panels::Packed(b) => (b[k * column..].as_ptr(), C * S::LANES),
+            Panels::Rows(b) => (b.values[column..].as_ptr(), b.row),
+        };
+        // A constant for the compiler where it can be.
+        let step = if PACKED { C * S::LANES } else { row_len };
+        // SAFETY: `gemm` checked that A holds rows `first + row` to `+ R` up to k; from the start of
+        // the panel on B holds C registers for each of k steps.
         unsafe {
-            let mut b = b.as_ptr().add(k * column + depth * C * S::LANES);
+            let mut b = panel.wrapping_add(depth * step);
             let mut from = a.values.as_ptr().wrapping_add((first + row) * a.row + depth * a.column);
             for _ in depth..end {
                 let b_row: [S::F; C] = std::array::from_fn(|j| s.load(b.add(j * S::LANES)));
@@ -183,7 +217,7 @@ impl Piece<'_> {
                         *sum = s.mul_add(a, b, *sum);
                     }
                 }
-                b = b.add(C * S::LANES);
+                b = b.wrapping_add(step);
                 from = from.wrapping_add(a.column);
             }
         }

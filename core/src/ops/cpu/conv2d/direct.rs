@@ -208,7 +208,7 @@ impl Kernel for PassKernel<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // Accumulators, a register for each panel column and one for the input must fit.
-        match (self.panels.width > S::LANES, S::REGISTERS >= 32) {
+        match (self.panels.width > S::LANES, S::SUMS >= 24) {
             (false, true) => self.rows::<S, 16, 1>(s),
             (false, false) => self.rows::<S, 8, 1>(s),
             (true, true) => self.rows::<S, 8, 2>(s),

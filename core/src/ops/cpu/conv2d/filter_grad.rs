@@ -98,7 +98,7 @@ impl Kernel for SampleKernel<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match (self.width > S::LANES, S::REGISTERS >= 32) {
+        match (self.width > S::LANES, S::SUMS >= 24) {
             (false, true) => self.tiles::<S, 16, 1>(s),
             (false, false) => self.tiles::<S, 8, 1>(s),
             (true, true) => self.tiles::<S, 12, 2>(s),

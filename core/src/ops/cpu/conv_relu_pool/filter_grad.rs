@@ -241,7 +241,7 @@ impl Kernel for FewChannels<'_> {
                         // table of one channel and writes one register a tap.
                         unsafe {
                             u += match (d.kh - u, d.kw) {
-                                (5.., 5) if S::REGISTERS >= 32 => {
+                                (5.., 5) if S::SUMS >= 24 => {
                                     taps::<S, 5, 5>(s, d, u, 0, table, gradients, width, to)
                                 }
                                 (_, 5) => taps::<S, 1, 5>(s, d, u, 0, table, gradients, width, to),

@@ -1,5 +1,7 @@
 //! The forward pass: register tiles of pooling windows × channels.
 
+use std::fmt;
+
 use super::{DEAD, Dims, winograd};
 use crate::ops::cpu::{
     buffer::Buffer,
@@ -7,50 +9,125 @@ use crate::ops::cpu::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Writes the outputs `y` and their codes.
-pub(crate) fn forward(
+/// A filter as the forward pass reads it, for samples of one size.
+pub(crate) struct Prepared {
     isa: Isa,
-    dims: &Dims,
-    x: &[f32],
-    filter: &[f32],
-    bias: &[f32],
-    y: &mut [f32],
-    codes: &mut [u8],
-) {
-    assert_eq!(x.len(), dims.n * dims.input());
-    assert_eq!(filter.len(), dims.taps() * dims.c_out);
-    assert_eq!(bias.len(), dims.c_out);
-    assert_eq!(y.len(), dims.n * dims.output());
-    assert_eq!(codes.len(), y.len());
-    if y.is_empty() {
-        return;
-    }
-    if winograd::suits(isa, dims) {
-        return winograd::forward(isa, dims, x, filter, bias, y, codes);
-    }
-    let packed = isa.run(Pack { dims, filter, bias });
-    let rows = parallel::rows_per_piece(dims.n, 1, 32);
-    let outputs = y.chunks_mut(rows * dims.output()).zip(codes.chunks_mut(rows * dims.output()));
-    let pieces = x.chunks(rows * dims.input()).zip(outputs).collect();
-    parallel::for_each(pieces, |_, (x, (y, codes))| {
-        isa.run(Piece { dims, x, packed: &packed, y, codes });
-    });
-}
-
-/// The filter and the bias, zero-padded to whole registers.
-struct Packed {
-    /// Block after block of channels, each `(kh, kw, c_in, block)`.
+    /// Of one sample.
+    dims: Dims,
+    form: Form,
     filter: Buffer<f32>,
-    bias: Buffer<f32>,
 }
 
-/// Widths of the channel blocks, in registers, that make up `registers`.
-fn blocks(mut registers: usize) -> impl Iterator<Item = usize> {
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { isa, dims, form, .. } = self;
+        f.debug_tuple("Prepared").field(isa).field(dims).field(form).finish()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// Padded with zeros to whole registers: block after block of channels, each
+    /// `(kh, kw, c_in, block)`.
+    Packed,
+    /// See [`winograd`].
+    Transformed,
+    /// See [`winograd::few_channels`].
+    TransformedFewChannels,
+}
+
+impl Prepared {
+    /// Of a filter `(kh, kw, c_in, c_out)`; the number of samples does not matter.
+    pub(crate) fn new(isa: Isa, dims: &Dims, filter: &[f32]) -> Self {
+        assert_eq!(filter.len(), dims.taps() * dims.c_out);
+        let form = match () {
+            () if winograd::suits(isa, dims) => Form::Transformed,
+            () if winograd::few_channels::suits(isa, dims) => Form::TransformedFewChannels,
+            () => Form::Packed,
+        };
+        let filter = match form {
+            Form::Packed => isa.run(Pack { dims, filter }),
+            Form::Transformed => winograd::transformed(isa, filter, (dims.c_in, dims.c_out)),
+            Form::TransformedFewChannels => winograd::few_channels::transformed(isa, dims, filter),
+        };
+        Self { isa, dims: Dims { n: 1, ..*dims }, form, filter }
+    }
+
+    /// The sizes of one sample.
+    pub(crate) fn dims(&self) -> &Dims {
+        &self.dims
+    }
+
+    /// Writes the outputs `y` of any number of samples, and their codes unless `codes` is empty.
+    pub(crate) fn forward(&self, x: &[f32], bias: &[f32], y: &mut [f32], mut codes: &mut [u8]) {
+        let Self { isa, dims: d, form, filter } = self;
+        assert_eq!(bias.len(), d.c_out);
+        assert!(codes.is_empty() || codes.len() == y.len());
+        if y.is_empty() {
+            return;
+        }
+        let n = y.len() / d.output();
+        assert_eq!((x.len(), y.len()), (n * d.input(), n * d.output()));
+        // Samples that stay together.
+        let least = if let Form::Transformed = form { winograd::together(d) } else { 1 };
+        let rows = parallel::rows_per_piece(n.div_ceil(least), 1, 32) * least;
+        let pieces = x.chunks(rows * d.input()).zip(y.chunks_mut(rows * d.output()));
+        let pieces = pieces.map(|(x, y)| {
+            let len = y.len().min(codes.len());
+            let (head, tail) = std::mem::take(&mut codes).split_at_mut(len);
+            codes = tail;
+            (x, y, head)
+        });
+        let padded = isa.run(Pad { bias });
+        parallel::for_each(pieces.collect(), |_, (x, y, codes)| {
+            let samples = Samples { d, x, filter, bias: &padded, y, codes };
+            match form {
+                Form::Packed => isa.run(Direct(samples)),
+                Form::Transformed => isa.run(winograd::Forward(samples)),
+                Form::TransformedFewChannels => isa.run(winograd::few_channels::Forward(samples)),
+            }
+        });
+    }
+}
+
+/// What a kernel reads and writes.
+pub(super) struct Samples<'a> {
+    pub(super) d: &'a Dims,
+    pub(super) x: &'a [f32],
+    /// In the kernel's form.
+    pub(super) filter: &'a [f32],
+    /// Padded with zeros to whole registers.
+    pub(super) bias: &'a [f32],
+    pub(super) y: &'a mut [f32],
+    /// Empty where nobody wants them.
+    pub(super) codes: &'a mut [u8],
+}
+
+/// The bias, padded with zeros to whole registers.
+struct Pad<'a> {
+    bias: &'a [f32],
+}
+
+impl Kernel for Pad<'_> {
+    type Output = Buffer<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Buffer<f32> {
+        let mut padded = Buffer::zeroed(self.bias.len().next_multiple_of(S::LANES));
+        padded[..self.bias.len()].copy_from_slice(self.bias);
+        padded
+    }
+}
+
+/// Widths of the channel blocks, in registers, that make up `registers`: the four positions of a
+/// window times a block are sums of one tile.
+fn blocks<S: Simd>(mut registers: usize) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let block = match registers {
             0 => return None,
             1 => 1,
             2 | 4 => 2,
+            _ if S::SUMS < 12 => 2,
             _ => 3,
         };
         registers -= block;
@@ -61,21 +138,18 @@ fn blocks(mut registers: usize) -> impl Iterator<Item = usize> {
 struct Pack<'a> {
     dims: &'a Dims,
     filter: &'a [f32],
-    bias: &'a [f32],
 }
 
 impl Kernel for Pack<'_> {
-    type Output = Packed;
+    type Output = Buffer<f32>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Packed {
+    fn run<S: Simd>(self, _: S) -> Buffer<f32> {
         let Dims { c_out, .. } = *self.dims;
         let registers = c_out.div_ceil(S::LANES);
         let mut filter = Buffer::zeroed(self.dims.taps() * registers * S::LANES);
-        let mut bias = Buffer::zeroed(registers * S::LANES);
-        bias[..c_out].copy_from_slice(self.bias);
         let (mut start, mut c) = (0, 0);
-        for block in blocks(registers) {
+        for block in blocks::<S>(registers) {
             let width = block * S::LANES;
             let used = width.min(c_out - c);
             for (k, row) in self.filter.chunks_exact(c_out).enumerate() {
@@ -84,36 +158,34 @@ impl Kernel for Pack<'_> {
             start += self.dims.taps() * width;
             c += width;
         }
-        Packed { filter, bias }
+        filter
     }
 }
 
-struct Piece<'a> {
-    dims: &'a Dims,
-    x: &'a [f32],
-    packed: &'a Packed,
-    y: &'a mut [f32],
-    codes: &'a mut [u8],
-}
+/// The plain sum.
+struct Direct<'a>(Samples<'a>);
 
-impl Kernel for Piece<'_> {
+impl Kernel for Direct<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let d = self.dims;
-        let samples = self.x.chunks_exact(d.input());
-        let outputs = self.y.chunks_exact_mut(d.output());
-        let codes = self.codes.chunks_exact_mut(d.output());
-        for ((x, y), codes) in samples.zip(outputs).zip(codes) {
-            let (mut filter, mut c) = (self.packed.filter.as_ptr(), 0);
-            for block in blocks(d.c_out.div_ceil(S::LANES)) {
+        let Samples { d, x, filter: packed, bias, y, codes } = self.0;
+        let samples = x.chunks_exact(d.input());
+        let outputs = y.chunks_exact_mut(d.output());
+        for (i, (x, y)) in samples.zip(outputs).enumerate() {
+            let codes = match codes.len() {
+                0 => None,
+                _ => Some(codes[i * d.output()..][..d.output()].as_mut_ptr()),
+            };
+            let (mut filter, mut c) = (packed.as_ptr(), 0);
+            for block in blocks::<S>(d.c_out.div_ceil(S::LANES)) {
                 // SAFETY: `sample` reads one sample of `x` and one block of the packed filter and
-                // bias, and writes one sample of outputs and codes; `forward` checked all sizes.
+                // bias, and writes one sample of outputs and codes; [`Prepared`] checked all sizes.
                 unsafe {
-                    let bias = self.packed.bias.as_ptr().add(c);
+                    let bias = bias.as_ptr().add(c);
                     // Windows × channels that fill the registers without spilling.
-                    match (block, S::REGISTERS >= 32) {
+                    match (block, S::SUMS >= 24) {
                         (3, true) => sample::<S, 2, 3>(s, d, x, filter, bias, c, y, codes),
                         (2, true) => sample::<S, 3, 2>(s, d, x, filter, bias, c, y, codes),
                         (1, true) => sample::<S, 4, 1>(s, d, x, filter, bias, c, y, codes),
@@ -132,7 +204,8 @@ impl Kernel for Piece<'_> {
 /// One sample, the `C` registers of channels from `c` on, `P` windows at a time.
 ///
 /// # Safety
-/// `filter` is valid for `taps × C` registers and `bias` for `C`; the slices are one sample.
+/// `filter` is valid for `taps × C` registers and `bias` for `C`; the slices are one sample, and
+/// `codes` is valid for one.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the operands of one inner loop")]
 unsafe fn sample<S: Simd, const P: usize, const C: usize>(
@@ -143,7 +216,7 @@ unsafe fn sample<S: Simd, const P: usize, const C: usize>(
     bias: *const f32,
     c: usize,
     y: &mut [f32],
-    codes: &mut [u8],
+    codes: Option<*mut u8>,
 ) {
     let (ph, pw) = (d.ph(), d.pw());
     for py in 0..ph {
@@ -159,7 +232,8 @@ unsafe fn sample<S: Simd, const P: usize, const C: usize>(
             // in `x` and their outputs in `y` and `codes`.
             unsafe {
                 let x = x.as_ptr().add(d.patch(py, px, 0));
-                let (y, codes) = (y.as_mut_ptr().add(at), codes.as_mut_ptr().add(at));
+                let y = y.as_mut_ptr().add(at);
+                let codes = codes.map(|codes| codes.add(at));
                 if wide {
                     tile::<S, P, C>(s, d, x, filter, bias, d.c_out - c, y, codes);
                 } else {
@@ -186,7 +260,7 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
     bias: *const f32,
     channels: usize,
     y: *mut f32,
-    codes: *mut u8,
+    codes: Option<*mut u8>,
 ) {
     let mut sums = [[[s.zero(); C]; 4]; P];
     let mut weights = filter;
@@ -217,35 +291,35 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
         for i in 0..C {
             // SAFETY: the bias is padded to whole registers.
             let bias = unsafe { s.load(bias.add(i * S::LANES)) };
-            let (best, code) = pool(s, window.map(|position| position[i]), bias);
+            let window = window.map(|position| position[i]);
+            let best = largest(s, window, bias);
             let at = p * d.c_out + i * S::LANES;
-            // SAFETY: `channels` numbers exist from `at` of the first register on.
+            let used = (channels - i * S::LANES).min(S::LANES);
+            // SAFETY: `channels` numbers exist from the first register on, `used` from `at` on.
             unsafe {
-                if channels >= (i + 1) * S::LANES {
-                    s.store(y.add(at), best);
-                    s.store_u8(codes.add(at), code);
-                } else {
-                    let rest = channels - i * S::LANES;
-                    s.store_head(y.add(at), rest, best);
-                    let mut bytes = [0; 64];
-                    s.store_u8(bytes.as_mut_ptr(), code);
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), codes.add(at), rest);
+                s.store_head(y.add(at), used, s.max(s.zero(), best));
+                if let Some(codes) = codes {
+                    s.store_u8_head(codes.add(at), used, code(s, window, best));
                 }
             }
         }
     }
 }
 
-/// The output and the code of one window from the sums at its four positions.
+/// The largest of the sums at a window's four positions, and the bias: the output before ReLU.
 #[inline(always)]
-pub(super) fn pool<S: Simd>(s: S, [mut best, rest @ ..]: [S::F; 4], bias: S::F) -> (S::F, S::I) {
+pub(super) fn largest<S: Simd>(s: S, [a, b, c, d]: [S::F; 4], bias: S::F) -> S::F {
+    // A NaN that is met stays, see `Simd::max`.
+    s.add(s.max(d, s.max(c, s.max(b, a))), bias)
+}
+
+/// The code of a window whose [`largest`] is `best`.
+#[inline(always)]
+pub(super) fn code<S: Simd>(s: S, [mut max, rest @ ..]: [S::F; 4], best: S::F) -> S::I {
     let mut code = s.splat_i(0);
     for (q, sum) in (1..).zip(rest) {
-        let greater = s.gt(sum, best);
-        best = s.select(greater, sum, best);
-        code = s.select_i(greater, s.splat_i(q), code);
+        code = s.select_i(s.gt(sum, max), s.splat_i(q), code);
+        max = s.max(sum, max);
     }
-    best = s.add(best, bias);
-    code = s.select_i(s.gt(best, s.zero()), code, s.splat_i(DEAD));
-    (s.max(s.zero(), best), code)
+    s.select_i(s.gt(best, s.zero()), code, s.splat_i(DEAD))
 }

@@ -12,7 +12,7 @@ mod sparse;
 mod winograd;
 
 pub(crate) use filter_grad::{bias_grad, filter_grad};
-pub(crate) use forward::forward;
+pub(crate) use forward::Prepared;
 pub(crate) use input_grad::input_grad;
 
 /// The code of an output that ReLU cut off.
@@ -165,7 +165,8 @@ mod tests {
             let d = &self.d;
             let mut y = vec![f32::NAN; d.n * d.output()];
             let mut codes = vec![u8::MAX; y.len()];
-            forward(isa, d, &self.x, &self.filter, &self.bias, &mut y, &mut codes);
+            let filter = Prepared::new(isa, d, &self.filter);
+            filter.forward(&self.x, &self.bias, &mut y, &mut codes);
             let mut dx = vec![0.0; self.x.len()];
             let mut dw = vec![0.0; self.filter.len()];
             let mut db = vec![0.0; d.c_out];

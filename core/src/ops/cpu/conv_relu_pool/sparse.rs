@@ -106,7 +106,7 @@ pub(super) unsafe fn accumulate<S: Simd>(
 ) {
     let mut r = 0;
     while r < rows {
-        let two = S::REGISTERS >= 32 && rows - r >= 2;
+        let two = S::SUMS >= 24 && rows - r >= 2;
         let mut j = 0;
         while j < registers {
             // SAFETY: the tile lies within `rows` × `registers`.

@@ -4,16 +4,23 @@
 //! the processor when the program runs. The trait is our own, thirty one-line operations over
 //! `std::arch`, and not the `pulp` crate's, for two reasons: the backward pass of max pooling
 //! wants a look-up in a table of four by a lane's own index ([`Simd::lookup4`], one instruction
-//! on every target, which replaces four multiplications by one), and register tiles want the
-//! number of registers as a constant ([`Simd::REGISTERS`]). The portable version is arrays of four,
+//! on every target, which replaces four multiplications by one), and register tiles want their size
+//! as a constant ([`Simd::SUMS`]). The portable version is arrays of four,
 //! which the compiler turns into SSE, NEON or WASM SIMD where the build allows them.
 //!
 //! Every function between [`Isa::run`] and the operations must be `#[inline(always)]`: instruction
 //! sets are a property of the function that code is inlined into, and closures do not inherit it.
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+use std::sync::OnceLock;
+
+use crate::{Error, Result};
 
 /// Operations on one register of `f32`, and on as many small integers.
 ///
@@ -27,8 +34,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type M: Copy;
     /// Numbers in a register.
     const LANES: usize;
-    /// Registers that exist; a tile that needs more spills to memory.
-    const REGISTERS: usize;
+    /// Sums that a tile keeps in registers, beside its factors: 24, 12 or 8. More spill to memory.
+    const SUMS: usize;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::F;
@@ -80,6 +87,20 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for writing `LANES` bytes.
     unsafe fn store_u8(self, p: *mut u8, a: Self::I);
+    /// Writes the first `n ≤ LANES` bytes.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `n` bytes.
+    #[inline(always)]
+    unsafe fn store_u8_head(self, p: *mut u8, n: usize, a: Self::I) {
+        let mut bytes = [0; 64];
+        assert!(n <= Self::LANES && Self::LANES <= bytes.len());
+        // SAFETY: `bytes` holds LANES bytes, of which n are copied.
+        unsafe {
+            self.store_u8(bytes.as_mut_ptr(), a);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), p, n);
+        }
+    }
     /// `a = b`
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
     /// `a` where `m`, else `b`.
@@ -90,6 +111,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `table` is valid for reading four numbers.
     unsafe fn lookup4(self, table: *const f32, i: Self::I) -> Self::F;
 
+    /// [`Simd::LANES`], for loops over lanes: a number that the compiler does not know where it
+    /// would otherwise unroll them into more than the registers hold.
+    #[inline(always)]
+    fn lanes(self) -> usize {
+        Self::LANES
+    }
     /// Zero in every lane.
     #[inline(always)]
     fn zero(self) -> Self::F {
@@ -105,57 +132,106 @@ pub(crate) trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+impl Level {
+    const ALL: &[Self] = &[
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+        Self::Portable,
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Self::Simd128,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+    ];
+}
+
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Isa(Level);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
     Portable,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
+/// Names the instruction set to use instead of the widest.
+const VARIABLE: &str = "TRANSDUCT_SIMD";
+
+static CHOICE: OnceLock<Isa> = OnceLock::new();
+
 impl Isa {
-    /// The widest.
+    /// The one that [`VARIABLE`] names, else the widest. A name that [`Isa::checked`] would refuse
+    /// means the widest too.
     #[inline]
     pub(crate) fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            // The standard library asks the processor once and remembers.
-            if x86::has_avx512() {
-                return Self(Level::Avx512);
-            }
-            if x86::has_avx2() {
-                return Self(Level::Avx2);
-            }
-        }
-        Self(Level::Portable)
+        *CHOICE.get_or_init(|| {
+            let named = std::env::var(VARIABLE).ok().and_then(|name| Self::named(&name));
+            named.unwrap_or_else(Self::widest)
+        })
     }
 
-    /// All of them, for tests.
-    #[cfg(test)]
-    pub(crate) fn available() -> Vec<Self> {
-        let mut all = vec![Self(Level::Portable)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if x86::has_avx2() {
-                all.push(Self(Level::Avx2));
+    /// What [`Isa::best`] gives, unless [`VARIABLE`] names none that this processor has.
+    pub(crate) fn checked() -> Result<Self> {
+        match std::env::var_os(VARIABLE) {
+            Some(name) if name.to_str().and_then(Self::named).is_none() => {
+                let names: Vec<_> = Self::available().map(|isa| isa.name()).collect();
+                let expected = format!("one of {}, which this processor has", names.join(", "));
+                Err(Error::config("environment", VARIABLE, name.display(), &expected))
             }
-            if x86::has_avx512() {
-                all.push(Self(Level::Avx512));
-            }
+            _ => Ok(Self::best()),
         }
-        all
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::available().find(|isa| isa.name() == name)
+    }
+
+    fn widest() -> Self {
+        Self::available().last().unwrap_or(Self(Level::ALL[0]))
+    }
+
+    /// All that this processor has, the widest last.
+    pub(crate) fn available() -> impl Iterator<Item = Self> {
+        // The standard library asks the processor once and remembers.
+        let has = |level: &Level| match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => x86::has_avx2(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => x86::has_avx512(),
+            _ => true,
+        };
+        Level::ALL.iter().copied().filter(has).map(Self)
+    }
+
+    /// For messages and records.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+            Level::Portable => "portable",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Level::Simd128 => "simd128",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+        }
     }
 
     /// Runs the version of `kernel` for this instruction set.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Level::Portable => kernel.run(portable::Portable),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Level::Simd128 => kernel.run(wasm::Simd128),
             // SAFETY: a value of this level is made only where the processor has the instructions.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },
@@ -220,6 +296,12 @@ mod tests {
             unsafe { s.store_u8(codes.as_mut_ptr(), s.select_i(two, s.splat_i(9), vi)) };
             let want = self.codes[..n].iter().map(|&k| if k == 2 { 9 } else { k });
             assert_eq!(codes, want.collect::<Vec<_>>());
+            for k in 0..=n {
+                let mut head = vec![7; n];
+                // SAFETY: `head` holds at least k bytes.
+                unsafe { s.store_u8_head(head.as_mut_ptr(), k, vi) };
+                assert_eq!((&head[..k], &head[k..]), (&self.codes[..k], &vec![7; n - k][..]));
+            }
             // SAFETY: `a` holds at least four numbers.
             let found = unsafe { s.lookup4(a.as_ptr(), vi) };
             assert_eq!(get(found), each(&|i| a[self.codes[i] as usize % 4]));
@@ -244,6 +326,14 @@ mod tests {
             let c = (0..16).map(|i| i as f32 * 0.125).collect();
             isa.run(Compare { a, b, c, codes: (0..16).map(|i| (i * 3 % 5) as u8).collect() });
         }
-        assert_eq!(Some(&Isa::best()), Isa::available().last());
+    }
+
+    #[test]
+    fn names_are_those_of_the_available() {
+        for isa in Isa::available() {
+            assert_eq!(Isa::named(isa.name()), Some(isa));
+        }
+        assert_eq!(Isa::named("sse9"), None);
+        assert_eq!(Isa::available().last(), Some(Isa::widest()));
     }
 }

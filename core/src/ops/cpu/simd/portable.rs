@@ -18,7 +18,7 @@ impl Simd for Portable {
     type I = [u8; N];
     type M = [bool; N];
     const LANES: usize = N;
-    const REGISTERS: usize = 16;
+    const SUMS: usize = 8;
 
     #[inline(always)]
     fn splat(self, x: f32) -> [f32; N] {

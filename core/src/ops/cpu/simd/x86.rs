@@ -80,7 +80,7 @@ impl Simd for Avx2 {
     type I = __m256i;
     type M = __m256;
     const LANES: usize = 8;
-    const REGISTERS: usize = 16;
+    const SUMS: usize = 12;
 
     op! {
         splat(x: f32) -> __m256 = _mm256_set1_ps(x);
@@ -117,7 +117,7 @@ impl Simd for Avx512 {
     type I = __m512i;
     type M = __mmask16;
     const LANES: usize = 16;
-    const REGISTERS: usize = 32;
+    const SUMS: usize = 24;
 
     op! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);

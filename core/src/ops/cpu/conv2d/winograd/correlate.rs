@@ -100,7 +100,7 @@ impl Kernel for Correlate<'_> {
         for first in (0..tiles).step_by(TILES) {
             let count = TILES.min(tiles - first);
             transform_inputs(s, self.maps, self.src, first, count, self.inputs);
-            match (panel_registers::<S>(self.maps.output.2), S::REGISTERS >= 32) {
+            match (panel_registers::<S>(self.maps.output.2), S::SUMS >= 24) {
                 (1, true) => self.multiply::<S, 16, 1>(s),
                 (1, false) => self.multiply::<S, 8, 1>(s),
                 (_, true) => self.multiply::<S, 8, 2>(s),

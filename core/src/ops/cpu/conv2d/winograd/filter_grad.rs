@@ -69,7 +69,7 @@ impl Kernel for FilterSums<'_> {
             let count = TILES.min(self.tiles - first);
             transform_inputs(s, self.maps, self.x, first, count, self.inputs);
             self.transform_grads(s, first, count);
-            match (panel_registers::<S>(self.maps.output.2), S::REGISTERS >= 32) {
+            match (panel_registers::<S>(self.maps.output.2), S::SUMS >= 24) {
                 (1, true) => self.multiply::<S, 16, 1>(s, count),
                 (1, false) => self.multiply::<S, 8, 1>(s, count),
                 (_, true) => self.multiply::<S, 8, 2>(s, count),

@@ -13,9 +13,17 @@
 //! Four pooling windows make a tile. Tiles go in blocks whose transforms stay in the second cache;
 //! a transform lies as `[point][register of channels][tile][lane]`.
 
+pub(super) mod few_channels;
+mod transform;
+
 use std::array::from_fn;
 
-use super::{Dims, forward::pool};
+use transform::{A, ATransposed, B, BTransposed, G, twice};
+
+use super::{
+    Dims,
+    forward::{Samples, code, largest},
+};
 use crate::ops::cpu::{
     buffer::Buffer,
     parallel,
@@ -79,31 +87,15 @@ impl Grid<'_> {
     }
 }
 
-/// Numbers between one point and the next for `c` channels; not a power of two, lest all points
-/// fall on the same lines of a cache.
+/// Numbers between one point and the next for `c` channels; no multiple of a power of two, lest all
+/// points fall on the same lines of a cache.
 fn point_len(c: usize) -> usize {
     c * TILES + 16
 }
 
-/// See [`super::forward`].
-pub(super) fn forward(
-    isa: Isa,
-    d: &Dims,
-    x: &[f32],
-    filter: &[f32],
-    bias: &[f32],
-    y: &mut [f32],
-    codes: &mut [u8],
-) {
-    let filters = transformed(isa, filter, (d.c_in, d.c_out));
-    let grid = Grid { d };
-    let groups = d.n.div_ceil(grid.together());
-    let rows = parallel::rows_per_piece(groups, 1, 32) * grid.together();
-    let outputs = y.chunks_mut(rows * d.output()).zip(codes.chunks_mut(rows * d.output()));
-    let pieces = x.chunks(rows * d.input()).zip(outputs).collect();
-    parallel::for_each(pieces, |_, (x, (y, codes))| {
-        isa.run(Forward { grid, x, filters: &filters, bias, y, codes });
-    });
+/// The same for filters of `k` rows and `n` columns.
+fn filter_len(k: usize, n: usize) -> usize {
+    k * n + 16
 }
 
 /// See [`super::input_grad`].
@@ -133,23 +125,23 @@ pub(super) fn input_grad(
     });
 }
 
-struct Forward<'a> {
-    grid: Grid<'a>,
-    x: &'a [f32],
-    filters: &'a [f32],
-    bias: &'a [f32],
-    y: &'a mut [f32],
-    codes: &'a mut [u8],
+/// Samples that together fill a block.
+pub(super) fn together(d: &Dims) -> usize {
+    Grid { d }.together()
 }
+
+/// Outputs and codes; the filter is [`transformed`].
+pub(super) struct Forward<'a>(pub(super) Samples<'a>);
 
 impl Kernel for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { grid, x, filters, bias, y, codes } = self;
-        let d = grid.d;
-        assert!(x.len() / d.input() * d.output() == y.len() && codes.len() == y.len());
+        let Samples { d, x, filter, bias, y, codes } = self.0;
+        let grid = Grid { d };
+        assert!(x.len() / d.input() * d.output() == y.len());
+        assert!(codes.is_empty() || codes.len() == y.len());
         let mut inputs = Buffer::<f32>::new(POINTS * point_len(d.c_in));
         let mut sums = Buffer::<f32>::new(POINTS * point_len(d.c_out));
         let tiles = x.len() / d.input() * grid.tiles().0 * grid.tiles().1;
@@ -170,7 +162,7 @@ impl Kernel for Forward<'_> {
                     }
                 }
             }
-            multiply(s, &inputs, filters, (d.c_in, d.c_out), &mut sums);
+            multiply(s, count, &inputs, filter, (d.c_in, d.c_out), &mut sums);
             for t in 0..count {
                 let (sample, [py, px], _) = grid.tile(first + t);
                 let to = sample * d.output() + (py * d.pw() + px) * d.c_out;
@@ -185,10 +177,12 @@ impl Kernel for Forward<'_> {
                         for window in 0..4 {
                             let (i, j) = (window / 2, window % 2);
                             let sums = from_fn(|q| outputs[2 * i + q / 2][2 * j + q % 2]);
-                            let (best, code) = pool(s, sums, bias);
+                            let best = largest(s, sums, bias);
                             let at = to + (i * d.pw() + j) * d.c_out + register * S::LANES;
-                            s.store(y.as_mut_ptr().add(at), best);
-                            s.store_u8(codes.as_mut_ptr().add(at), code);
+                            s.store(y.as_mut_ptr().add(at), s.max(s.zero(), best));
+                            if !codes.is_empty() {
+                                s.store_u8(codes.as_mut_ptr().add(at), code(s, sums, best));
+                            }
                         }
                     }
                 }
@@ -245,7 +239,7 @@ impl Kernel for InputGrad<'_> {
                     }
                 }
             }
-            multiply(s, &outputs, filters, (d.c_out, d.c_in), &mut sums);
+            multiply(s, count, &outputs, filters, (d.c_out, d.c_in), &mut sums);
             for t in 0..count {
                 let (sample, [py, px], _) = grid.tile(first + t);
                 let to = sample * d.input() + d.patch(py, px, 0);
@@ -270,52 +264,56 @@ impl Kernel for InputGrad<'_> {
 /// Registers of a panel of columns.
 #[inline(always)]
 fn panel_registers<S: Simd>(columns: usize) -> usize {
-    match columns / S::LANES {
-        n if n.is_multiple_of(3) => 3,
-        n if n.is_multiple_of(2) => 2,
+    let registers = columns / S::LANES;
+    match S::SUMS {
+        12.. if registers.is_multiple_of(3) => 3,
+        _ if registers.is_multiple_of(2) => 2,
         _ => 1,
     }
 }
 
-/// At each point the tiles' numbers, `(tiles, k)`, times the filters, `(k, n)`.
+/// At each point the first `count` tiles' numbers, `(count, k)`, times the filters, `(k, n)`.
 #[inline(always)]
 fn multiply<S: Simd>(
     s: S,
+    count: usize,
     inputs: &[f32],
     filters: &[f32],
     (k, n): (usize, usize),
     sums: &mut [f32],
 ) {
-    match (panel_registers::<S>(n), S::REGISTERS >= 32) {
-        (3, true) => multiply_tiles::<S, 8, 3>(s, inputs, filters, (k, n), sums),
-        (3, false) => multiply_tiles::<S, 4, 3>(s, inputs, filters, (k, n), sums),
-        (2, true) => multiply_tiles::<S, 8, 2>(s, inputs, filters, (k, n), sums),
-        (2, false) => multiply_tiles::<S, 4, 2>(s, inputs, filters, (k, n), sums),
-        _ => multiply_tiles::<S, 8, 1>(s, inputs, filters, (k, n), sums),
+    match (panel_registers::<S>(n), S::SUMS >= 24) {
+        (3, true) => multiply_tiles::<S, 8, 3>(s, count, inputs, filters, (k, n), sums),
+        (3, false) => multiply_tiles::<S, 4, 3>(s, count, inputs, filters, (k, n), sums),
+        (2, true) => multiply_tiles::<S, 8, 2>(s, count, inputs, filters, (k, n), sums),
+        (2, false) => multiply_tiles::<S, 4, 2>(s, count, inputs, filters, (k, n), sums),
+        _ => multiply_tiles::<S, 8, 1>(s, count, inputs, filters, (k, n), sums),
     }
 }
 
 #[inline(always)]
 fn multiply_tiles<S: Simd, const T: usize, const N: usize>(
     s: S,
+    count: usize,
     inputs: &[f32],
     filters: &[f32],
     (k, n): (usize, usize),
     sums: &mut [f32],
 ) {
     assert!(inputs.len() >= POINTS * point_len(k) && sums.len() >= POINTS * point_len(n));
-    assert!(filters.len() == POINTS * k * n && k.is_multiple_of(S::LANES));
+    assert!(filters.len() == POINTS * filter_len(k, n) && k.is_multiple_of(S::LANES));
+    let lanes = s.lanes();
     for point in 0..POINTS {
         for panel in 0..n / (N * S::LANES) {
-            for tile in (0..TILES).step_by(T) {
-                // SAFETY: within the lengths just checked; T divides TILES.
+            for tile in (0..count).step_by(T) {
+                // SAFETY: within the lengths just checked; T divides TILES, of which there are `count`.
                 unsafe {
-                    let at = (point * n + panel * N * S::LANES) * k;
+                    let at = point * filter_len(k, n) + panel * N * S::LANES * k;
                     let mut f = filters.as_ptr().add(at);
                     let mut x = inputs.as_ptr().add(point * point_len(k) + tile * S::LANES);
                     let mut acc = [[s.zero(); N]; T];
                     for _ in 0..k / S::LANES {
-                        for lane in 0..S::LANES {
+                        for lane in 0..lanes {
                             let f_row: [S::F; N] = from_fn(|v| s.load(f.add(v * S::LANES)));
                             for (t, acc) in acc.iter_mut().enumerate() {
                                 let x = s.splat(*x.add(t * S::LANES + lane));
@@ -341,7 +339,7 @@ fn multiply_tiles<S: Simd, const T: usize, const N: usize>(
 }
 
 /// `G g Gᵀ` of the filter `(5, 5, k, n)`, as `[point][panel of columns][row][column]`.
-fn transformed(isa: Isa, filter: &[f32], (k, n): (usize, usize)) -> Buffer<f32> {
+pub(super) fn transformed(isa: Isa, filter: &[f32], (k, n): (usize, usize)) -> Buffer<f32> {
     isa.run(FilterTransform { filter, k, n })
 }
 
@@ -358,7 +356,7 @@ impl Kernel for FilterTransform<'_> {
     fn run<S: Simd>(self, s: S) -> Buffer<f32> {
         let Self { filter, k, n } = self;
         assert!(filter.len() == 25 * k * n && n.is_multiple_of(S::LANES));
-        let mut filters = Buffer::<f32>::new(POINTS * k * n);
+        let mut filters = Buffer::<f32>::new(POINTS * filter_len(k, n));
         let width = panel_registers::<S>(n) * S::LANES;
         for row in 0..k {
             for column in (0..n).step_by(S::LANES) {
@@ -368,150 +366,11 @@ impl Kernel for FilterTransform<'_> {
                     let at = (column / width * k + row) * width + column % width;
                     let to = filters.as_mut_ptr().add(at);
                     let load = |i, j| s.load(from.add((i * 5 + j) * k * n));
-                    let store = |i, j, v| s.store(to.add((i * P + j) * k * n), v);
+                    let store = |i, j, v| s.store(to.add((i * P + j) * filter_len(k, n)), v);
                     twice(s, G, load, store);
                 }
             }
         }
         filters
     }
-}
-
-/// A linear map of `N` numbers to `M`. A type, not a function: code that is called through `Fn`
-/// would lose the instruction set.
-trait Transform<const N: usize, const M: usize> {
-    fn apply<S: Simd>(s: S, x: [S::F; N]) -> [S::F; M];
-}
-
-/// Transforms columns, then rows: `N` × `N` numbers to `M` × `M`.
-#[inline(always)]
-fn twice<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
-    s: S,
-    _: T,
-    load: impl Fn(usize, usize) -> S::F,
-    mut store: impl FnMut(usize, usize, S::F),
-) {
-    let mut half = [[s.zero(); N]; M];
-    for j in 0..N {
-        for (half, v) in half.iter_mut().zip(T::apply(s, from_fn(|i| load(i, j)))) {
-            half[j] = v;
-        }
-    }
-    for (i, half) in half.into_iter().enumerate() {
-        for (j, v) in T::apply(s, half).into_iter().enumerate() {
-            store(i, j, v);
-        }
-    }
-}
-
-/// `c x + y`
-#[inline(always)]
-fn scaled<S: Simd>(s: S, c: f32, x: S::F, y: S::F) -> S::F {
-    s.mul_add(s.splat(c), x, y)
-}
-
-/// `(even + odd, even − odd)`: values at a point and at its negative.
-#[inline(always)]
-fn pair<S: Simd>(s: S, even: S::F, odd: S::F) -> [S::F; 2] {
-    [s.add(even, odd), s.sub(even, odd)]
-}
-
-/// `Bᵀ d`: row i holds the coefficients of Π_{l≠i} (x − a_l).
-struct BTransposed;
-
-impl Transform<8, 8> for BTransposed {
-    #[inline(always)]
-    fn apply<S: Simd>(s: S, d: [S::F; 8]) -> [S::F; 8] {
-        let v0 = scaled(s, 5.25, s.sub(d[4], d[2]), s.sub(d[0], d[6]));
-        let v7 = scaled(s, 5.25, s.sub(d[3], d[5]), s.sub(d[7], d[1]));
-        let even = scaled(s, -4.25, d[4], s.add(d[6], d[2]));
-        let [v1, v2] = pair(s, even, scaled(s, -4.25, d[3], s.add(d[5], d[1])));
-        let even = scaled(s, 0.25, d[2], scaled(s, -1.25, d[4], d[6]));
-        let odd = scaled(s, 0.5, d[1], scaled(s, -2.5, d[3], s.add(d[5], d[5])));
-        let [v3, v4] = pair(s, even, odd);
-        let even = scaled(s, 4.0, d[2], scaled(s, -5.0, d[4], d[6]));
-        let odd = scaled(s, 0.5, d[5], scaled(s, -2.5, d[3], s.add(d[1], d[1])));
-        let [v5, v6] = pair(s, even, odd);
-        [v0, v1, v2, v3, v4, v5, v6, v7]
-    }
-}
-
-/// `B v`
-struct B;
-
-impl Transform<8, 8> for B {
-    #[inline(always)]
-    fn apply<S: Simd>(s: S, v: [S::F; 8]) -> [S::F; 8] {
-        let [p1, q1] = pair(s, v[1], v[2]);
-        let [p2, q2] = pair(s, v[3], v[4]);
-        let [p3, q3] = pair(s, v[5], v[6]);
-        let (q12, q13) = (scaled(s, 0.5, q2, q1), scaled(s, 2.0, q2, q1));
-        let d2 = scaled(s, -5.25, v[0], scaled(s, 0.25, p2, p1));
-        let d3 = scaled(s, 5.25, v[7], s.mul(s.splat(-4.25), q1));
-        let d4 = scaled(s, -4.25, p1, scaled(s, -1.25, p2, s.mul(s.splat(5.25), v[0])));
-        [
-            v[0],
-            s.sub(scaled(s, 2.0, q3, q12), v[7]),
-            scaled(s, 4.0, p3, d2),
-            scaled(s, -2.5, s.add(q2, q3), d3),
-            scaled(s, -5.0, p3, d4),
-            scaled(s, -5.25, v[7], scaled(s, 0.5, q3, q13)),
-            s.add(s.sub(p1, v[0]), s.add(p2, p3)),
-            v[7],
-        ]
-    }
-}
-
-/// `Aᵀ m`: row k holds the k-th powers of the points.
-struct ATransposed;
-
-impl Transform<8, 4> for ATransposed {
-    #[inline(always)]
-    fn apply<S: Simd>(s: S, m: [S::F; 8]) -> [S::F; 4] {
-        let [p1, q1] = pair(s, m[1], m[2]);
-        let [p2, q2] = pair(s, m[3], m[4]);
-        let [p3, q3] = pair(s, m[5], m[6]);
-        [
-            s.add(s.add(m[0], p1), s.add(p2, p3)),
-            scaled(s, 2.0, q2, scaled(s, 0.5, q3, q1)),
-            scaled(s, 4.0, p2, scaled(s, 0.25, p3, p1)),
-            s.add(scaled(s, 8.0, q2, scaled(s, 0.125, q3, q1)), m[7]),
-        ]
-    }
-}
-
-/// `A y`
-struct A;
-
-impl Transform<4, 8> for A {
-    #[inline(always)]
-    fn apply<S: Simd>(s: S, y: [S::F; 4]) -> [S::F; 8] {
-        let twice = s.add(y[1], y[1]);
-        let half = s.mul(s.splat(0.5), y[1]);
-        let [m1, m2] = pair(s, s.add(y[0], y[2]), s.add(y[1], y[3]));
-        let [m3, m4] = pair(s, scaled(s, 4.0, y[2], y[0]), scaled(s, 8.0, y[3], twice));
-        let [m5, m6] = pair(s, scaled(s, 0.25, y[2], y[0]), scaled(s, 0.125, y[3], half));
-        [y[0], m1, m2, m3, m4, m5, m6, y[3]]
-    }
-}
-
-/// `G g`: row i holds the powers of point i over Π_{l≠i} (a_i − a_l).
-struct G;
-
-impl Transform<5, 8> for G {
-    #[inline(always)]
-    fn apply<S: Simd>(s: S, g: [S::F; 5]) -> [S::F; 8] {
-        let [u1, u2] = powers(s, 1.0, -2.0 / 9.0, g);
-        let [u3, u4] = powers(s, 2.0, 1.0 / 90.0, g);
-        let [u5, u6] = powers(s, 0.5, 32.0 / 45.0, g);
-        [g[0], u1, u2, u3, u4, u5, u6, g[4]]
-    }
-}
-
-/// `c Σ_j g_j x^j` at x and at −x.
-#[inline(always)]
-fn powers<S: Simd>(s: S, x: f32, c: f32, g: [S::F; 5]) -> [S::F; 2] {
-    let even = scaled(s, c * x.powi(4), g[4], s.mul(s.splat(c), g[0]));
-    let odd = scaled(s, c * x.powi(3), g[3], s.mul(s.splat(c * x), g[1]));
-    pair(s, scaled(s, c * x * x, g[2], even), odd)
 }
