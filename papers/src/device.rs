@@ -1,6 +1,14 @@
 //! Generic code on a device that is chosen at run time.
 
-use transduct_core::DeviceChoice;
+use transduct_core::{DeviceChoice, device::instruction_set};
+
+/// The device as records name it, for instance `cpu, avx2`: two instruction sets round differently.
+pub(crate) fn recorded(choice: DeviceChoice) -> transduct_core::Result<String> {
+    Ok(match choice {
+        DeviceChoice::Cpu => format!("{choice}, {}", instruction_set()?),
+        DeviceChoice::Cuda(_) => choice.to_string(),
+    })
+}
 
 /// Evaluates `$body`, which gives a `Result` with an error that `transduct_core::Error` turns into,
 /// with `$dev` bound to the device of `$choice`. The body is compiled once a kind of device.

@@ -21,7 +21,7 @@ use transduct_core::{
 use crate::{
     cli::{Output, one_line},
     config::{RunConfig, table::differences},
-    device::on_device,
+    device::{on_device, recorded},
     evaluate::{Evaluator, EvidenceRows},
     interrupt,
     observer::PartObserver,
@@ -188,7 +188,7 @@ fn start_record(
             methods: plan.config.methods.clone(),
             seeds: plan.config.seeds.clone(),
             validators: plan.config.evaluation.validators.clone(),
-            device: device.to_string(),
+            device: recorded(device)?,
             started: utc(SystemTime::now()),
         };
         write_json(&dir.run(), &record)?;

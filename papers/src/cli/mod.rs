@@ -22,7 +22,7 @@ mod welcome;
 use std::{error::Error, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use transduct_core::{DeviceChoice, data::DataDir};
+use transduct_core::{DeviceChoice, data::DataDir, device::instruction_set};
 
 use crate::interrupt;
 pub(crate) use output::Output;
@@ -72,7 +72,8 @@ pub(crate) struct Global {
     /// The directory of data sets. By default what TRANSDUCT_DATA names, else the platform's cache.
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     data: Option<PathBuf>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`. On the CPU with the widest vectors that it has,
+    /// or those that TRANSDUCT_SIMD names: `portable`, `avx2` or `avx512`.
     #[arg(
         long,
         global = true,
@@ -195,6 +196,8 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
     if let Some(threads) = cli.global.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
+    // Before hours of work with another one than was asked for.
+    instruction_set()?;
     let output = Output::new(cli.global.quiet, cli.global.json);
     let global = cli.global;
     match cli.command {

@@ -160,7 +160,7 @@ pub struct RunRecord {
     pub seeds: Vec<u64>,
     /// The validators, the default one first.
     pub validators: Vec<String>,
-    /// Where it ran, for instance `cpu`.
+    /// Where it ran, for instance `cpu, avx2`: the device and the processor's instruction set.
     pub device: String,
     /// Start, UTC, as in `2026-11-24T07:00:00Z`.
     pub started: String,

@@ -12,6 +12,21 @@ fn refused(place: &Place, arguments: &str) -> String {
 }
 
 #[test]
+fn an_instruction_set_that_is_not_there_is_refused() {
+    let place = Place::new();
+    let run = |name: &str| {
+        let mut command = place.command("list");
+        command.env("TRANSDUCT_SIMD", name).output().unwrap()
+    };
+    assert!(run("portable").status.success());
+    let refused = run("avx3");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let start = "error: environment.TRANSDUCT_SIMD = avx3: expected one of portable";
+    assert!(error.starts_with(start), "{error}");
+}
+
+#[test]
 fn names_that_do_not_exist_get_the_nearest() {
     let place = Place::new();
     let line = |arguments: &str| refused(&place, &format!("{TABLES} {arguments}"));

@@ -34,6 +34,8 @@ fn a_run_leaves_a_complete_record() {
     let run = json(&text(place.path("runs/a/run.json")));
     assert_eq!(run["classes"], serde_json::json!(["cat", "dog"]));
     assert_eq!(run["target"]["evaluation_rows"], 48);
+    let device = run["device"].as_str().unwrap();
+    assert!(device.starts_with("cpu, "), "the instruction set is recorded: {device}");
     let last = text(place.path("runs/a/dann/seed-0/metrics.jsonl"));
     let last = json(last.lines().last().unwrap());
     assert_eq!((&last["event"], &last["step"]), (&"evaluation".into(), &20.into()));
