@@ -42,12 +42,31 @@ function time(call) {
   return median(times);
 }
 
-const native = new URL("target/release/examples/native-digits", ROOT).pathname;
-const alone = { env: { ...process.env, RAYON_NUM_THREADS: "1" }, encoding: "utf8" };
+const program = new URL("target/release/examples/native-digits", ROOT).pathname;
+
+/** The median microseconds of a native prediction on one thread, with this instruction set. */
+function native(instructions, limit) {
+  const env = { ...process.env, RAYON_NUM_THREADS: "1", TRANSDUCT_SIMD: instructions };
+  const stdio = ["ignore", "pipe", "ignore"];
+  return Number(execFileSync(program, ["time", String(limit)], { env, stdio, encoding: "utf8" }));
+}
+
+/** Whether this processor has the instruction set. */
+function has(instructions) {
+  try {
+    native(instructions, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const simd = await load("simd");
 const plain = await load("plain");
+// The widest first. The portable kernels have registers of 128 bits, as WebAssembly has.
+const natives = ["avx512", "avx2", "portable"].filter(has);
 const sides = {
-  "native, one thread": () => Number(execFileSync(native, ["time", String(seconds)], alone)),
+  ...Object.fromEntries(natives.map((name) => [`native, ${name}`, () => native(name, seconds)])),
   "WebAssembly with SIMD": () => time(() => simd.model.predict(simd.pixels)),
   "WebAssembly without SIMD": () => time(() => plain.model.predict(plain.pixels)),
 };
@@ -56,16 +75,17 @@ for (let round = 0; round < rounds; round++) {
   for (const [name, measure] of Object.entries(sides)) found[name].push(measure());
 }
 
-const reference = median(found["native, one thread"]);
+const references = natives.map((name) => median(found[`native, ${name}`]));
 console.log(`\`browser.mjs\`, ${rounds} rounds of ${seconds} s, all sides in turn.\n`);
 console.log(`- ${os.cpus()[0].model.trim()}; Node ${process.version}, V8 ${process.versions.v8}\n`);
-console.log("| one digit, 28 × 28 | µs, median (least, most) of rounds | beside native |");
-console.log("|---|---|---|");
+const head = ["µs, median (least, most) of rounds", ...natives.map((name) => `beside ${name}`)];
+console.log(`| one digit, 28 × 28, one thread | ${head.join(" | ")} |`);
+console.log(`|---${"|---".repeat(head.length)}|`);
 for (const [name, numbers] of Object.entries(found)) {
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)].map((x) => x.toFixed(0));
   const middle = median(numbers);
-  const ratio = (middle / reference).toFixed(2);
-  console.log(`| ${name} | ${middle.toFixed(0)} (${least}, ${most}) | ${ratio} |`);
+  const ratios = references.map((reference) => (middle / reference).toFixed(2));
+  console.log(`| ${name} | ${middle.toFixed(0)} (${least}, ${most}) | ${ratios.join(" | ")} |`);
 }
 
 console.log("\n| training both learners on moons | steps a second |\n|---|---|");

@@ -1,7 +1,8 @@
 //! The digit models outside a browser, to compare with.
 //!
 //! `native-digits logits` prints `[{model, domain, index, logits}]` of some pictures as JSON;
-//! `native-digits time SECONDS` prints the median microseconds of a prediction, of one picture at a time.
+//! `native-digits time SECONDS` prints the median microseconds of a prediction, of one picture at a time,
+//! with the instruction set that `TRANSDUCT_SIMD` names.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["logits"] => println!("{}", logits()?),
         ["time", seconds] => {
+            transduct_core::device::instruction_set()?;
             let seconds = seconds.parse().context("SECONDS: expected a number")?;
             println!("{:.1}", time(Duration::try_from_secs_f64(seconds)?)?);
         }

@@ -68,7 +68,8 @@ export function createSession() {
       return JSON.parse(model.card());
     },
     "digits.predict"(name, pixels) {
-      return JSON.parse(models.get(name).predict(pixels));
+      const probabilities = [...models.get(name).predict(pixels)];
+      return { label: probabilities.indexOf(Math.max(...probabilities)), probabilities };
     },
     "digits.logits"(name, pixels) {
       return models.get(name).logits(pixels);

@@ -68,9 +68,9 @@ impl DigitModel {
         Ok(self.0.logits(pixels)?)
     }
 
-    /// `{label, probabilities}` of a picture.
-    pub fn predict(&self, pixels: &[f32]) -> Result<String> {
-        json(&self.0.predict(pixels)?)
+    /// The probability of every class of a picture, `(k,)`.
+    pub fn predict(&self, pixels: &[f32]) -> Result<Vec<f64>> {
+        Ok(self.0.predict(pixels)?.probabilities)
     }
 
     /// `{source, target, accuracy: {source, target}}` of the first `rows` pictures of each
