@@ -3,8 +3,8 @@
 //!
 //! Fresh memory costs a page fault every 4 KiB, more than many kernels cost. A dropped [`Buffer`]
 //! goes to a pool and the next one of like size takes it over. The pool is bounded by the program's
-//! own demand: buffers in use and at rest together never exceed the most that was ever in use at
-//! once. [`release`] returns what rests to the system.
+//! own demand: buffers in use and at rest together exceed the most that was ever in use at once by an
+//! eighth at most, which lets small ones of one layer rest while another has its large ones.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -157,11 +157,15 @@ impl Pool {
         }
     }
 
+    fn bound(&self) -> usize {
+        self.most + self.most / 8
+    }
+
     /// Frees blocks until the pool keeps its bound.
     fn shrink(&mut self) {
         let mut resting: usize = self.resting.iter().map(|block| block.bytes).sum();
         let mut excess = 0;
-        while self.in_use + resting > self.most {
+        while self.in_use + resting > self.bound() {
             resting -= self.resting[excess].bytes;
             excess += 1;
         }
@@ -201,15 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_never_exceeds_the_largest_demand() {
+    fn the_pool_hardly_exceeds_the_largest_demand() {
         let mut pool = empty();
         for bytes in [4096, 64, 8192, 1024, 2048, 8192, 64] {
             let block = pool.take(bytes);
             let resting: usize = pool.resting.iter().map(|b| b.bytes).sum();
-            assert!(pool.in_use + resting <= pool.most);
+            assert!(pool.in_use + resting <= pool.bound());
             pool.give(block);
         }
         assert_eq!(pool.most, 8192);
         assert_eq!(pool.in_use, 0);
+    }
+
+    #[test]
+    fn layers_of_different_size_do_not_push_each_other_out() {
+        let mut pool = empty();
+        let weights = pool.take(4096);
+        let mut layers = || {
+            [&[192, 320][..], &[1024, 2048]].map(|sizes| {
+                let blocks: Vec<_> = sizes.iter().map(|&bytes| pool.take(bytes)).collect();
+                let starts: Vec<_> = blocks.iter().map(|block| block.start).collect();
+                blocks.into_iter().for_each(|block| pool.give(block));
+                starts
+            })
+        };
+        let first = layers();
+        assert_eq!(layers(), first);
+        pool.give(weights);
     }
 }
