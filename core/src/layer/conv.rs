@@ -140,3 +140,35 @@ impl<D: Dev> ConvReluPool<D> {
         Ok(block)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Recorded, Stream, cpu, rng};
+
+    #[test]
+    fn prediction_follows_the_weights_and_the_size_of_the_input() {
+        let dev = cpu();
+        let mut init = rng(1, Stream::Init);
+        let layer = ConvReluPool::new(&dev, "conv", 5, (1, 8), &mut init).unwrap();
+        let image = |n: usize, h: usize| -> Maps<Cpu> {
+            let values = (0..n * h * 12).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
+            dev.tensor_from_vec(values, (n, h, 12, 1))
+        };
+        let predicted = |x: Maps<Cpu>| layer.forward(x, &mut Pass::eval()).unwrap().as_vec();
+        let trained = |x: Maps<Cpu>| {
+            let x = x.put_tape(Recorded::<Cpu>::default());
+            layer.forward(x, &mut Pass::eval()).unwrap().as_vec()
+        };
+        let before = predicted(image(2, 12));
+        assert_eq!(before, trained(image(2, 12)));
+        assert_eq!(predicted(image(1, 12)), before[..before.len() / 2]);
+        for parameter in layer.parameters() {
+            let values: Vec<_> = parameter.to_vec().iter().map(|w| 1.0 - w).collect();
+            parameter.set(&values).unwrap();
+            assert_eq!(predicted(image(2, 12)), trained(image(2, 12)), "{}", parameter.name());
+        }
+        assert_ne!(predicted(image(2, 12)), before);
+        assert_eq!(predicted(image(2, 16)), trained(image(2, 16)));
+    }
+}

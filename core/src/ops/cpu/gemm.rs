@@ -185,8 +185,8 @@ impl Kernel for Piece<'_> {
 }
 
 impl Piece<'_> {
-    /// `R` rows × `C` registers of the piece, one part of the inner dimension; returns `R`. Whether B is
-    /// `PACKED` is told twice for speed.
+    /// `R` rows × `C` registers of the piece, one part of the inner dimension; returns `R`. `PACKED`
+    /// says what B is once more, for a step that the compiler knows.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(
         &mut self,
@@ -199,10 +199,9 @@ impl Piece<'_> {
         let end = (depth + DEPTH).min(k);
         let mut sums = [[s.zero(); C]; R];
         let (panel, row_len) = match b {
-            Panels::Packed(b) => (b[k * column..].as_ptr(), C * S::LANES),
-            Panels::Rows(b) => (b.values[column..].as_ptr(), b.row),
+            Panels::Packed(b) => (b.as_ptr().wrapping_add(k * column), C * S::LANES),
+            Panels::Rows(b) => (b.values.as_ptr().wrapping_add(column), b.row),
         };
-        // A constant for the compiler where it can be.
         let step = if PACKED { C * S::LANES } else { row_len };
         // SAFETY: `gemm` checked that A holds rows `first + row` to `+ R` up to k; from the start of
         // the panel on B holds C registers for each of k steps.
@@ -297,6 +296,8 @@ mod tests {
         check(70, 100, 768, false, false);
         check(3, 5, 1100, true, true);
         check(4, 3, 0, false, false);
+        check(1, 128, 0, false, false);
+        check(3, 128, 700, false, false);
     }
 
     proptest! {
