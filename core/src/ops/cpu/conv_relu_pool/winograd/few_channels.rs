@@ -169,25 +169,29 @@ impl Pixels {
         Self { values: Buffer::zeroed(rows * d.c_in * 4 * tiles), rows, channels: d.c_in, tiles }
     }
 
+    /// Where a row's pixels of a channel in one column of the tiles begin.
     #[inline(always)]
-    fn index(&self, row: usize, channel: usize, column: usize, tile: usize) -> usize {
-        ((row * self.channels + channel) * 4 + column % 4) * self.tiles + tile + column / 4
+    fn start(&self, row: usize, channel: usize, column: usize) -> usize {
+        ((row * self.channels + channel) * 4 + column) * self.tiles
     }
 
     /// Column `column < 8` of the tiles from `tile` on.
     #[inline(always)]
     fn at(&self, row: usize, channel: usize, column: usize, tile: usize) -> *const f32 {
-        self.values.as_ptr().wrapping_add(self.index(row, channel, column, tile))
+        let at = self.start(row, channel, column % 4) + tile + column / 4;
+        self.values.as_ptr().wrapping_add(at)
     }
 
     /// The pixels that some tile has.
     #[inline(always)]
     fn fill(&mut self, d: &Dims, x: &[f32]) {
         for (i, row) in x.chunks_exact(d.input_row()).take(self.rows).enumerate() {
-            for (j, pixel) in row.chunks_exact(d.c_in).take(4 * self.tiles).enumerate() {
-                for (m, &value) in pixel.iter().enumerate() {
-                    let at = self.index(i, m, j, 0);
-                    self.values[at] = value;
+            for m in 0..d.c_in {
+                for column in 0..4.min(d.w) {
+                    let start = self.start(i, m, column);
+                    let pixels = row[column * d.c_in + m..].iter().step_by(4 * d.c_in);
+                    let tiles = &mut self.values[start..][..self.tiles];
+                    tiles.iter_mut().zip(pixels).for_each(|(to, from)| *to = *from);
                 }
             }
         }
