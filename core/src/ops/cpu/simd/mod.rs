@@ -229,9 +229,9 @@ impl Isa {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-            Level::Portable => kernel.run(portable::Portable),
+            Level::Portable => run_apart(kernel, portable::Portable),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Level::Simd128 => kernel.run(wasm::Simd128),
+            Level::Simd128 => run_apart(kernel, wasm::Simd128),
             // SAFETY: a value of this level is made only where the processor has the instructions.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },
@@ -240,6 +240,13 @@ impl Isa {
             Level::Avx512 => unsafe { x86::run_avx512(kernel) },
         }
     }
+}
+
+/// Runs `kernel` in a function of its own, as those of x86-64 have one: several in one function, each
+/// inlined to the last operation, are more than compilers treat well.
+#[inline(never)]
+fn run_apart<K: Kernel, S: Simd>(kernel: K, simd: S) -> K::Output {
+    kernel.run(simd)
 }
 
 #[cfg(test)]
