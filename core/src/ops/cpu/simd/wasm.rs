@@ -9,8 +9,7 @@ use super::Simd;
 #[derive(Clone, Copy)]
 pub(super) struct Simd128;
 
-/// The first `n < 4` numbers. A call, since in line it would have the compiler take the register
-/// apart for whole ones too.
+/// The first `n < 4` numbers. A call: it is rare, and a page wants little code.
 ///
 /// # Safety
 /// `p` is valid for reading `n` numbers.
