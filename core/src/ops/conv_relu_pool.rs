@@ -89,7 +89,7 @@ fn check(
 /// A device's block.
 pub trait ConvReluPoolKernel: Device<f32> {
     /// A filter as the kernel reads it.
-    type PreparedFilter: std::fmt::Debug + Send + Sync;
+    type PreparedFilter: std::fmt::Debug;
 
     /// See [`conv_relu_pool`].
     ///
