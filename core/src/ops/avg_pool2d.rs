@@ -41,7 +41,7 @@ impl AvgPool2dKernel for Cpu {
             return composed(x, window);
         }
         let dims = Pool2dDims { size: (h, w, c), output: (oh, ow), window };
-        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let mut y = x.device().try_zeros_like(&(n, oh, ow, c)).map_err(Error::device)?;
         cpu::pool2d::average(&dims, slices::read(&x), slices::write(&mut y));
         let (input, output) = (x.ghost(), y.ghost());

@@ -119,7 +119,7 @@ impl BatchNormKernel for Cpu {
         if c == 0 {
             return composed_train(x, norm, residual);
         }
-        let x = contiguous(x)?;
+        let x = slices::contiguous(x)?;
         let moments = moments(Isa::best(), slices::read(&x), c);
         let dev = x.device().clone();
         let vector = |v: &[f32]| dev.try_tensor_from_vec(v.to_vec(), (c,)).map_err(Error::device);
@@ -140,14 +140,8 @@ impl BatchNormKernel for Cpu {
             return composed_eval(x, norm, mean, variance, residual);
         }
         let moments = Moments { mean: mean.as_vec(), var: variance.as_vec() };
-        normalise(contiguous(x)?, norm, moments, residual, None)
+        normalise(slices::contiguous(x)?, norm, moments, residual, None)
     }
-}
-
-/// A reshape to the same shape copies what is not contiguous, and nothing else.
-fn contiguous<T: Tape<f32, Cpu>>(x: Matrix<Cpu, T>) -> Result<Matrix<Cpu, T>> {
-    let shape = *x.shape();
-    x.try_reshape_like(&shape).map_err(Error::device)
 }
 
 /// φ(γ (x − μ) / √(σ² + ε) + β + r) in one pass, and its backward pass. `rows` is given where μ and
@@ -175,7 +169,7 @@ fn normalise<T: Tape<f32, Cpu>>(
     let (x, mut tape) = x.split_tape();
     let residual = match residual {
         Some(residual) => {
-            let (residual, of_residual) = contiguous(residual)?.split_tape();
+            let (residual, of_residual) = slices::contiguous(residual)?.split_tape();
             tape = tape.merge(of_residual);
             Some(residual)
         }

@@ -96,7 +96,7 @@ impl Conv2dKernel for Cpu {
         input_gradient: bool,
     ) -> Result<Maps<Self, T>> {
         let (n, h, w, c_in) = *x.shape();
-        let (kh, kw, i, c_out) = *filter.shape();
+        let (kh, kw, _, c_out) = *filter.shape();
         let output = config.output(*x.shape(), *filter.shape())?;
         if n * c_in * c_out == 0 {
             return composed(x, filter, bias, config);
@@ -105,10 +105,8 @@ impl Conv2dKernel for Cpu {
         let dims = Conv2dDims { n, h, w, c_in, c_out, kh, kw, stride, padding, groups };
         let isa = Isa::best();
 
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let (x, mut tape) =
-            x.try_reshape_like(&(n, h, w, c_in)).map_err(Error::device)?.split_tape();
-        let filter = filter.try_reshape_like(&(kh, kw, i, c_out)).map_err(Error::device)?;
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
+        let filter = slices::contiguous(filter)?;
         let mut y = outputs::new(x.device(), output)?;
         {
             let bias = bias.as_ref().map(slices::read);

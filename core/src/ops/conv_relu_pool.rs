@@ -138,8 +138,8 @@ impl ConvReluPoolKernel for Cpu {
         input_gradient: bool,
     ) -> Result<Maps<Self, T>> {
         let (n, h, w, c_in) = *x.shape();
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let filter = contiguous(filter)?;
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
+        let filter = slices::contiguous(filter)?;
         let prepared = Self::prepare_filter((h, w, c_in), filter.clone())?.0;
         let dims = cpu::conv_relu_pool::Dims { n, ..*prepared.dims() };
         let mut codes = Buffer::new(if T::OWNS_TAPE { n * dims.output() } else { 0 });
@@ -165,7 +165,7 @@ impl ConvReluPoolKernel for Cpu {
         (h, w, c_in): (usize, usize, usize),
         filter: Maps<Self>,
     ) -> Result<Self::PreparedFilter> {
-        let filter = contiguous(filter)?;
+        let filter = slices::contiguous(filter)?;
         let (kh, kw, _, c_out) = *filter.shape();
         let dims = cpu::conv_relu_pool::Dims { n: 1, h, w, c_in, c_out, kh, kw };
         let filter = slices::read(&filter);
@@ -177,14 +177,8 @@ impl ConvReluPoolKernel for Cpu {
         filter: &Self::PreparedFilter,
         bias: &Vector<Self>,
     ) -> Result<Maps<Self>> {
-        forward(&contiguous(x)?, &filter.0, bias, &mut [])
+        forward(&slices::contiguous(x)?, &filter.0, bias, &mut [])
     }
-}
-
-/// A reshape to the same shape copies what is not contiguous, and nothing else.
-fn contiguous<T: Tape<f32, Cpu>>(x: Maps<Cpu, T>) -> Result<Maps<Cpu, T>> {
-    let shape = *x.shape();
-    x.try_reshape_like(&shape).map_err(Error::device)
 }
 
 /// Outputs of contiguous samples, and their codes unless `codes` is empty.

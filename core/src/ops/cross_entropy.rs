@@ -79,9 +79,7 @@ impl CrossEntropyKernel for Cpu {
         config: CrossEntropy<'_>,
     ) -> Result<Loss<Self, T>> {
         let (n, k) = *logits.shape();
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let logits = logits.try_reshape_like(&(n, k)).map_err(Error::device)?;
-        let (logits, mut tape) = logits.split_tape();
+        let (logits, mut tape) = slices::contiguous(logits)?.split_tape();
         let mut gradient = Buffer::new(n * k);
         let loss = loss_and_gradient(slices::read(&logits), labels, config, &mut gradient);
         let loss = logits.device().try_tensor_from_vec(vec![loss], ()).map_err(Error::device)?;

@@ -32,7 +32,7 @@ impl GlobalAvgPoolKernel for Cpu {
         if n * h * w * c == 0 {
             return composed(x);
         }
-        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let mut y = x.device().try_zeros_like(&(n, c)).map_err(Error::device)?;
         cpu::pool2d::global_average(c, slices::read(&x), slices::write(&mut y));
         let (input, output) = (x.ghost(), y.ghost());

@@ -74,9 +74,8 @@ impl LinearKernel for Cpu {
         let d_out = bias.shape().0;
         let isa = Isa::best();
 
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let (x, mut tape) = x.try_reshape_like(&(n, d_in)).map_err(Error::device)?.split_tape();
-        let weight = weight.try_reshape_like(&(d_in, d_out)).map_err(Error::device)?;
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
+        let weight = slices::contiguous(weight)?;
         let mut y = x.device().try_zeros_like(&(n, d_out)).map_err(Error::device)?;
         {
             let (x, weight) = (slices::read(&x), slices::read(&weight));

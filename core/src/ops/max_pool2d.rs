@@ -47,7 +47,7 @@ impl MaxPool2dKernel for Cpu {
         if n * c == 0 || dims.taps() > 256 {
             return composed(x, window);
         }
-        let (x, mut tape) = x.try_reshape_like(&(n, h, w, c)).map_err(Error::device)?.split_tape();
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let mut y = x.device().try_zeros_like(&(n, oh, ow, c)).map_err(Error::device)?;
         let mut winner = Buffer::new(n * oh * ow * c);
         cpu::pool2d::max(&dims, slices::read(&x), slices::write(&mut y), &mut winner);

@@ -41,8 +41,7 @@ impl ReverseGradientKernel for Cpu {
         lambda: f32,
     ) -> Result<Matrix<Self, T>> {
         let (n, d) = *x.shape();
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let (x, mut tape) = x.try_reshape_like(&(n, d)).map_err(Error::device)?.split_tape();
+        let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let values = slices::read(&x).to_vec();
         let y = x.device().try_tensor_from_vec(values, (n, d)).map_err(Error::device)?;
         let (input, output) = (x.ghost(), y.ghost());

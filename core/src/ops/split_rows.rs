@@ -42,8 +42,7 @@ impl SplitRowsKernel for Cpu {
         n_s: usize,
     ) -> Result<[Matrix<Self, T>; 2]> {
         let (n, d) = *x.shape();
-        // A reshape to the same shape copies what is not contiguous, and nothing else.
-        let (x, tape) = x.try_reshape_like(&(n, d)).map_err(Error::device)?.split_tape();
+        let (x, tape) = slices::contiguous(x)?.split_tape();
         let part = |from: usize, to: usize, mut tape: T| -> Result<Matrix<Self, T>> {
             let values = slices::read(&x)[from * d..to * d].to_vec();
             let y =

@@ -6,8 +6,23 @@
 //! the slice is exactly the storage's first `numel` elements. This module holds all the unsafe code
 //! that reaches into dfdx tensors; everything else sees slices.
 
+use dfdx::prelude::ReshapeTo;
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{Cpu, Storage, Tensor};
+use dfdx::tensor::{Cpu, Storage, Tape, Tensor};
+
+use crate::{Error, Result};
+
+/// `t` as [`read`] wants it.
+///
+/// # Errors
+/// [`Error::Device`] when memory is short.
+pub(crate) fn contiguous<S: Shape, T: Tape<f32, Cpu>>(
+    t: Tensor<S, f32, Cpu, T>,
+) -> Result<Tensor<S, f32, Cpu, T>> {
+    // A reshape to the same shape copies what is not contiguous, and nothing else.
+    let shape = *t.shape();
+    t.try_reshape_like(&shape).map_err(Error::device)
+}
 
 /// The elements of `t` in row-major order.
 ///

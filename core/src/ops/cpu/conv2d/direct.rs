@@ -10,7 +10,7 @@
 use super::super::buffer::Buffer;
 use super::super::parallel;
 use super::super::simd::{Isa, Kernel, Simd};
-use super::{Conv2dDims, Padded, lanes};
+use super::{Conv2dDims, Padded};
 
 /// `len` consecutive inputs, from `input` after a position's first, times as many filter rows.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Panels {
 
 /// Columns of a panel for `cols` output channels: one or two registers.
 pub(super) fn panel_width(isa: Isa, cols: usize) -> usize {
-    let lanes = lanes(isa);
+    let lanes = isa.lanes();
     if cols <= lanes { lanes } else { 2 * lanes }
 }
 

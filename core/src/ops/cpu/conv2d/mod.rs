@@ -7,7 +7,7 @@ mod winograd;
 
 use super::buffer::Buffer;
 use super::parallel;
-use super::simd::{Isa, Kernel, Simd};
+use super::simd::Isa;
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,22 +40,6 @@ impl Conv2dDims {
         let out = |size, k| (size + 2 * self.padding - k) / self.stride + 1;
         (out(self.h, self.kh), out(self.w, self.kw))
     }
-}
-
-/// Numbers in a register.
-fn lanes(isa: Isa) -> usize {
-    struct Lanes;
-
-    impl Kernel for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn run<S: Simd>(self, _: S) -> usize {
-            S::LANES
-        }
-    }
-
-    isa.run(Lanes)
 }
 
 /// A sample with zeros around it.

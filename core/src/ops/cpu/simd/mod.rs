@@ -11,10 +11,13 @@
 //! Every function between [`Isa::run`] and the operations must be `#[inline(always)]`: instruction
 //! sets are a property of the function that code is inlined into, and closures do not inherit it.
 
+// The one that every processor of the target has.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod portable;
+#[path = "portable.rs"]
+mod base;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod wasm;
+#[path = "wasm.rs"]
+mod base;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -134,10 +137,7 @@ pub(crate) trait Kernel {
 
 impl Level {
     const ALL: &[Self] = &[
-        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-        Self::Portable,
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Self::Simd128,
+        Self::Base,
         #[cfg(target_arch = "x86_64")]
         Self::Avx2,
         #[cfg(target_arch = "x86_64")]
@@ -151,10 +151,8 @@ pub(crate) struct Isa(Level);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-    Portable,
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    Simd128,
+    /// What every processor of the target has.
+    Base,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
@@ -194,7 +192,7 @@ impl Isa {
     }
 
     fn widest() -> Self {
-        Self::available().last().unwrap_or(Self(Level::ALL[0]))
+        Self::available().last().unwrap_or(Self(Level::Base))
     }
 
     /// All that this processor has, the widest last.
@@ -205,7 +203,7 @@ impl Isa {
             Level::Avx2 => x86::has_avx2(),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => x86::has_avx512(),
-            _ => true,
+            Level::Base => true,
         };
         Level::ALL.iter().copied().filter(has).map(Self)
     }
@@ -213,10 +211,7 @@ impl Isa {
     /// For messages and records.
     pub(crate) fn name(self) -> &'static str {
         match self.0 {
-            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-            Level::Portable => "portable",
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Level::Simd128 => "simd128",
+            Level::Base => base::NAME,
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -224,14 +219,27 @@ impl Isa {
         }
     }
 
+    /// Numbers in a register.
+    pub(crate) fn lanes(self) -> usize {
+        struct Lanes;
+
+        impl Kernel for Lanes {
+            type Output = usize;
+
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> usize {
+                S::LANES
+            }
+        }
+
+        self.run(Lanes)
+    }
+
     /// Runs the version of `kernel` for this instruction set.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-            Level::Portable => run_apart(kernel, portable::Portable),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Level::Simd128 => run_apart(kernel, wasm::Simd128),
+            Level::Base => run_apart(kernel, base::Base),
             // SAFETY: a value of this level is made only where the processor has the instructions.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },

@@ -2,18 +2,21 @@
 
 use super::Simd;
 
+/// The name of the instruction set.
+pub(super) const NAME: &str = "portable";
+
 const N: usize = 4;
 
 /// The token of the portable version.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(super) struct Base;
 
 #[inline(always)]
 fn map2(a: [f32; N], b: [f32; N], f: impl Fn(f32, f32) -> f32) -> [f32; N] {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
-impl Simd for Portable {
+impl Simd for Base {
     type F = [f32; N];
     type I = [u8; N];
     type M = [bool; N];

@@ -5,9 +5,12 @@ use std::arch::wasm32::*;
 
 use super::Simd;
 
+/// The name of the instruction set.
+pub(super) const NAME: &str = "simd128";
+
 /// The token of WebAssembly's SIMD.
 #[derive(Clone, Copy)]
-pub(super) struct Simd128;
+pub(super) struct Base;
 
 /// The first `n < 4` numbers. A call: it is rare, and a page wants little code.
 ///
@@ -55,12 +58,12 @@ unsafe fn store_u8_part(p: *mut u8, n: usize, a: v128) {
     let mut bytes = [0; 4];
     // SAFETY: `bytes` holds four, of which n are copied.
     unsafe {
-        Simd128.store_u8(bytes.as_mut_ptr(), a);
+        Base.store_u8(bytes.as_mut_ptr(), a);
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), p, n);
     }
 }
 
-impl Simd for Simd128 {
+impl Simd for Base {
     type F = v128;
     type I = v128;
     type M = v128;

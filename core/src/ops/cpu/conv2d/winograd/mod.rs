@@ -20,7 +20,7 @@ mod transform;
 use std::array::from_fn;
 
 use super::super::simd::{Isa, Simd};
-use super::{Conv2dDims, lanes};
+use super::Conv2dDims;
 use transform::b_1d;
 
 pub(super) use correlate::{forward, input_grad};
@@ -33,7 +33,7 @@ const POINTS: usize = 36;
 
 /// Whether the kernels of this file take the convolution, and save work.
 pub(super) fn suits(isa: Isa, d: &Conv2dDims) -> bool {
-    let lanes = lanes(isa);
+    let lanes = isa.lanes();
     let (oh, ow) = d.out_size();
     let tiled = 16 * oh.div_ceil(4) * ow.div_ceil(4);
     (d.kh, d.kw, d.stride, d.groups) == (3, 3, 1, 1)

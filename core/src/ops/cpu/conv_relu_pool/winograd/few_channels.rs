@@ -12,22 +12,10 @@ use crate::ops::cpu::{
 
 /// Whether the kernel of this file takes the block.
 pub(in super::super) fn suits(isa: Isa, d: &Dims) -> bool {
-    isa.run(Suits(d))
-}
-
-struct Suits<'a>(&'a Dims);
-
-impl Kernel for Suits<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> bool {
-        let d = self.0;
-        S::LANES < 16
-            && (d.kh, d.kw) == (5, 5)
-            && matches!(d.c_in, 1 | 3)
-            && d.c_out.is_multiple_of(S::LANES)
-    }
+    isa.lanes() < 16
+        && (d.kh, d.kw) == (5, 5)
+        && matches!(d.c_in, 1 | 3)
+        && d.c_out.is_multiple_of(isa.lanes())
 }
 
 /// `G g Gᵀ` of the filter `(5, 5, c_in, c_out)`, as `[register of outputs][point][input][lane]`.

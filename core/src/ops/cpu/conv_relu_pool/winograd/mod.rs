@@ -38,24 +38,13 @@ const POINTS: usize = P * P;
 
 /// Whether the kernels of this file take the block.
 pub(super) fn suits(isa: Isa, d: &Dims) -> bool {
-    let lanes = isa.run(Lanes);
+    let lanes = isa.lanes();
     (d.kh, d.kw) == (5, 5)
         && d.c_in > 0
         && d.c_in.is_multiple_of(lanes)
         && d.c_out.is_multiple_of(lanes)
         && d.ph() >= 2
         && d.pw() >= 2
-}
-
-struct Lanes;
-
-impl Kernel for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        S::LANES
-    }
 }
 
 /// How tiles lie on the samples.
