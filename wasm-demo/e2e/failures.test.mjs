@@ -87,18 +87,33 @@ test("without SIMD the plain build runs", () =>
       assert.match(await text(page, "#status-text"), /plain build/);
       const files = [...served.keys()];
       assert.ok(
-        files.some((file) => /plain.*\.wasm$/.test(file)) && !files.some((file) => /simd/.test(file)),
+        files.some((file) => /plain.*\.wasm$/.test(file)) &&
+          !files.some((file) => /relaxed|simd/.test(file)),
         files.join(),
       );
       assert.deepEqual(complaints, []);
     },
   ));
 
-test("a missing SIMD build leaves the plain one", () =>
-  visit(browser, { hash: "#shift", refused: /simd/ }, async ({ page }) => {
+test("without relaxed SIMD the SIMD build runs", () =>
+  visit(browser, { hash: "#shift", before: withoutRelaxedSimd }, async ({ page, served, complaints }) => {
     await settled(page, "shift");
-    assert.match(await text(page, "#notes"), /SIMD build did not load/);
+    assert.match(await text(page, "#status-text"), /Ready: SIMD build/);
+    assert.equal(await text(page, "#notes"), "");
+    assert.ok(![...served.keys()].some((file) => /relaxed|plain/.test(file)));
+    assert.deepEqual(complaints, []);
   }));
+
+for (const [refused, left] of [
+  [/relaxed/, "SIMD"],
+  [/relaxed|simd/, "plain"],
+])
+  test(`without the files of ${refused.source} the ${left} build runs`, () =>
+    visit(browser, { hash: "#shift", refused }, async ({ page }) => {
+      await settled(page, "shift");
+      assert.match(await text(page, "#notes"), /did not load: another is used/);
+      assert.match(await text(page, "#status-text"), new RegExp(`Ready: ${left} build`));
+    }));
 
 test("without a worker the page computes by itself", () =>
   visit(browser, { hash: "#moons", before: () => delete window.Worker }, async ({ page, complaints }) => {
@@ -143,6 +158,13 @@ function dropFile([name, bytes]) {
   document
     .querySelector("#drop")
     .dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}
+
+/** In the page: as a browser without the proposal of relaxed SIMD does. */
+function withoutRelaxedSimd() {
+  const validate = WebAssembly.validate;
+  const madd = [0xfd, 0x85, 0x02].join();
+  WebAssembly.validate = (bytes) => !bytes.join().includes(madd) && validate(bytes);
 }
 
 /** In the page: as a browser that blocks storage does. */

@@ -8,7 +8,7 @@ const EXPECTED = process.env.EXPECTED_LOGITS;
 /** Of a picture's largest logit: single precision keeps about seven digits of it. */
 const TOLERANCE = 1e-5;
 
-for (const build of ["simd", "plain"]) {
+for (const build of ["relaxed", "simd", "plain"]) {
   test(
     `the ${build} build's logits equal the native ones`,
     { skip: EXPECTED ? false : "EXPECTED_LOGITS is not set" },

@@ -4,6 +4,10 @@
  *     run.mjs PROGRAM.wasm
  */
 import { readFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
+
+// Node has relaxed SIMD from version 21 on without asking; an engine ignores a flag that it lost.
+setFlagsFromString("--experimental-wasm-relaxed-simd");
 
 const [path] = process.argv.slice(2);
 const host = {

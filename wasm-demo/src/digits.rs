@@ -138,7 +138,7 @@ pub struct Prediction {
     /// The class of the largest probability.
     pub label: usize,
     /// Of every class, `(k,)`.
-    pub probabilities: Vec<f64>,
+    pub probabilities: Vec<f32>,
 }
 
 /// One collection in a model's plane.
@@ -161,6 +161,7 @@ impl Embedded {
 
 /// A model, with the plane in which its features are shown.
 pub struct DigitModel {
+    device: Cpu,
     model: Model<Cpu>,
     normalisation: Option<Fitted>,
     plane: Option<Map>,
@@ -172,7 +173,8 @@ impl DigitModel {
     /// # Errors
     /// [`Error::Core`] for anything but a model file, [`Error::Input`] for a model of other rows.
     pub fn new(name: &str, bytes: &[u8]) -> Result<Self> {
-        let model = Model::from_bytes(&transduct_core::cpu(), name, bytes)?;
+        let device = transduct_core::cpu();
+        let model = Model::from_bytes(&device, name, bytes)?;
         let got = model.card().input;
         if got != INPUT {
             return Err(Error::Input { name: name.to_owned(), got });
@@ -181,7 +183,7 @@ impl DigitModel {
         let fitted = model.card().preprocessing.pointer("/preparation/normalisation");
         let normalisation = fitted.map(|f| serde_json::from_value(f.clone())).transpose();
         let normalisation = normalisation.map_err(|e| Error::preprocessing(name, e))?;
-        Ok(Self { model, normalisation, plane: None })
+        Ok(Self { device, model, normalisation, plane: None })
     }
 
     /// What the file says of the model.
@@ -209,7 +211,7 @@ impl DigitModel {
     pub fn predict(&self, pixels: &[f32]) -> Result<Prediction> {
         let outputs = self.outputs(picture(pixels)?)?;
         let label = outputs.predictions().first().copied().unwrap_or_default();
-        let probabilities = probabilities(outputs.logits.row(0)).to_vec();
+        let probabilities = probabilities(outputs.logits.row(0)).mapv(|p| p as f32).to_vec();
         Ok(Prediction { label, probabilities })
     }
 
@@ -249,10 +251,7 @@ impl DigitModel {
             Some(normalisation) => normalisation.apply(samples)?,
             None => samples,
         };
-        let outputs = HostOutputs::of(&transduct_core::cpu(), &samples, |x: &Input<Cpu>| {
-            self.model.outputs(x)
-        })?;
-        Ok(outputs)
+        Ok(HostOutputs::of(&self.device, &samples, |x: &Input<Cpu>| self.model.outputs(x))?)
     }
 }
 
@@ -272,7 +271,8 @@ fn point(row: ArrayView1<'_, f64>) -> [f64; 2] {
 }
 
 fn picture(pixels: &[f32]) -> Result<Samples> {
-    let finite = pixels.iter().all(|p| p.is_finite());
+    // Not `all`: a loop that stops early takes one pixel at a time.
+    let finite = pixels.iter().fold(true, |finite, p| finite & p.is_finite());
     let x = Array4::from_shape_vec((1, 1, SIDE, SIDE), pixels.to_vec());
     x.ok().filter(|_| finite).map(Samples::Images).ok_or(Error::Pixels(pixels.len()))
 }
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(target.labels[3], label);
         let said = model.predict(&pixels).unwrap();
         assert_eq!(said.label, target.predictions[3]);
-        assert!((said.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert!((said.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 
     #[test]

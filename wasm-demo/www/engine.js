@@ -2,10 +2,12 @@
 import { createSession } from "./session.js";
 
 /**
+ * @typedef {import("./session.js").Build} Build
+ *
  * @typedef {object} Engine
  * @property {(name: string, ...args: any[]) => Promise<any>} call runs a command of the session
  * @property {boolean} threaded whether it runs beside the page, in a worker
- * @property {"simd" | "plain"} build
+ * @property {Build} build
  * @property {string} version
  * @property {string[]} notes what this browser lacks, for the visitor
  */
@@ -16,16 +18,17 @@ import { createSession } from "./session.js";
  */
 export async function openEngine() {
   const notes = [];
-  const simd = supportsSimd();
-  if (!simd) notes.push("This browser has no WebAssembly SIMD: the plain build is used, which is slower.");
+  const builds = supportedBuilds();
+  if (builds[0] === "plain")
+    notes.push("This browser has no WebAssembly SIMD: the plain build is used, which is slower.");
 
   const worker = await openWorker().catch(() => undefined);
   if (!worker) notes.push("This browser starts no Web Worker: the page computes by itself, in small slices.");
 
   const call = worker ?? createSession();
-  const { version, build } = await call("start", simd);
-  if (simd && build === "plain")
-    notes.push("The SIMD build did not load: the plain build is used, which is slower.");
+  const { version, build } = await call("start", builds);
+  if (build !== builds[0])
+    notes.push("The build for this browser did not load: another is used, which is slower.");
   return { call, threaded: Boolean(worker), build, version, notes };
 }
 
@@ -60,42 +63,26 @@ function openWorker() {
   });
 }
 
-/** Whether the browser takes a module that holds one vector instruction, `v128.const`. */
-function supportsSimd() {
-  return (
-    typeof WebAssembly !== "undefined" &&
-    WebAssembly.validate(
-      // (module (func (drop (v128.const i64x2 0 0))))
-      new Uint8Array([
-        0,
-        97,
-        115,
-        109,
-        1,
-        0,
-        0,
-        0,
-        1,
-        4,
-        1,
-        96,
-        0,
-        0,
-        3,
-        2,
-        1,
-        0,
-        10,
-        23,
-        1,
-        21,
-        0,
-        253,
-        12,
-        ...new Array(16).fill(0),
-        26,
-        11,
-      ]),
-    )
-  );
+/**
+ * The builds of the program that this browser takes, the fastest first.
+ * @returns {Build[]}
+ */
+function supportedBuilds() {
+  if (typeof WebAssembly === "undefined") return ["plain"];
+  /** @type {[Build, number[]][]} a vector instruction of each build */
+  const vectors = [
+    ["relaxed", [0xfd, 0x85, 0x02]], // f32x4.relaxed_madd
+    ["simd", [0xfd, 0x11]], // i32x4.splat
+  ];
+  const supported = vectors.filter(([, instruction]) => WebAssembly.validate(moduleOf(instruction)));
+  return [...supported.map(([build]) => build), "plain"];
+}
+
+/** `(module (func unreachable INSTRUCTION drop))`, with any operands: nothing is reached. */
+function moduleOf(/** @type {number[]} */ instruction) {
+  const body = [0, 0x00, ...instruction, 0x1a, 0x0b];
+  const types = [1, 4, 1, 0x60, 0, 0];
+  const functions = [3, 2, 1, 0];
+  const code = [10, body.length + 2, 1, body.length, ...body];
+  return new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...types, ...functions, ...code]);
 }

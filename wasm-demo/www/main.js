@@ -90,7 +90,8 @@ function updateLink(room) {
 function showReady({ version, build, threaded, notes }) {
   byId("loading").hidden = true;
   const where = threaded ? "in a Web Worker" : "in the page";
-  byId("status-text").textContent = `Ready: ${build === "simd" ? "SIMD" : "plain"} build, running ${where}.`;
+  const name = { relaxed: "relaxed SIMD", simd: "SIMD", plain: "plain" }[build];
+  byId("status-text").textContent = `Ready: ${name} build, running ${where}.`;
   byId("version").textContent = `Version ${version}.`;
   for (const note of notes) addNote(note);
 }

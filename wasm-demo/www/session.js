@@ -6,8 +6,15 @@
 
 /** @typedef {import("./types.js").Domain} Domain */
 
+/**
+ * With vector instructions of which some round as the processor likes best, with those that round alike
+ * everywhere, without any.
+ * @typedef {"relaxed" | "simd" | "plain"} Build
+ */
+
 /** Without the ends of its two files, `.js` and `_bg.wasm`. */
 const BUILDS = {
+  relaxed: "./pkg/relaxed/transduct_wasm_demo",
   simd: "./pkg/simd/transduct_wasm_demo",
   plain: "./pkg/plain/transduct_wasm_demo",
 };
@@ -39,8 +46,8 @@ export function createSession() {
 
   /** @type {Record<string, (...args: any[]) => any>} */
   const commands = {
-    async start(simd) {
-      const loaded = await loadProgram(simd ? ["simd", "plain"] : ["plain"]);
+    async start(builds) {
+      const loaded = await loadProgram(builds);
       program = loaded.program;
       return { version: program.version(), build: loaded.build };
     },
@@ -124,8 +131,8 @@ export function createSession() {
 }
 
 /**
- * The first build that loads: a damaged or missing SIMD build leaves the plain one.
- * @param {("simd" | "plain")[]} builds in order of preference
+ * The first build that loads: a damaged or missing one leaves those after it.
+ * @param {Build[]} builds in order of preference
  */
 async function loadProgram(builds) {
   if (typeof WebAssembly === "undefined") {

@@ -69,7 +69,7 @@ impl DigitModel {
     }
 
     /// The probability of every class of a picture, `(k,)`.
-    pub fn predict(&self, pixels: &[f32]) -> Result<Vec<f64>> {
+    pub fn predict(&self, pixels: &[f32]) -> Result<Vec<f32>> {
         Ok(self.0.predict(pixels)?.probabilities)
     }
 

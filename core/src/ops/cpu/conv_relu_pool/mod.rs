@@ -197,6 +197,10 @@ mod tests {
         let first = Dims { n: 3, h: 28, w: 28, c_in: 1, c_out: 32, kh: 5, kw: 5 };
         Case::new(first, 1).check();
         Case::new(Dims { c_in: 3, ..first }, 2).check();
+        // Tiles of which only a part is there.
+        for c_in in [1, 3] {
+            Case::new(Dims { n: 2, h: 19, w: 15, c_in, c_out: 16, ..first }, 5).check();
+        }
         Case::new(Dims { n: 5, h: 12, w: 12, c_in: 32, c_out: 48, kh: 5, kw: 5 }, 3).check();
         Case::new(Dims { n: 2, h: 14, w: 15, c_in: 32, c_out: 16, kh: 5, kw: 5 }, 4).check();
     }

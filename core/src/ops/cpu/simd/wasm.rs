@@ -1,12 +1,17 @@
 //! WebAssembly's vectors of 128 bits, in builds with the feature `simd128`: a module cannot ask its
 //! engine what it has, so the page picks the build.
+//!
+//! With the feature `relaxed-simd` too, `a · b + c` is one instruction, which engines round once where
+//! the processor can and twice where it cannot: the same module computes the same numbers on one machine,
+//! not on all. Without, it computes the same on all.
 
 use std::arch::wasm32::*;
 
 use super::Simd;
 
 /// The name of the instruction set.
-pub(super) const NAME: &str = "simd128";
+pub(super) const NAME: &str =
+    if cfg!(target_feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
 
 /// The token of WebAssembly's SIMD.
 #[derive(Clone, Copy)]
@@ -115,7 +120,11 @@ impl Simd for Base {
     }
     #[inline(always)]
     fn mul_add(self, a: v128, b: v128, c: v128) -> v128 {
-        f32x4_add(f32x4_mul(a, b), c)
+        #[cfg(target_feature = "relaxed-simd")]
+        let sum = f32x4_relaxed_madd(a, b, c);
+        #[cfg(not(target_feature = "relaxed-simd"))]
+        let sum = f32x4_add(f32x4_mul(a, b), c);
+        sum
     }
     #[inline(always)]
     fn max(self, a: v128, b: v128) -> v128 {

@@ -18,7 +18,7 @@ mod transform;
 
 use std::array::from_fn;
 
-use transform::{A, ATransposed, B, BTransposed, G, twice};
+use transform::{A, ATransposed, B, BTransposed, G, Transform, twice};
 
 use super::{
     Dims,
@@ -304,8 +304,9 @@ fn multiply_tiles<S: Simd, const T: usize, const N: usize>(
                     for _ in 0..k / S::LANES {
                         for lane in 0..lanes {
                             let f_row: [S::F; N] = from_fn(|v| s.load(f.add(v * S::LANES)));
+                            let x = x.add(lane);
                             for (t, acc) in acc.iter_mut().enumerate() {
-                                let x = s.splat(*x.add(t * S::LANES + lane));
+                                let x = s.splat(*x.add(t * S::LANES));
                                 for (acc, &f) in acc.iter_mut().zip(&f_row) {
                                     *acc = s.mul_add(x, f, *acc);
                                 }
