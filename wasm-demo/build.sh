@@ -67,17 +67,17 @@ mv dist.tmp dist
 trap - EXIT
 sizes() { find "$@" -type f | LC_ALL=C sort; }
 # What a visitor fetches: one of the builds, and everything else.
-largest=0
 others=0
+declare -A builds
 printf '%9s  %9s  %s\n' bytes gzipped file
 while read -r file; do
     gzipped="$(gzip -9c "$file" | wc -c)"
     printf '%9d  %9d  %s\n' "$(wc -c <"$file")" "$gzipped" "${file#dist/}"
-    case "$file" in dist/pkg/*) ;; *) others=$((others + gzipped)) ;; esac
+    folder="${file%/*}"
+    case "$folder" in
+    dist/pkg/*) builds[$folder]=$((${builds[$folder]:-0} + gzipped)) ;;
+    *) others=$((others + gzipped)) ;;
+    esac
 done < <(sizes dist)
-for build in dist/pkg/*/; do
-    bytes=0
-    while read -r file; do bytes=$((bytes + $(gzip -9c "$file" | wc -c))); done < <(sizes "$build")
-    largest=$((bytes > largest ? bytes : largest))
-done
+largest="$(printf '%d\n' "${builds[@]}" | sort -n | tail -n 1)"
 echo "a browser fetches at most $((others + largest)) bytes gzipped"

@@ -69,8 +69,8 @@ impl fmt::Display for DeviceChoice {
 }
 
 /// The instruction set of the processor's kernels: the widest that it has, `portable`, `avx2`,
-/// `avx512`, `simd128` or `relaxed-simd`, or the one that the environment variable `TRANSDUCT_SIMD` names. Results of
-/// two of them differ by rounding.
+/// `avx512`, `simd128` or `relaxed-simd`, or the one that the environment variable `TRANSDUCT_SIMD`
+/// names. Results of two of them differ by rounding.
 ///
 /// # Errors
 /// [`Error::Config`] when the variable names none that this processor has.

@@ -138,7 +138,7 @@ pub struct Prediction {
     /// The class of the largest probability.
     pub label: usize,
     /// Of every class, `(k,)`.
-    pub probabilities: Vec<f32>,
+    pub probabilities: Vec<f64>,
 }
 
 /// One collection in a model's plane.
@@ -211,7 +211,7 @@ impl DigitModel {
     pub fn predict(&self, pixels: &[f32]) -> Result<Prediction> {
         let outputs = self.outputs(picture(pixels)?)?;
         let label = outputs.predictions().first().copied().unwrap_or_default();
-        let probabilities = probabilities(outputs.logits.row(0)).mapv(|p| p as f32).to_vec();
+        let probabilities = probabilities(outputs.logits.row(0)).to_vec();
         Ok(Prediction { label, probabilities })
     }
 
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(target.labels[3], label);
         let said = model.predict(&pixels).unwrap();
         assert_eq!(said.label, target.predictions[3]);
-        assert!((said.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!((said.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -308,18 +308,41 @@ unsafe fn tile<S: Simd, const P: usize, const C: usize>(
 
 /// The largest of the sums at a window's four positions, and the bias: the output before ReLU.
 #[inline(always)]
-pub(super) fn largest<S: Simd>(s: S, [a, b, c, d]: [S::F; 4], bias: S::F) -> S::F {
+fn largest<S: Simd>(s: S, [a, b, c, d]: [S::F; 4], bias: S::F) -> S::F {
     // A NaN that is met stays, see `Simd::max`.
     s.add(s.max(d, s.max(c, s.max(b, a))), bias)
 }
 
 /// The code of a window whose [`largest`] is `best`.
 #[inline(always)]
-pub(super) fn code<S: Simd>(s: S, [mut max, rest @ ..]: [S::F; 4], best: S::F) -> S::I {
+fn code<S: Simd>(s: S, [mut max, rest @ ..]: [S::F; 4], best: S::F) -> S::I {
     let mut code = s.splat_i(0);
     for (q, sum) in (1..).zip(rest) {
         code = s.select_i(s.gt(sum, max), s.splat_i(q), code);
         max = s.max(sum, max);
     }
     s.select_i(s.gt(best, s.zero()), code, s.splat_i(DEAD))
+}
+
+/// Writes the output of a window, and its code unless nobody wants them.
+///
+/// # Safety
+/// A register of outputs lies at `at`.
+#[inline(always)]
+pub(super) unsafe fn pool<S: Simd>(
+    s: S,
+    window: [S::F; 4],
+    bias: S::F,
+    at: usize,
+    y: &mut [f32],
+    codes: &mut [u8],
+) {
+    let best = largest(s, window, bias);
+    // SAFETY: by this function's contract; there are as many codes as outputs, or none.
+    unsafe {
+        s.store(y.as_mut_ptr().add(at), s.max(s.zero(), best));
+        if !codes.is_empty() {
+            s.store_u8(codes.as_mut_ptr().add(at), code(s, window, best));
+        }
+    }
 }

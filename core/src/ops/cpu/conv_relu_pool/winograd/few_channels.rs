@@ -12,13 +12,13 @@
 use super::{ATransposed, BTransposed, Dims, G, P, Transform};
 use crate::ops::cpu::{
     buffer::Buffer,
-    conv_relu_pool::forward::{Samples, code, largest},
+    conv_relu_pool::forward::{Samples, pool},
     simd::{Isa, Kernel, Simd},
 };
 
 /// Outputs of a tile in one direction.
 const TILE: usize = 4;
-/// Rows of the filter.
+/// Rows of the filter, and columns.
 const K: usize = 5;
 
 /// Whether the kernel of this file takes the block.
@@ -138,29 +138,6 @@ impl Forward<'_> {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Writes the output of a window, and its code unless nobody wants them.
-///
-/// # Safety
-/// A register of outputs lies at `at`.
-#[inline(always)]
-unsafe fn pool<S: Simd>(
-    s: S,
-    window: [S::F; 4],
-    bias: S::F,
-    at: usize,
-    y: &mut [f32],
-    codes: &mut [u8],
-) {
-    let best = largest(s, window, bias);
-    // SAFETY: by this function's contract; there are as many codes as outputs, or none.
-    unsafe {
-        s.store(y.as_mut_ptr().add(at), s.max(s.zero(), best));
-        if !codes.is_empty() {
-            s.store_u8(codes.as_mut_ptr().add(at), code(s, window, best));
         }
     }
 }

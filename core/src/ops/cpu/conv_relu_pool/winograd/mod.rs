@@ -22,7 +22,7 @@ use transform::{A, ATransposed, B, BTransposed, G, Transform, twice};
 
 use super::{
     Dims,
-    forward::{Samples, code, largest},
+    forward::{Samples, pool},
 };
 use crate::ops::cpu::{
     buffer::Buffer,
@@ -166,12 +166,8 @@ impl Kernel for Forward<'_> {
                         for window in 0..4 {
                             let (i, j) = (window / 2, window % 2);
                             let sums = from_fn(|q| outputs[2 * i + q / 2][2 * j + q % 2]);
-                            let best = largest(s, sums, bias);
                             let at = to + (i * d.pw() + j) * d.c_out + register * S::LANES;
-                            s.store(y.as_mut_ptr().add(at), s.max(s.zero(), best));
-                            if !codes.is_empty() {
-                                s.store_u8(codes.as_mut_ptr().add(at), code(s, sums, best));
-                            }
+                            pool(s, sums, bias, at, y, codes);
                         }
                     }
                 }
@@ -304,9 +300,8 @@ fn multiply_tiles<S: Simd, const T: usize, const N: usize>(
                     for _ in 0..k / S::LANES {
                         for lane in 0..lanes {
                             let f_row: [S::F; N] = from_fn(|v| s.load(f.add(v * S::LANES)));
-                            let x = x.add(lane);
                             for (t, acc) in acc.iter_mut().enumerate() {
-                                let x = s.splat(*x.add(t * S::LANES));
+                                let x = s.splat(*x.add(t * S::LANES + lane));
                                 for (acc, &f) in acc.iter_mut().zip(&f_row) {
                                     *acc = s.mul_add(x, f, *acc);
                                 }
