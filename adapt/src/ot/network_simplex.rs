@@ -340,16 +340,18 @@ mod tests {
     }
 
     fn lp(a: &Array1<f64>, b: &Array1<f64>, cost: &Array2<f64>) -> f64 {
+        // The solver meets constraints within an absolute 1e-7, which has to be small beside masses.
+        const SCALE: f64 = 1e6;
         let mut lp = Lp::new(OptimizationDirection::Minimize);
         let p = cost.mapv(|c| lp.add_var(c, (0.0, f64::INFINITY)));
         for (row, &mass) in p.rows().into_iter().zip(a) {
-            lp.add_constraint(row.iter().map(|&p| (p, 1.0)), ComparisonOp::Eq, mass);
+            lp.add_constraint(row.iter().map(|&p| (p, 1.0)), ComparisonOp::Eq, SCALE * mass);
         }
         // One constraint follows from the others.
         for (column, &mass) in p.columns().into_iter().zip(b).skip(1) {
-            lp.add_constraint(column.iter().map(|&p| (p, 1.0)), ComparisonOp::Eq, mass);
+            lp.add_constraint(column.iter().map(|&p| (p, 1.0)), ComparisonOp::Eq, SCALE * mass);
         }
-        lp.solve().unwrap().into_solution().unwrap().objective()
+        lp.solve().unwrap().into_solution().unwrap().objective() / SCALE
     }
 
     prop_compose! {
