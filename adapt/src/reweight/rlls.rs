@@ -141,12 +141,19 @@ fn weights(c: &Array2<f64>, mu: ArrayView1<'_, f64>, penalty: f64) -> Result<Wei
     };
 
     let start = Point::new(c, mu, ones.clone(), 0.0);
-    let pull = norm(&c.t().dot(&start.gap));
-    if pull <= penalty * norm(&start.gap) {
+    let objective = norm(&start.gap);
+    if norm(&c.t().dot(&start.gap)) <= penalty * objective {
         // Even the first step away from 1 would cost more than it brings.
         return Ok(Weights { w: ones, gap: 0.0, steps: 0 });
     }
-    let (mut low, mut high) = (1e-7 * unit, 1e9 * unit.max(1.0));
+    if objective <= 1e-8 {
+        // No objective is below 0; of a target like the source, what is left is rounding.
+        return Ok(Weights { w: ones, gap: objective, steps: 0 });
+    }
+    let exact = at(0.0)?;
+    // ρ ‖w − 1‖ gives the dual, and has to stand out from the rounding of C w − μ.
+    let mut low = 1e-7 * unit / exact.rest().clamp(1e-7, 1.0);
+    let mut high = 1e9 * unit.max(1.0);
     let mut best = at(low)?;
     if best.rest() * low < penalty * norm(&best.gap) {
         while high / low > 1.0 + 1e-12 {
@@ -160,7 +167,6 @@ fn weights(c: &Array2<f64>, mu: ArrayView1<'_, f64>, penalty: f64) -> Result<Wei
         let gap = best.duality_gap(c, mu, penalty, best.objective(penalty));
         return Ok(Weights { w: best.w, gap, steps });
     }
-    let exact = at(0.0)?;
     let gap = best.duality_gap(c, mu, penalty, exact.objective(penalty));
     Ok(Weights { w: exact.w, gap, steps })
 }
@@ -240,6 +246,17 @@ mod tests {
         assert!(none.gap <= 1e-6, "{}", none.gap);
         let all = weights(&c, mu.view(), 10.0).unwrap();
         assert_eq!(all.w, Array1::<f64>::ones(3));
+    }
+
+    #[test]
+    fn targets_ever_more_like_the_source_are_certified() {
+        let c = confusion();
+        for exponent in 0..18 {
+            let truth = 1.0 + array![0.2, -0.5, 0.1] * 10f64.powi(-exponent);
+            let found = weights(&c, c.dot(&truth).view(), 1e-3).unwrap();
+            assert!(found.gap <= 1e-7, "{exponent}: {}", found.gap);
+            assert_abs_diff_eq!(found.w, truth, epsilon = 1e-6);
+        }
     }
 
     proptest! {

@@ -399,7 +399,9 @@ mod tests {
         let inputs = inputs(case);
         let got = all(fast, case, &inputs);
         for ((what, got), expected) in names.iter().zip(&got).zip(&all(oracle, case, &inputs)) {
-            assert_close(what, got, expected, 1e-4);
+            // Sums over rows may cancel, their rounding errors do not.
+            let terms = if matches!(*what, "dscale" | "dshift") { case.shape.0 } else { 1 };
+            assert_close(what, got, expected, 1e-4 * (terms as f32 / 100.0).sqrt().max(1.0));
         }
     }
 
