@@ -2,7 +2,7 @@
 
 /// The name nearest to `name` in Damerau–Levenshtein distance, when it is near enough to be a slip.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let wanted = name.to_lowercase();
+    let wanted = name.to_ascii_lowercase();
     names
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, candidate), candidate))

@@ -244,7 +244,7 @@ impl Shift {
 
     fn line(&self, weights: Option<ArrayView1<'_, f64>>) -> Result<Line> {
         let Points { x, y } = &self.source;
-        let line: LinearModel = LeastSquares {}.fit_model(column(x), y.view(), weights)?;
+        let line: LinearModel = LeastSquares {}.fit_line(x.view(), y.view(), weights)?;
         let target = &self.target.x;
         let gap = line.predict(column(target))? - target.mapv(SincRegression::truth);
         Ok(Line {

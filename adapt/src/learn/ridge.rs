@@ -8,7 +8,7 @@
 //! "Ridge Regression", Technometrics 1970.
 //!
 //! λ > 0 is solved by Cholesky, in d or n unknowns, whichever are fewer; λ = 0, least squares, by
-//! the singular value decomposition: where the rows leave β open (fewer rows than features, columns
+//! the singular value decomposition, of one feature in closed form: where the rows leave β open (fewer rows than features, columns
 //! that depend on each other) it is the one of least ‖β‖, and the certificate says so.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
@@ -82,6 +82,20 @@ impl LeastSquares {
     ) -> Result<LinearModel> {
         Ridge { penalty: 0.0 }.fit_model(x, y, w)
     }
+
+    /// The line through one feature's values x `(n,)`: [`LeastSquares::fit_model`] for a program that
+    /// has no other use for a singular value decomposition, and has to be small.
+    ///
+    /// # Errors
+    /// As [`Regress::fit`].
+    pub fn fit_line(
+        &self,
+        x: ArrayView1<'_, f64>,
+        y: ArrayView1<'_, f64>,
+        w: Option<ArrayView1<'_, f64>>,
+    ) -> Result<LinearModel> {
+        centred(x.insert_axis(Axis(1)), y, w, |a, b| Ok(line(a.column(0), b)))
+    }
 }
 
 impl Ridge {
@@ -97,39 +111,65 @@ impl Ridge {
     ) -> Result<LinearModel> {
         let lambda = self.penalty;
         check::non_negative(Self::NAME, "penalty", lambda)?;
-        let rows = Rows::new(x, w)?;
-        let y = rows.values(y)?;
-        let x_mean = moments::weighted_mean(rows.x.view(), rows.w.view());
-        let y_mean = y.dot(&rows.w) / rows.w.sum();
-        // The best intercept sends the mean row to the mean value; β is that of centred rows.
-        let root = rows.w.mapv(f64::sqrt);
-        let a = (&rows.x - &x_mean) * root.view().insert_axis(Axis(1));
-        let b = (y - y_mean) * &root;
-        let (coefficients, certificate) = match lambda == 0.0 {
-            true => least_squares(&a, &b)?,
-            false => ridge(&a, &b, lambda)?,
-        };
-        let intercept = y_mean - coefficients.dot(&x_mean);
-        Ok(LinearModel { coefficients, intercept, certificate })
+        centred(x, y, w, |a, b| match lambda == 0.0 {
+            true => least_squares(a, b),
+            false => ridge(a, b, lambda),
+        })
     }
+}
+
+/// The model whose β `solve` finds from centred rows √w_i (x_i − x̄) and values √w_i (y_i − ȳ): the best
+/// intercept sends the mean row to the mean value.
+fn centred(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    w: Option<ArrayView1<'_, f64>>,
+    solve: impl FnOnce(&Array2<f64>, &Array1<f64>) -> Result<(Array1<f64>, Certificate)>,
+) -> Result<LinearModel> {
+    let rows = Rows::new(x, w)?;
+    let y = rows.values(y)?;
+    let x_mean = moments::weighted_mean(rows.x.view(), rows.w.view());
+    let y_mean = y.dot(&rows.w) / rows.w.sum();
+    let root = rows.w.mapv(f64::sqrt);
+    let a = (&rows.x - &x_mean) * root.view().insert_axis(Axis(1));
+    let b = (y - y_mean) * &root;
+    let (coefficients, certificate) = solve(&a, &b)?;
+    let intercept = y_mean - coefficients.dot(&x_mean);
+    Ok(LinearModel { coefficients, intercept, certificate })
 }
 
 /// A⁺ b: of all β that make ‖A β − b‖ least, the one of least ‖β‖.
 fn least_squares(a: &Array2<f64>, b: &Array1<f64>) -> Result<(Array1<f64>, Certificate)> {
+    if a.ncols() == 1 {
+        return Ok(line(a.column(0), b));
+    }
     let linalg::Svd { u, singular, v } = linalg::svd(a)?;
     let rounding = singular[0] * a.nrows().max(a.ncols()) as f64 * f64::EPSILON;
     let inverse = singular.mapv(|s| if s > rounding { 1.0 / s } else { 0.0 });
     let beta = v.dot(&(u.t().dot(b) * inverse));
-    let certificate = certificate("singular values", a, b, &beta, 0.0);
+    let certificate = certificate("singular values", a.view(), b, &beta, 0.0);
     let rank = singular.iter().filter(|&&s| s > rounding).count();
-    Ok((beta, match rank < a.ncols() {
+    Ok((beta, with_rank(certificate, rank, a.ncols())))
+}
+
+/// A⁺ b of one column: aᵀb / aᵀa.
+fn line(a: ArrayView1<'_, f64>, b: &Array1<f64>) -> (Array1<f64>, Certificate) {
+    let square = a.dot(&a);
+    let varies = square > 0.0;
+    let slope = if varies { a.dot(b) / square } else { 0.0 };
+    let beta = Array1::from_elem(1, slope);
+    let certificate = certificate("closed form", a.insert_axis(Axis(1)), b, &beta, 0.0);
+    (beta, with_rank(certificate, usize::from(varies), 1))
+}
+
+fn with_rank(certificate: Certificate, rank: usize, d: usize) -> Certificate {
+    match rank < d {
         false => certificate,
         true => certificate.with_note(format!(
-            "the rows vary in {rank} of {} directions: of all coefficients that fit best these are \
-             the smallest",
-            a.ncols()
+            "the rows vary in {rank} of {d} directions: of all coefficients that fit best these are \
+             the smallest"
         )),
-    }))
+    }
 }
 
 /// (AᵀA + λI)⁻¹ Aᵀb = Aᵀ (AAᵀ + λI)⁻¹ b.
@@ -143,14 +183,14 @@ fn ridge(a: &Array2<f64>, b: &Array1<f64>, lambda: f64) -> Result<(Array1<f64>, 
         true => lifted(linalg::dot(&a.t(), a))?.solve_vector(a.t().dot(b).view()),
         false => a.t().dot(&lifted(linalg::dot(a, &a.t()))?.solve_vector(b.view())),
     };
-    let certificate = certificate("cholesky", a, b, &beta, lambda);
+    let certificate = certificate("cholesky", a.view(), b, &beta, lambda);
     Ok((beta, certificate))
 }
 
 /// How well (AᵀA + λI) β = Aᵀb is met.
 fn certificate(
     solver: &str,
-    a: &Array2<f64>,
+    a: ArrayView2<'_, f64>,
     b: &Array1<f64>,
     beta: &Array1<f64>,
     lambda: f64,
@@ -212,6 +252,24 @@ mod tests {
         assert_abs_diff_eq!(line.coefficients, array![2.0], epsilon = 1e-12);
         assert_abs_diff_eq!(line.intercept, 1.0, epsilon = 1e-12);
         assert!(line.certificate.converged && line.certificate.notes.is_empty());
+        let same = LeastSquares {}.fit_line(x.column(0), y.view(), Some(w.view())).unwrap();
+        assert_eq!((same.coefficients, same.intercept), (line.coefficients, line.intercept));
+    }
+
+    #[test]
+    fn one_feature_is_one_of_several() {
+        let x = array![0.3, -1.0, 2.5, 0.4];
+        let y = array![1.0, 0.2, -0.5, 3.0];
+        let line = LeastSquares {}.fit_line(x.view(), y.view(), None).unwrap();
+        let beside_nothing = ndarray::stack![Axis(1), x, Array1::zeros(4)];
+        let model = LeastSquares {}.fit_model(beside_nothing.view(), y.view(), None).unwrap();
+        assert_abs_diff_eq!(line.coefficients[0], model.coefficients[0], epsilon = 1e-14);
+        assert_abs_diff_eq!(line.intercept, model.intercept, epsilon = 1e-14);
+        let still =
+            LeastSquares {}.fit_line(array![2.0, 2.0].view(), array![1.0, 3.0].view(), None);
+        let still = still.unwrap();
+        assert_eq!((still.coefficients, still.intercept), (array![0.0], 2.0));
+        assert!(still.certificate.notes[0].contains("0 of 1 directions"));
     }
 
     /// Centred x = ±1, y = ±3: β = 6 / (2 + λ).

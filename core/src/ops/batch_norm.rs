@@ -73,6 +73,9 @@ fn check<D: Device<f32>>(
     residual: Option<&(usize, usize)>,
 ) -> Result<()> {
     let c = norm.scale.shape().0;
+    if c == 0 {
+        return Err(Error::shape("batch_norm", "at least 1 channel", 0));
+    }
     if x.1 != c || norm.shift.shape().0 != c || residual.is_some_and(|r| r != x) {
         let got = format!("x {x:?}, shift {:?}, residual {residual:?}", norm.shift.shape());
         return Err(Error::shape("batch_norm", format!("{c} channels everywhere"), got));
@@ -116,9 +119,6 @@ impl BatchNormKernel for Cpu {
         residual: Option<Matrix<Self, T>>,
     ) -> Result<Normalised<Self, T>> {
         let (n, c) = *x.shape();
-        if c == 0 {
-            return composed_train(x, norm, residual);
-        }
         let x = slices::contiguous(x)?;
         let moments = moments(Isa::best(), slices::read(&x), c);
         let dev = x.device().clone();
@@ -136,9 +136,6 @@ impl BatchNormKernel for Cpu {
         variance: Vector<Self>,
         residual: Option<Matrix<Self, T>>,
     ) -> Result<Matrix<Self, T>> {
-        if x.shape().0 * x.shape().1 == 0 {
-            return composed_eval(x, norm, mean, variance, residual);
-        }
         let moments = Moments { mean: mean.as_vec(), var: variance.as_vec() };
         normalise(slices::contiguous(x)?, norm, moments, residual, None)
     }
@@ -491,6 +488,20 @@ mod tests {
         let (_, _, var) =
             batch_norm_train(dev.tensor_from_vec(x, (40_000, 1)), &norm, None).unwrap();
         approx::assert_relative_eq!(f64::from(var.as_vec()[0]), exact, max_relative = 1e-5);
+    }
+
+    #[test]
+    fn no_rows_stay_none_and_no_channels_are_an_error() {
+        let dev = crate::cpu();
+        let run = |n: usize, c: usize| {
+            let ones = dev.ones_like(&(c,));
+            let [scale, shift, mean, variance] = [0; 4].map(|_| ones.clone());
+            let norm = BatchNorm { scale, shift, epsilon: 1e-5, activation: Activation::Relu };
+            batch_norm_eval(dev.zeros_like(&(n, c)), &norm, mean, variance, None)
+        };
+        assert_eq!(run(0, 3).unwrap().shape(), &(0, 3));
+        let error = run(3, 0).err().unwrap().to_string();
+        assert!(error.contains("at least 1 channel"), "{error}");
     }
 
     #[test]

@@ -98,9 +98,6 @@ impl Conv2dKernel for Cpu {
         let (n, h, w, c_in) = *x.shape();
         let (kh, kw, _, c_out) = *filter.shape();
         let output = config.output(*x.shape(), *filter.shape())?;
-        if n * c_in * c_out == 0 {
-            return composed(x, filter, bias, config);
-        }
         let Conv2d { stride, padding, groups } = config;
         let dims = Conv2dDims { n, h, w, c_in, c_out, kh, kw, stride, padding, groups };
         let isa = Isa::best();
@@ -108,22 +105,38 @@ impl Conv2dKernel for Cpu {
         let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let filter = slices::contiguous(filter)?;
         let mut y = outputs::new(x.device(), output)?;
+        // Without channels or samples no product is left.
+        let products = n * c_in * c_out > 0;
         {
             let bias = bias.as_ref().map(slices::read);
             let (x, filter) = (slices::read(&x), slices::read(&filter));
-            cpu::conv2d::forward(isa, &dims, x, filter, bias, slices::write(&mut y));
+            let y = slices::write(&mut y);
+            match bias {
+                _ if products => cpu::conv2d::forward(isa, &dims, x, filter, bias, y),
+                Some(bias) if c_out > 0 => {
+                    y.chunks_exact_mut(c_out).for_each(|y| y.copy_from_slice(bias));
+                }
+                _ => y.fill(0.0),
+            }
         }
         let output = y.ghost();
         tape.add_backward_op(move |grads| {
             let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
             if input_gradient {
                 let dx = grads.get_or_alloc_mut(&x)?;
-                cpu::conv2d::input_grad(isa, &dims, slices::read(&filter), &dy, dx);
+                if products {
+                    cpu::conv2d::input_grad(isa, &dims, slices::read(&filter), &dy, dx);
+                }
             }
             let dw = grads.get_or_alloc_mut(&filter)?;
-            cpu::conv2d::filter_grad(isa, &dims, slices::read(&x), &dy, dw);
+            if products {
+                cpu::conv2d::filter_grad(isa, &dims, slices::read(&x), &dy, dw);
+            }
             if let Some(bias) = &bias {
-                cpu::conv2d::bias_grad(&dy, grads.get_or_alloc_mut(bias)?);
+                let db = grads.get_or_alloc_mut(bias)?;
+                if c_out > 0 {
+                    cpu::conv2d::bias_grad(&dy, db);
+                }
             }
             outputs::give(dy);
             Ok(())
@@ -254,6 +267,24 @@ mod tests {
         let seed = case.seed >> 8;
         [(len(case.x), 0), (len(case.filter), 1), (case.filter.3, 2)]
             .map(|(n, i)| values(n, seed.wrapping_add(i)))
+    }
+
+    #[test]
+    fn without_samples_or_channels_the_bias_is_left() {
+        let dev = crate::cpu();
+        let run = |x: (usize, usize, usize, usize), filter: (usize, usize, usize, usize)| {
+            let bias = dev.tensor_from_vec(values(filter.3, 1), (filter.3,));
+            let x = dev.zeros_like(&x).leaky_trace();
+            let y = FAST(x, dev.zeros_like(&filter), Some(bias.clone()), Conv2d::default());
+            (y.unwrap(), bias)
+        };
+        for (n, c_out) in [(0, 2), (2, 0)] {
+            let (y, _) = run((n, 4, 4, 3), (3, 3, 3, c_out));
+            assert_eq!(y.shape(), &(n, 2, 2, c_out));
+        }
+        let (y, bias) = run((2, 4, 4, 0), (3, 3, 0, 2));
+        assert_eq!(y.as_vec(), bias.as_vec().repeat(8));
+        assert_eq!(y.sum().backward().get(&bias).as_vec(), [8.0; 2]);
     }
 
     proptest! {
