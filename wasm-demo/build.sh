@@ -60,7 +60,7 @@ optimise() {
 build relaxed "-C target-feature=+simd128,+relaxed-simd" "--enable-simd --enable-relaxed-simd"
 build simd "-C target-feature=+simd128" --enable-simd
 # Without vectors the kernels take more room, which is taken from the rest: the page keeps its limit.
-build plain "" "" --config 'profile.wasm.package.transduct-wasm-demo.opt-level="z"'
+build plain "" "" --config 'profile.wasm.package.transduct-wasm-demo.opt-level="s"'
 
 rm -rf dist
 mv dist.tmp dist
