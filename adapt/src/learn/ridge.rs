@@ -8,8 +8,9 @@
 //! "Ridge Regression", Technometrics 1970.
 //!
 //! λ > 0 is solved by Cholesky, in d or n unknowns, whichever are fewer; λ = 0, least squares, by
-//! the singular value decomposition, of one feature in closed form: where the rows leave β open (fewer rows than features, columns
-//! that depend on each other) it is the one of least ‖β‖, and the certificate says so.
+//! the singular value decomposition, of one feature in closed form: where the rows leave β open
+//! (fewer rows than features, columns that depend on each other) it is the one of least ‖β‖, and the
+//! certificate says so.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -162,6 +163,7 @@ fn line(a: ArrayView1<'_, f64>, b: &Array1<f64>) -> (Array1<f64>, Certificate) {
     (beta, with_rank(certificate, usize::from(varies), 1))
 }
 
+/// Says of rows of rank below d that they leave coefficients open.
 fn with_rank(certificate: Certificate, rank: usize, d: usize) -> Certificate {
     match rank < d {
         false => certificate,
@@ -265,9 +267,8 @@ mod tests {
         let model = LeastSquares {}.fit_model(beside_nothing.view(), y.view(), None).unwrap();
         assert_abs_diff_eq!(line.coefficients[0], model.coefficients[0], epsilon = 1e-14);
         assert_abs_diff_eq!(line.intercept, model.intercept, epsilon = 1e-14);
-        let still =
-            LeastSquares {}.fit_line(array![2.0, 2.0].view(), array![1.0, 3.0].view(), None);
-        let still = still.unwrap();
+        let (x, y) = (array![2.0, 2.0], array![1.0, 3.0]);
+        let still = LeastSquares {}.fit_line(x.view(), y.view(), None).unwrap();
         assert_eq!((still.coefficients, still.intercept), (array![0.0], 2.0));
         assert!(still.certificate.notes[0].contains("0 of 1 directions"));
     }
