@@ -52,9 +52,13 @@ optimise() {
     fi
     # More passes make the file smaller still, and what gzip makes of it larger. The features are those
     # that rustc writes for this target by default, named since older versions assume fewer.
-    wasm-opt -O1 $2 --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
-        --enable-sign-ext --enable-reference-types --enable-multivalue "$1" -o "$1.small"
-    mv "$1.small" "$1"
+    if wasm-opt -O1 $2 --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
+        --enable-sign-ext --enable-reference-types --enable-multivalue "$1" -o "$1.small"; then
+        mv "$1.small" "$1"
+    else
+        rm -f "$1.small"
+        say "$(wasm-opt --version) cannot read ${1#dist.tmp/}, which stays as it is: a newer one may"
+    fi
 }
 
 build relaxed "-C target-feature=+simd128,+relaxed-simd" "--enable-simd --enable-relaxed-simd"
