@@ -2,6 +2,7 @@
 
 /// The name nearest to `name` in Damerau–Levenshtein distance, when it is near enough to be a slip.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // Names are ASCII, and Unicode's tables would be 8 kB of the page.
     let wanted = name.to_ascii_lowercase();
     names
         .into_iter()

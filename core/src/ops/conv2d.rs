@@ -105,38 +105,22 @@ impl Conv2dKernel for Cpu {
         let (x, mut tape) = slices::contiguous(x)?.split_tape();
         let filter = slices::contiguous(filter)?;
         let mut y = outputs::new(x.device(), output)?;
-        // Without channels or samples no product is left.
-        let products = n * c_in * c_out > 0;
         {
             let bias = bias.as_ref().map(slices::read);
             let (x, filter) = (slices::read(&x), slices::read(&filter));
-            let y = slices::write(&mut y);
-            match bias {
-                _ if products => cpu::conv2d::forward(isa, &dims, x, filter, bias, y),
-                Some(bias) if c_out > 0 => {
-                    y.chunks_exact_mut(c_out).for_each(|y| y.copy_from_slice(bias));
-                }
-                _ => y.fill(0.0),
-            }
+            cpu::conv2d::forward(isa, &dims, x, filter, bias, slices::write(&mut y));
         }
         let output = y.ghost();
         tape.add_backward_op(move |grads| {
             let dy = slices::take_grad(grads.get_or_alloc_mut(&output)?);
             if input_gradient {
                 let dx = grads.get_or_alloc_mut(&x)?;
-                if products {
-                    cpu::conv2d::input_grad(isa, &dims, slices::read(&filter), &dy, dx);
-                }
+                cpu::conv2d::input_grad(isa, &dims, slices::read(&filter), &dy, dx);
             }
             let dw = grads.get_or_alloc_mut(&filter)?;
-            if products {
-                cpu::conv2d::filter_grad(isa, &dims, slices::read(&x), &dy, dw);
-            }
+            cpu::conv2d::filter_grad(isa, &dims, slices::read(&x), &dy, dw);
             if let Some(bias) = &bias {
-                let db = grads.get_or_alloc_mut(bias)?;
-                if c_out > 0 {
-                    cpu::conv2d::bias_grad(&dy, db);
-                }
+                cpu::conv2d::bias_grad(&dy, grads.get_or_alloc_mut(bias)?);
             }
             outputs::give(dy);
             Ok(())

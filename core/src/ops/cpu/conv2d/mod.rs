@@ -40,6 +40,11 @@ impl Conv2dDims {
         let out = |size, k| (size + 2 * self.padding - k) / self.stride + 1;
         (out(self.h, self.kh), out(self.w, self.kw))
     }
+
+    /// Whether no product is left, for want of samples or channels.
+    fn is_empty(&self) -> bool {
+        self.n * self.c_in * self.c_out == 0
+    }
 }
 
 /// A sample with zeros around it.
@@ -112,7 +117,12 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
-    if winograd::suits(isa, d) {
+    if d.is_empty() {
+        match bias {
+            Some(bias) => y.chunks_mut(d.c_out.max(1)).for_each(|y| y.copy_from_slice(bias)),
+            None => y.fill(0.0),
+        }
+    } else if winograd::suits(isa, d) {
         winograd::forward(isa, d, x, filter, bias, y);
     } else {
         direct::forward(isa, d, x, filter, bias, y);
@@ -121,7 +131,9 @@ pub(crate) fn forward(
 
 /// Adds the gradient for the input to `dx`.
 pub(crate) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], dx: &mut [f32]) {
-    if winograd::suits(isa, d) {
+    if d.is_empty() {
+        // Nothing to add.
+    } else if winograd::suits(isa, d) {
         winograd::input_grad(isa, d, filter, dy, dx);
     } else {
         direct::input_grad(isa, d, filter, dy, dx);
@@ -130,7 +142,9 @@ pub(crate) fn input_grad(isa: Isa, d: &Conv2dDims, filter: &[f32], dy: &[f32], d
 
 /// Adds the gradient for the filter to `dw`.
 pub(crate) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    if winograd::suits(isa, d) {
+    if d.is_empty() {
+        // Nothing to add.
+    } else if winograd::suits(isa, d) {
         winograd::filter_grad(isa, d, x, dy, dw);
     } else {
         filter_grad::filter_grad(isa, d, x, dy, dw);
@@ -139,7 +153,7 @@ pub(crate) fn filter_grad(isa: Isa, d: &Conv2dDims, x: &[f32], dy: &[f32], dw: &
 
 /// Adds the gradient for the bias, the sum of `dy` over positions, to `db`.
 pub(crate) fn bias_grad(dy: &[f32], db: &mut [f32]) {
-    let c = db.len();
+    let c = db.len().max(1);
     let pieces = dy.chunks(parallel::rows_per_piece(dy.len() / c, 256, 16) * c).collect();
     let sums = parallel::map(pieces, |_, dy| {
         let mut sums = vec![0.0; c];
