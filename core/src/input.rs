@@ -94,7 +94,7 @@ impl<D: Dev> Input<D> {
         for &row in index {
             match samples {
                 Samples::Images(x) => extend(&mut values, x.index_axis(Axis(0), row)),
-                Samples::Features(x) => extend(&mut values, x.index_axis(Axis(0), row)),
+                Samples::Features(x) => values.extend(x.row(row).iter().map(|&v| v as f32)),
             }
         }
         Self::from_values(dev, shape, values)

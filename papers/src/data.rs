@@ -7,16 +7,21 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{
     InputShape,
     data::{
-        Channels, DataDir, Dataset, DomainPair, LabelledDomain, Preparation, Protocol, Samples,
-        Split, TargetTest, TestSet, UnlabelledDomain,
+        Channels, DataDir, DataError, Dataset, DomainPair, LabelledDomain, Labels, PartlyLabelled,
+        Preparation, Protocol, Samples, Split, TargetTest, TestSet, UnlabelledDomain, classes,
         folder::FolderOptions,
         normalise::Normalisation,
-        read::{ReadOptions, has_labels, read_path, read_unlabelled_path},
+        read::{Content, InputFile, LabelSearch, ReadOptions, Rows, read},
         registry::{self, Entry, Parts},
+        table::{Encoding, Table},
     },
 };
 
-use crate::config::{RunConfig, section};
+use crate::{
+    config::{RunConfig, section},
+    record::Inputs,
+    tabular::{file_notes, matching_notes},
+};
 
 /// The domains of a run.
 pub(crate) struct RunData {
@@ -32,6 +37,10 @@ pub(crate) struct RunData {
     pub(crate) truth: Option<TestSet>,
     /// How new rows of the target become rows that a model takes.
     pub(crate) preprocessing: Preprocessing,
+    /// The files that were read, by domain.
+    pub(crate) inputs: Inputs,
+    /// What a reader of the results should know of the data.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How files of the target's kind become rows that a model takes: part of every saved model.
@@ -39,6 +48,9 @@ pub(crate) struct RunData {
 pub(crate) struct Preprocessing {
     /// How files are read.
     pub(crate) files: ReadOptions,
+    /// Which columns of a table are features; none for what is no table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) encoding: Option<Encoding>,
     /// What is done to the rows then.
     pub(crate) preparation: Preparation,
 }
@@ -84,11 +96,19 @@ impl Origin {
     }
 }
 
-/// What a domain is before any protocol.
-struct Rows {
-    train: Dataset,
-    test: Option<Dataset>,
-    labelled: bool,
+/// The rows of a domain before its labels are looked at.
+enum Domain {
+    Registered { train: Dataset, test: Option<Dataset> },
+    File(Box<Content>),
+}
+
+impl Domain {
+    fn table(&self) -> Option<&Table> {
+        match self {
+            Self::File(content) => content.rows.table(),
+            Self::Registered { .. } => None,
+        }
+    }
 }
 
 impl RunData {
@@ -112,54 +132,104 @@ impl RunData {
         if let Origin::Path(_) = target {
             complete_pictures(&mut config.target_files, &asked, source.images());
         }
-
-        let split = match &source {
-            Origin::Registered(Entry { parts: Parts::TrainTest { .. }, .. }) => Split::Train,
-            _ => Split::All,
-        };
-        let mut source_rows = match &source {
-            Origin::Registered(entry) => entry.load(dir, split)?,
-            Origin::Path(path) => read_path(path, &absolute_files(&mut config.source_files)?)?,
-        };
+        let source_files = absolute_files(&mut config.source_files)?;
         let files = absolute_files(&mut config.target_files)?;
+
+        let from = match &source {
+            Origin::Registered(entry) => {
+                let split = match entry.parts {
+                    Parts::TrainTest { .. } => Split::Train,
+                    _ => Split::All,
+                };
+                Domain::Registered { train: entry.load(dir, split)?, test: None }
+            }
+            Origin::Path(path) => {
+                Domain::File(Box::new(read(path, &source_files, LabelSearch::Default)?))
+            }
+        };
+        let is_features = match &from {
+            Domain::Registered { train, .. } => matches!(train.samples, Samples::Features(_)),
+            Domain::File(content) => content.rows.table().is_some(),
+        };
         let defaults = Protocol {
             target_test: default_test(&target),
-            normalisation: default_normalisation(&source, &source_rows.samples),
+            normalisation: default_normalisation(&source, is_features),
             ..Protocol::default()
         };
         let mut protocol: Protocol = section("protocol", &defaults, &config.protocol)?;
-        let labelled = !config.ignore_target_labels;
-        let mut target_rows = read_target(&target, labelled, &protocol, &files, dir, &source_rows)?;
-        if source_rows.name == target_rows.train.name {
-            source_rows.name = source.name();
-            target_rows.train.name = target.name();
+        let search = match config.ignore_target_labels {
+            true => LabelSearch::Unread,
+            false => LabelSearch::Default,
+        };
+        let to = match &target {
+            Origin::Registered(entry) => match protocol.target_test {
+                TargetTest::Standard => Domain::Registered {
+                    train: entry.load(dir, Split::Train)?,
+                    test: Some(entry.load(dir, Split::Test)?),
+                },
+                _ => Domain::Registered { train: entry.load(dir, Split::All)?, test: None },
+            },
+            Origin::Path(path) => {
+                // A label that is a column goes by the source's name for it, once both are read.
+                let files = ReadOptions { labels: array_name(path, &files), ..files.clone() };
+                Domain::File(Box::new(read(path, &files, search)?))
+            }
+        };
+        let mut notes = Vec::new();
+        for domain in [&from, &to] {
+            if let Domain::File(content) = domain {
+                notes.extend(file_notes(content));
+            }
         }
-        complete_framing(&mut protocol, &source_rows.samples, &target_rows.train.samples);
+        let inputs = Inputs { source: from.files(), target: to.files() };
+        let labels = source_labels(&from, &source_files, &mut notes)?;
+        let label = labels.as_ref().and_then(|labels| labels.column);
+        let targets = target_labels(&from, &to, label, &files, search)?;
+        let encoding = encoding((&from, &source_files), (&to, &files), label, &targets)?;
+        if let (Some(encoding), Some(s), Some(t)) = (&encoding, from.table(), to.table()) {
+            notes.extend(matching_notes(encoding, s, t));
+        }
+        let classes_of = |texts: &Option<Vec<Option<String>>>| {
+            texts.as_ref().is_some_and(|texts| texts.iter().any(Option::is_some))
+        };
+        let mut source_rows = labelled_rows(from, labels, encoding.as_ref())?;
+        let registered = matches!(to, Domain::Registered { .. });
+        let labelled = search != LabelSearch::Unread && (registered || classes_of(&targets.texts));
+        let (mut target_rows, test) = target_rows(to, &targets, encoding.as_ref(), &source_rows)?;
+        if source_rows.name == target_rows.name {
+            source_rows.name = source.name();
+            target_rows.name = target.name();
+        }
+        complete_framing(&mut protocol, &source_rows.samples, &target_rows.samples);
         config.protocol = toml::Table::try_from(&protocol)?;
 
-        let pictures = picture_options(&files, &target_rows.train.samples);
-        let labelled = target_rows.labelled;
-        let pair = match target_rows.test {
-            Some(test) => DomainPair::with_test(source_rows, target_rows.train, test, &protocol)?,
-            None => DomainPair::new(source_rows, target_rows.train, &protocol)?,
+        let pictures = picture_options(&files, &target_rows.samples);
+        let pair = match test {
+            Some(test) => DomainPair::with_test(source_rows, target_rows, test, &protocol)?,
+            None => DomainPair::new(source_rows, target_rows, &protocol)?,
         };
         let Some(source_validation) = pair.source_validation else {
             bail!(
                 "protocol.source_validation = {} keeps no source row for validation: expected a \
-                 larger share",
+                 larger share, as --validation 0.3, or more rows of each class",
                 protocol.source_validation
             );
         };
+        let truth = labelled.then_some(pair.target_test.clone());
+        notes.extend(truth.iter().flat_map(class_notes));
         Ok(Self {
             source: pair.source,
             source_validation,
             target: pair.target,
             test: pair.target_test.samples().clone(),
-            truth: labelled.then_some(pair.target_test),
+            truth,
             preprocessing: Preprocessing {
                 files: ReadOptions { pictures, ..files },
+                encoding,
                 preparation: pair.target_preparation,
             },
+            inputs,
+            notes,
         })
     }
 
@@ -169,36 +239,214 @@ impl RunData {
     }
 }
 
-fn read_target(
-    origin: &Origin,
-    labelled: bool,
-    protocol: &Protocol,
-    files: &ReadOptions,
-    dir: &DataDir,
-    source: &Dataset,
-) -> Result<Rows> {
-    let path = match origin {
-        Origin::Registered(entry) => {
-            let (train, test) = match protocol.target_test {
-                TargetTest::Standard => {
-                    (entry.load(dir, Split::Train)?, Some(entry.load(dir, Split::Test)?))
-                }
-                _ => (entry.load(dir, Split::All)?, None),
-            };
-            return Ok(Rows { train, test, labelled });
+impl Domain {
+    fn files(&self) -> Vec<InputFile> {
+        match self {
+            Self::Registered { .. } => Vec::new(),
+            Self::File(content) => content.files.clone(),
         }
-        Origin::Path(path) => path,
-    };
-    if labelled && has_labels(path, files)? {
-        return Ok(Rows { train: read_path(path, files)?, test: None, labelled });
     }
-    let (samples, _) = read_unlabelled_path(path, files)?;
-    // Splits and pairs want a label for every row. These are never looked at again: without
-    // `labelled`, nobody gets the test set that they are sealed in.
-    let labels = vec![0; samples.len()];
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let train = Dataset { name, samples, labels, classes: source.classes.clone() };
-    Ok(Rows { train, test: None, labelled: false })
+}
+
+/// The name of the labels where it is one of an array or a file, and not of a column.
+fn array_name(path: &Path, files: &ReadOptions) -> Option<String> {
+    let named = files.labels.clone()?;
+    let ends = |extension: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
+    (ends("npz") || ends("mat") || Path::new(&named).is_file()).then_some(named)
+}
+
+/// The labels of a source that is a file.
+fn source_labels(
+    source: &Domain,
+    files: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Labels>> {
+    let Domain::File(content) = source else { return Ok(None) };
+    let named = files.labels.as_deref();
+    let labels = match &content.labels {
+        Some(labels) => labels.clone(),
+        None => {
+            let found = content.column_labels(named, LabelSearch::Default)?;
+            let labels = found.ok_or_else(|| content.no_labels())?;
+            if named.is_none() {
+                notes.push(format!(
+                    "{}: the labels are {} (--label-column names another)",
+                    content.path.display(),
+                    labels.place
+                ));
+            }
+            labels
+        }
+    };
+    labels.check_classes(&content.path)?;
+    Ok(Some(labels))
+}
+
+/// The labels of a target, and the column that has them.
+#[derive(Default)]
+struct TargetLabels {
+    texts: Option<Vec<Option<String>>>,
+    column: Option<String>,
+}
+
+/// What of a target are labels: what its format says, else the column that the source's labels are in.
+fn target_labels(
+    source: &Domain,
+    target: &Domain,
+    label: Option<usize>,
+    files: &ReadOptions,
+    search: LabelSearch,
+) -> Result<TargetLabels> {
+    let Domain::File(content) = target else { return Ok(TargetLabels::default()) };
+    let Some(table) = content.rows.table() else {
+        let texts = content.labels.as_ref().map(|labels| labels.texts.clone());
+        return Ok(TargetLabels { texts, column: None });
+    };
+    // By name where both have names; by position in a table as wide as the source; by the target's
+    // own options where the source is no table.
+    let column = match (source.table(), label) {
+        (Some(s), Some(label)) => {
+            let name = s.columns()[label].as_str();
+            match (s.is_named() && table.is_named(), files.labels.as_deref()) {
+                (true, _) => table.position(name),
+                (false, Some(own)) if table.position(own).is_some() => table.position(own),
+                (false, _) => Some(label).filter(|_| s.columns().len() == table.columns().len()),
+            }
+        }
+        // The labels of the source have no name.
+        (_, None) | (None, _) => content
+            .column_labels(files.labels.as_deref(), LabelSearch::Default)?
+            .and_then(|labels| labels.column),
+    };
+    let name = column.map(|column| table.columns()[column].clone());
+    if search == LabelSearch::Unread {
+        return Ok(TargetLabels { texts: None, column: name });
+    }
+    let texts = match (&content.labels, column) {
+        (Some(labels), _) => Some(labels.texts.clone()),
+        (None, Some(column)) => Some(table.labels(column)),
+        (None, None) => None,
+    };
+    Ok(TargetLabels { texts, column: name })
+}
+
+/// How the tables of the domains become features; nothing where neither is a table.
+fn encoding(
+    (source, source_files): (&Domain, &ReadOptions),
+    (target, target_files): (&Domain, &ReadOptions),
+    label: Option<usize>,
+    targets: &TargetLabels,
+) -> Result<Option<Encoding>> {
+    let (s, t) = match (source.table(), target.table()) {
+        (None, None) => return Ok(None),
+        (Some(s), Some(t)) => (s, t),
+        (Some(one), None) | (None, Some(one)) => (one, one),
+    };
+    let mut excluded: Vec<String> = source_files.drop.clone();
+    excluded.extend(target_files.drop.iter().filter(|d| !source_files.drop.contains(d)).cloned());
+    if source.table().is_some() {
+        excluded.extend(label.map(|label| s.columns()[label].clone()));
+    }
+    if s.is_named() && t.is_named() || source.table().is_none() {
+        let own = targets.column.iter().filter(|column| !excluded.contains(column)).cloned();
+        let own: Vec<String> = own.collect();
+        excluded.extend(own);
+    }
+    let encode = source_files.encode.or(target_files.encode);
+    Ok(Some(Encoding::fit(s, t, &excluded, encode)?))
+}
+
+/// The rows of a file as samples.
+fn samples(content: Content, encoding: Option<&Encoding>) -> Result<Samples> {
+    Ok(match content.rows {
+        Rows::Table(table) => {
+            let encoding = encoding.context("a table without an encoding")?;
+            Samples::Features(encoding.apply(&table, &[])?)
+        }
+        Rows::Images { x, .. } => Samples::Images(x),
+    })
+}
+
+fn labelled_rows(
+    source: Domain,
+    labels: Option<Labels>,
+    encoding: Option<&Encoding>,
+) -> Result<Dataset> {
+    let content = match source {
+        Domain::Registered { train, .. } => return Ok(train),
+        Domain::File(content) => *content,
+    };
+    let labels = labels.context("a source without labels")?;
+    let texts = labels.complete(&content.path, content.rows.table())?;
+    let (labels, classes) = classes::encode(&texts);
+    if let [class] = &classes[..] {
+        let reason = format!("all labels are `{class}`: expected two classes or more");
+        return Err(DataError::unusable(content.path.display().to_string(), reason).into());
+    }
+    Ok(Dataset { name: content.name.clone(), labels, classes, samples: samples(content, encoding)? })
+}
+
+/// The rows of the target, and its own test rows if it has some.
+fn target_rows(
+    target: Domain,
+    labels: &TargetLabels,
+    encoding: Option<&Encoding>,
+    source: &Dataset,
+) -> Result<(PartlyLabelled, Option<PartlyLabelled>)> {
+    let content = match target {
+        Domain::Registered { train, test } => return Ok((train.into(), test.map(Into::into))),
+        Domain::File(content) => *content,
+    };
+    let n = content.rows.len();
+    let texts = labels.texts.clone().unwrap_or_else(|| vec![None; n]);
+    // A number is matched by its value with a source whose classes are numbers.
+    let numbers = source.classes.iter().all(|class| class.parse::<f64>().is_ok());
+    let name = |text: String| match numbers {
+        true => classes::by_value(&text).into_owned(),
+        false => text,
+    };
+    let texts: Vec<Option<String>> = texts.into_iter().map(|text| text.map(name)).collect();
+    let present: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let (indices, classes) = classes::encode(&present);
+    let mut indices = indices.into_iter();
+    let labels = texts.iter().map(|text| text.as_ref().and_then(|_| indices.next())).collect();
+    let name = content.name.clone();
+    let rows = PartlyLabelled { name, samples: samples(content, encoding)?, labels, classes };
+    Ok((rows, None))
+}
+
+/// What the labels of the target leave out of the score.
+fn class_notes(truth: &TestSet) -> Vec<String> {
+    let mut notes = Vec::new();
+    let name = truth.name();
+    let quoted = |classes: &[String]| {
+        let names: Vec<String> = classes.iter().take(8).map(|class| format!("`{class}`")).collect();
+        let more = if classes.len() > 8 { ", …" } else { "" };
+        names.join(", ") + more
+    };
+    let absent = truth.absent();
+    if !absent.is_empty() {
+        notes.push(format!(
+            "{name}: none of its {} test rows is of class {}, which the source has",
+            truth.scored(),
+            quoted(&absent)
+        ));
+    }
+    let unknown = truth.unknown();
+    if !unknown.is_empty() {
+        let rows: usize = unknown.iter().map(|(_, rows)| rows).sum();
+        let classes: Vec<String> = unknown.into_iter().map(|(class, _)| class).collect();
+        notes.push(format!(
+            "{name}: {rows} test rows are of class {}, which the source lacks: they are not part of \
+             the accuracy",
+            quoted(&classes)
+        ));
+    }
+    if truth.unlabelled() > 0 {
+        let (without, n) = (truth.unlabelled(), truth.len());
+        notes.push(format!("{name}: {without} of {n} test rows have no label: they are not scored"));
+    }
+    notes
 }
 
 fn default_test(target: &Origin) -> TargetTest {
@@ -209,9 +457,9 @@ fn default_test(target: &Origin) -> TargetTest {
 }
 
 /// A user's features are of any scale, and networks want them of one.
-fn default_normalisation(source: &Origin, samples: &Samples) -> Normalisation {
-    match (source, samples) {
-        (Origin::Path(_), Samples::Features(_)) => Normalisation::ZScore { ddof: 0 },
+fn default_normalisation(source: &Origin, is_features: bool) -> Normalisation {
+    match (source, is_features) {
+        (Origin::Path(_), true) => Normalisation::ZScore { ddof: 0 },
         _ => Normalisation::None,
     }
 }

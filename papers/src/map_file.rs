@@ -13,7 +13,9 @@ use transduct_adapt::{
     shallow::{Affine, Map},
 };
 
-use crate::{record::write_atomic, tabular::Encoding};
+use transduct_core::data::table::Encoding;
+
+use crate::record::write_atomic;
 
 /// The layout that this program writes and reads.
 const FORMAT: u32 = 1;

@@ -43,6 +43,32 @@ pub(crate) struct Plan {
     pub(crate) backbone: (String, Value),
 }
 
+/// Checks that every domain fills a batch.
+///
+/// # Errors
+/// One does not.
+fn check_batches(training: &TrainConfig, data: &RunData) -> Result<()> {
+    let held_out = data.source_validation.len();
+    let of_source = format!(
+        "{} source rows to train on ({} less {held_out} for validation)",
+        data.source.len(),
+        data.source.len() + held_out
+    );
+    let of_target = format!("{} target rows to adapt to", data.target.len());
+    for (name, what, n, key, rows) in [
+        (data.source.name(), of_source, data.source.len(), "source_batch", training.source_batch),
+        (data.target.name(), of_target, data.target.len(), "target_batch", training.target_batch),
+    ] {
+        if rows > n {
+            bail!(
+                "{name}: {what}, fewer than a batch of {rows}: give --batch-size {n} or less (for \
+                 this domain alone --set training.{key}={n})"
+            );
+        }
+    }
+    Ok(())
+}
+
 impl Plan {
     /// Completes `config` and reads the data that it names.
     ///
@@ -68,6 +94,7 @@ impl Plan {
             backbone_defaults(name)?;
         }
         let data = RunData::load(&mut config, dir)?;
+        check_batches(&config.training, &data)?;
         let backbone = complete_backbone(&mut config, data.input())?;
         config.training = config.training.resolved(data.source.len())?;
         // The steps say it all; a saved configuration must not say it twice.

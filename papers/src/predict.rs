@@ -8,7 +8,11 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use transduct_core::{
     DeviceChoice, Error,
-    data::read::read_unlabelled_path,
+    data::{
+        Samples,
+        read::{LABEL_COLUMNS, LabelSearch, ReadOptions, Rows, read},
+        table::{Encoding, Table},
+    },
     host::{HostOutputs, probabilities},
     model::Model,
     suggest,
@@ -18,6 +22,7 @@ use crate::{
     data::Preprocessing,
     device::on_device,
     record::{FINAL, ORACLE, PartDir, RunDir, RunRecord, write_atomic},
+    tabular::file_notes,
     report::{self, SOURCE_ONLY, SeedState, Summary},
 };
 
@@ -47,6 +52,7 @@ pub(crate) struct Predictions {
     names: Vec<String>,
     classes: Vec<String>,
     outputs: HostOutputs,
+    notes: Vec<String>,
 }
 
 impl Choice {
@@ -129,18 +135,37 @@ fn model_file(part: &PartDir, checkpoint: &str) -> Result<PathBuf> {
 }
 
 impl Predictions {
-    /// Predicts the rows of `input` with the model at `path`.
+    /// Predicts the rows of `input`, read as `options` say and else as the model's target was, with the
+    /// model at `path`.
     ///
     /// # Errors
     /// The model or the input cannot be read, or the rows are not of the model's shape.
-    pub(crate) fn of(path: &Path, input: &Path, device: DeviceChoice) -> Result<Self> {
+    pub(crate) fn of(
+        path: &Path,
+        input: &Path,
+        options: &ReadOptions,
+        device: DeviceChoice,
+    ) -> Result<Self> {
         on_device!(device, |dev| {
             let model = Model::load(&dev, path)?;
             let card = model.card();
             let preprocessing: Preprocessing =
                 serde_json::from_value(card.preprocessing.clone())
                     .with_context(|| format!("{}: preprocessing", path.display()))?;
-            let (samples, names) = read_unlabelled_path(input, &preprocessing.files)?;
+            let files = options.over(&preprocessing.files);
+            let content = read(input, &files, LabelSearch::Unread)?;
+            let notes = file_notes(&content);
+            let names = content.rows.names();
+            let samples = match content.rows {
+                Rows::Table(table) => {
+                    let encoding = match preprocessing.encoding {
+                        Some(encoding) => encoding,
+                        None => by_place(&table, &files)?,
+                    };
+                    Samples::Features(encoding.apply(&table, &files.drop)?)
+                }
+                Rows::Images { x, .. } => Samples::Images(x),
+            };
             let samples = preprocessing
                 .preparation
                 .apply(samples)
@@ -156,8 +181,13 @@ impl Predictions {
             }
             let classes = card.classes.clone();
             let outputs = HostOutputs::of(&dev, &samples, |x| model.outputs(x))?;
-            Ok(Self { names, classes, outputs })
+            Ok(Self { names, classes, outputs, notes })
         })
+    }
+
+    /// What rules decided in reading the rows.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of rows.
@@ -200,6 +230,15 @@ impl Predictions {
     }
 }
 
+/// The features of a table for a model that was saved without their names: all columns but labels.
+fn by_place(table: &Table, files: &ReadOptions) -> Result<Encoding> {
+    let named = files.labels.as_deref().into_iter().chain(LABEL_COLUMNS);
+    let label = named.into_iter().find(|name| table.position(name).is_some());
+    let mut excluded = files.drop.clone();
+    excluded.extend(label.map(str::to_owned));
+    Ok(Encoding::fit(table, table, &excluded, files.encode)?)
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::array;
@@ -215,6 +254,7 @@ mod tests {
                 features: array![[0.0], [0.0]],
                 logits: array![[0.0, 3f32.ln()], [1.0, 1.0]],
             },
+            notes: Vec::new(),
         };
         let mut text = Vec::new();
         predictions.write(&mut text).unwrap();

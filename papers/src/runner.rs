@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{
     Dev, DeviceChoice, Error,
     checkpoint::Checkpoint,
-    data::{DataDir, Samples},
+    data::{DataDir, Samples, TestSet},
     observe::MetricsFile,
 };
 
@@ -28,7 +28,7 @@ use crate::{
     plan::Plan,
     progress::Progress,
     record::{
-        DomainRecord, Done, FORMAT, Failure, PartDir, RunDir, RunRecord, SampleImages, read_json,
+        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages, read_json,
         read_metrics, write_atomic, write_json,
     },
 };
@@ -99,6 +99,7 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
         if resume {
             check_same(&dir, &plan)?;
         }
+        plan.data.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         let _lock = lock(dir.root())?;
         start_record(&dir, &plan, device, command)?;
         Ok::<_, anyhow::Error>(Run::new(&dev, &plan, &dir, output).execute()?)
@@ -141,18 +142,64 @@ pub(crate) fn check_free(root: &Path) -> Result<()> {
 fn check_same(dir: &RunDir, plan: &Plan) -> Result<()> {
     let saved = saved_config(dir.root())?.to_text()?.parse()?;
     let asked = plan.config.to_text()?.parse()?;
+    let of_path = |key: &str| {
+        // Where the data lie is no part of what they are: their digests decide.
+        matches!(key, "source" | "target") || key.ends_with("_files.labels_file")
+    };
     let differences: Vec<_> = differences(&saved, &asked)
         .into_iter()
+        .filter(|(key, ..)| !of_path(key) || !dir.inputs().exists())
         .map(|(key, saved, asked)| format!("{key} is {saved} there, {asked} now"))
         .collect();
     if differences.is_empty() {
-        return Ok(());
+        return check_inputs(dir, plan);
     }
     bail!(
         "{}: cannot resume with another configuration: {}",
         dir.root().display(),
         differences.join("; ")
     )
+}
+
+/// Checks that the files that the run in `dir` read are those that this plan read.
+fn check_inputs(dir: &RunDir, plan: &Plan) -> Result<()> {
+    if !dir.inputs().exists() {
+        return Ok(());
+    }
+    let saved: Inputs = read_json(&dir.inputs())?;
+    let now = &plan.data.inputs;
+    for (what, path, saved, now) in [
+        ("source", &plan.config.source, &saved.source, &now.source),
+        ("target", &plan.config.target, &saved.target, &now.target),
+    ] {
+        let path = path.as_deref().unwrap_or_default();
+        let file = |name: &str| match name {
+            "" => path.to_owned(),
+            name => format!("{name} of {path}"),
+        };
+        let refuse = |name: &str, how: &str| {
+            let (dir, file) = (dir.root().display(), file(name));
+            bail!(
+                "{dir}: cannot resume with other data: {file}, of the {what}, {how}; give --{what} \
+                 where the old file is, or another --out for a new run"
+            )
+        };
+        for (old, new) in saved.iter().zip(now) {
+            if old.name != new.name {
+                return refuse(&old.name, &format!("is not there; `{}` is in its place", new.name));
+            }
+            if old.sha256 != new.sha256 {
+                return refuse(&old.name, "has changed since the run began");
+            }
+        }
+        if let Some(gone) = saved.get(now.len()) {
+            return refuse(&gone.name, "was there when the run began");
+        }
+        if let Some(new) = now.get(saved.len()) {
+            return refuse(&new.name, "was not there when the run began");
+        }
+    }
+    Ok(())
 }
 
 /// Writes what describes the run, where it is not there yet.
@@ -166,6 +213,7 @@ fn start_record(
     if let (Some(samples), false) = (sample_images(plan), dir.samples().exists()) {
         samples.write(&dir.samples())?;
     }
+    let truth = data.truth.as_ref();
     if !dir.run().exists() {
         let record = RunRecord {
             format: FORMAT,
@@ -176,12 +224,18 @@ fn start_record(
                 training_rows: data.source.len(),
                 evaluation_rows: data.source_validation.len(),
                 labelled: true,
+                scored_rows: None,
+                unknown_classes: Vec::new(),
+                absent_classes: Vec::new(),
             },
             target: DomainRecord {
                 name: data.target.name().to_owned(),
                 training_rows: data.target.len(),
                 evaluation_rows: data.test.len(),
                 labelled: data.truth.is_some(),
+                scored_rows: truth.map(TestSet::scored).filter(|&n| n < data.test.len()),
+                unknown_classes: truth.map(TestSet::unknown).unwrap_or_default(),
+                absent_classes: truth.map(TestSet::absent).unwrap_or_default(),
             },
             classes: data.source.classes().to_vec(),
             input: data.input(),
@@ -190,8 +244,10 @@ fn start_record(
             validators: plan.config.evaluation.validators.clone(),
             device: recorded(device)?,
             started: utc(SystemTime::now()),
+            notes: data.notes.clone(),
         };
         write_json(&dir.run(), &record)?;
+        write_json(&dir.inputs(), &data.inputs)?;
     }
     if !dir.config().exists() {
         let text = plan.config.to_text()?;

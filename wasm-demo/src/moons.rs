@@ -230,9 +230,11 @@ impl Moons {
             points: coordinates(samples),
             labels: labels.to_vec(),
         };
+        let target: Vec<usize> =
+            self.target_labels.reveal_labels().iter().copied().flatten().collect();
         Scene {
             source: points(self.source.samples(), self.source.labels()),
-            target: points(self.target.samples(), self.target_labels.reveal_labels()),
+            target: points(self.target.samples(), &target),
         }
     }
 
@@ -412,7 +414,9 @@ fn unlabelled(target: Dataset) -> Result<(UnlabelledDomain, TestSet)> {
 
 fn coordinates(samples: &Samples) -> Vec<[f32; 2]> {
     match samples {
-        Samples::Features(x) => x.rows().into_iter().map(|row| [row[0], row[1]]).collect(),
+        Samples::Features(x) => {
+            x.rows().into_iter().map(|row| [row[0] as f32, row[1] as f32]).collect()
+        }
         Samples::Images(_) => Vec::new(),
     }
 }

@@ -34,6 +34,28 @@ pub fn sort<S: AsRef<str>>(names: &mut [S]) {
     }
 }
 
+/// One label by its value if it is a number, as [`encode`] names the classes of numbers.
+pub fn by_value(label: &str) -> Cow<'_, str> {
+    if let Ok(integer) = label.parse::<i64>() {
+        return integer.to_string().into();
+    }
+    match label.parse::<f64>() {
+        Ok(value) if value.is_finite() => (value + 0.0).to_string().into(),
+        _ => label.into(),
+    }
+}
+
+/// The number of distinct labels, if they look like a measurement: numbers, more than 20 distinct
+/// ones, and not all whole or more of them than half the rows.
+pub fn measured<S: AsRef<str>>(labels: &[S]) -> Option<usize> {
+    let values: Option<Vec<f64>> = labels.iter().map(|s| s.as_ref().parse().ok()).collect();
+    let mut values = values?;
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    let fractions = values.iter().any(|v| v.fract() != 0.0);
+    (values.len() > 20 && (fractions || 2 * values.len() > labels.len())).then_some(values.len())
+}
+
 /// The labels by value when all are numbers, else as they are.
 fn canonical<S: AsRef<str>>(labels: &[S]) -> Vec<Cow<'_, str>> {
     let texts = || labels.iter().map(AsRef::as_ref);

@@ -5,6 +5,8 @@
 //! labels that score a target lie in a [`TestSet`], which answers questions about predictions and
 //! which no training function takes.
 
+use std::collections::HashSet;
+
 use ndarray::{Array2, Axis};
 
 use super::{DataError, Dataset, Samples};
@@ -98,24 +100,81 @@ impl UnlabelledDomain {
     }
 }
 
+/// Rows with the labels that some or all of them have: what a target is before its labels are sealed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartlyLabelled {
+    /// Its name in messages and reports.
+    pub name: String,
+    /// n rows.
+    pub samples: Samples,
+    /// n class indices, each below `classes.len()`; none for a row without a label.
+    pub labels: Vec<Option<usize>>,
+    /// The names of the classes, by index.
+    pub classes: Vec<String>,
+}
+
+impl PartlyLabelled {
+    /// The rows at `index`, in that order. Panics when an index is out of range.
+    pub fn select(&self, index: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            samples: self.samples.select(index),
+            labels: index.iter().map(|&row| self.labels[row]).collect(),
+            classes: self.classes.clone(),
+        }
+    }
+
+    /// Whether the parts fit together, as [`Dataset::check`].
+    pub fn check(&self) -> Result<(), DataError> {
+        check_samples(&self.name, &self.samples)?;
+        let labels = self.labels.iter().copied().enumerate();
+        let labels = labels.filter_map(|(row, label)| Some((row, label?)));
+        check_labels(&self.name, self.samples.len(), self.labels.len(), labels, &self.classes)
+    }
+}
+
+impl From<Dataset> for PartlyLabelled {
+    fn from(Dataset { name, samples, labels, classes }: Dataset) -> Self {
+        Self { name, samples, labels: labels.into_iter().map(Some).collect(), classes }
+    }
+}
+
 /// The rows that score a model, with their labels sealed: they answer [`TestSet::accuracy`] and
 /// [`TestSet::confusion`]. No function that trains or selects a model takes a `TestSet`.
+///
+/// Rows may lack a label, and may be of classes that no model of the source knows: neither are scored,
+/// and both are counted.
 #[derive(Clone, PartialEq)]
 pub struct TestSet {
     name: String,
     samples: Samples,
-    labels: Vec<usize>,
+    labels: Vec<Option<usize>>,
+    /// Those that a model knows, then those of rows alone.
     classes: Vec<String>,
+    known: usize,
 }
 
 impl TestSet {
-    /// A test set of a data set's rows.
+    /// A test set of rows whose classes a model knows all.
     ///
     /// Errors: those of [`Dataset::check`].
-    pub fn new(dataset: Dataset) -> Result<Self, DataError> {
-        dataset.check()?;
-        let Dataset { name, samples, labels, classes } = dataset;
-        Ok(Self { name, samples, labels, classes })
+    pub fn new(rows: impl Into<PartlyLabelled>) -> Result<Self, DataError> {
+        let rows = rows.into();
+        let known = rows.classes.len();
+        Self::with_unknown(rows, known)
+    }
+
+    /// A test set of rows of whose classes a model knows the first `known`.
+    ///
+    /// Errors: those of [`Dataset::check`].
+    pub fn with_unknown(
+        rows: impl Into<PartlyLabelled>,
+        known: usize,
+    ) -> Result<Self, DataError> {
+        let rows = rows.into();
+        rows.check()?;
+        let PartlyLabelled { name, samples, labels, classes } = rows;
+        Ok(Self { name, samples, labels, known: known.min(classes.len()), classes })
     }
 
     /// Its name in messages and reports.
@@ -128,9 +187,9 @@ impl TestSet {
         &self.samples
     }
 
-    /// The names of the classes, by index.
+    /// The names of the k classes that a model knows, by index.
     pub fn classes(&self) -> &[String] {
-        &self.classes
+        &self.classes[..self.known]
     }
 
     /// The number of rows n.
@@ -143,21 +202,48 @@ impl TestSet {
         self.samples.is_empty()
     }
 
-    /// The share of right predictions, in [0, 1].
-    ///
-    /// Errors: another number of predictions than rows.
-    pub fn accuracy(&self, predictions: &[usize]) -> Result<f64, DataError> {
-        self.check_predictions(predictions)?;
-        let right = self.labels.iter().zip(predictions).filter(|(label, got)| label == got).count();
-        Ok(right as f64 / self.labels.len() as f64)
+    /// The number of rows that are scored: those with a label that a model knows.
+    pub fn scored(&self) -> usize {
+        self.labels.iter().flatten().filter(|&&label| label < self.known).count()
     }
 
-    /// Rows by (true class, predicted class), `(k, k)`.
+    /// The number of rows without a label.
+    pub fn unlabelled(&self) -> usize {
+        self.labels.iter().filter(|label| label.is_none()).count()
+    }
+
+    /// The classes that no model knows, each with the number of its rows.
+    pub fn unknown(&self) -> Vec<(String, usize)> {
+        let rows = |class: usize| self.labels.iter().filter(|&&label| label == Some(class)).count();
+        let unknown = self.known..self.classes.len();
+        unknown.map(|class| (self.classes[class].clone(), rows(class))).collect()
+    }
+
+    /// The classes of a model that no row has.
+    pub fn absent(&self) -> Vec<String> {
+        let has = |class: &usize| self.labels.contains(&Some(*class));
+        (0..self.known).filter(|class| !has(class)).map(|c| self.classes[c].clone()).collect()
+    }
+
+    /// The share of right predictions among the rows that are scored, in [0, 1].
+    ///
+    /// Errors: another number of predictions than rows, or no row that is scored.
+    pub fn accuracy(&self, predictions: &[usize]) -> Result<f64, DataError> {
+        self.check_predictions(predictions)?;
+        let pairs = self.labels.iter().zip(predictions);
+        let right = pairs.filter(|&(&label, &got)| label == Some(got) && got < self.known).count();
+        match self.scored() {
+            0 => Err(self.unusable("no row has a label of a class that the model knows".into())),
+            n => Ok(right as f64 / n as f64),
+        }
+    }
+
+    /// The rows that are scored by (true class, predicted class), `(k, k)`.
     ///
     /// Errors: another number of predictions than rows, or a prediction that is no class.
     pub fn confusion(&self, predictions: &[usize]) -> Result<Array2<usize>, DataError> {
         self.check_predictions(predictions)?;
-        let k = self.classes.len();
+        let k = self.known;
         let mut counts = Array2::zeros((k, k));
         for (row, (&label, &predicted)) in self.labels.iter().zip(predictions).enumerate() {
             if predicted >= k {
@@ -165,15 +251,18 @@ impl TestSet {
                     "prediction {predicted} for row {row}: expected a class index below {k}"
                 )));
             }
-            counts[[label, predicted]] += 1;
+            if let Some(label) = label.filter(|&label| label < k) {
+                counts[[label, predicted]] += 1;
+            }
         }
         Ok(counts)
     }
 
     /// The true labels, for evaluation and reports alone (drawing a figure, an oracle's choice that
-    /// is named as one). Whatever trains or selects a model must not call this; the name is there
-    /// to be searched for.
-    pub fn reveal_labels(&self) -> &[usize] {
+    /// is named as one); none where a row has none, and the classes that no model knows behind the k
+    /// others. Whatever trains or selects a model must not call this; the name is there to be searched
+    /// for.
+    pub fn reveal_labels(&self) -> &[Option<usize>] {
         &self.labels
     }
 
@@ -252,22 +341,33 @@ impl Dataset {
     /// Whether the parts fit together: at least one row, every value finite, one label a row, every
     /// label below the number of classes, no class name twice.
     pub fn check(&self) -> Result<(), DataError> {
-        let unusable = |reason| Err(DataError::Unusable { name: self.name.clone(), reason });
         check_samples(&self.name, &self.samples)?;
-        if self.labels.len() != self.samples.len() {
-            let (n, got) = (self.samples.len(), self.labels.len());
-            return unusable(format!("{n} rows and {got} labels: expected one label a row"));
-        }
-        let k = self.classes.len();
-        if let Some(row) = self.labels.iter().position(|&label| label >= k) {
-            let label = self.labels[row];
-            return unusable(format!("row {row} has label {label}, there are {k} classes"));
-        }
-        if let Some(i) = (1..k).find(|&i| self.classes[..i].contains(&self.classes[i])) {
-            return unusable(format!("the class name `{}` occurs twice", self.classes[i]));
-        }
-        Ok(())
+        let labels = self.labels.iter().copied().enumerate();
+        check_labels(&self.name, self.samples.len(), self.labels.len(), labels, &self.classes)
     }
+}
+
+/// One label a row, every label below the number of classes, no class name twice.
+fn check_labels(
+    name: &str,
+    n: usize,
+    got: usize,
+    mut labels: impl Iterator<Item = (usize, usize)>,
+    classes: &[String],
+) -> Result<(), DataError> {
+    let unusable = |reason| Err(DataError::Unusable { name: name.to_owned(), reason });
+    if got != n {
+        return unusable(format!("{n} rows and {got} labels: expected one label a row"));
+    }
+    let k = classes.len();
+    if let Some((row, label)) = labels.find(|&(_, label)| label >= k) {
+        return unusable(format!("row {row} has label {label}, there are {k} classes"));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = classes.iter().find(|class| !seen.insert(class.as_str())) {
+        return unusable(format!("the class name `{twice}` occurs twice"));
+    }
+    Ok(())
 }
 
 /// At least one row, and every value finite.
@@ -318,7 +418,7 @@ mod tests {
         dataset().check().unwrap();
         let x = |x| move |d: &mut Dataset| d.samples = Samples::Features(x);
         assert_eq!(
-            reason(x(array![[0.0, 1.0], [2.0, f32::NAN], [4.0, 5.0]])),
+            reason(x(array![[0.0, 1.0], [2.0, f64::NAN], [4.0, 5.0]])),
             "three: row 1, column 1 is NaN (counted from 0): expected finite numbers"
         );
         assert_eq!(reason(x(Array2::zeros((0, 2)))), "three: has no rows");
@@ -360,6 +460,24 @@ mod tests {
         let test = TestSet::new(dataset()).unwrap();
         assert_eq!(test.accuracy(&[0, 0, 1]).unwrap(), 2.0 / 3.0);
         assert_eq!(test.confusion(&[0, 0, 1]).unwrap(), array![[1, 0], [1, 1]]);
+    }
+
+    #[test]
+    fn rows_without_a_label_or_of_an_unknown_class_are_counted_apart() {
+        let rows = PartlyLabelled {
+            labels: vec![Some(1), None, Some(2)],
+            classes: ["cat", "dog", "owl"].map(str::to_owned).to_vec(),
+            ..dataset().into()
+        };
+        let test = TestSet::with_unknown(rows, 2).unwrap();
+        assert_eq!((test.len(), test.scored(), test.unlabelled()), (3, 1, 1));
+        assert_eq!(test.unknown(), [("owl".to_owned(), 1)]);
+        assert_eq!(test.absent(), ["cat"]);
+        assert_eq!(test.accuracy(&[1, 0, 0]).unwrap(), 1.0);
+        assert_eq!(test.confusion(&[1, 0, 0]).unwrap(), array![[0, 0], [0, 1]]);
+        let none = PartlyLabelled { labels: vec![None; 3], ..dataset().into() };
+        let message = TestSet::new(none).unwrap().accuracy(&[0; 3]).unwrap_err().to_string();
+        assert_eq!(message, "three: no row has a label of a class that the model knows");
     }
 
     #[test]

@@ -29,20 +29,53 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<(String, Array2<f64>)>, Da
 /// Errors: as [`parse`]; a variable of a kind that is not read, which is named; no such variable,
 /// where the message lists those that there are.
 pub fn find(bytes: &[u8], path: &Path, name: &str) -> Result<Array2<f64>, DataError> {
-    let mut variables = variables(bytes).map_err(|e| DataError::malformed(path, e))?;
-    let reason = match variables.iter().position(|v| v.name == name) {
-        Some(index) => match variables.swap_remove(index).content {
-            Ok(matrix) => return Ok(matrix),
-            Err(kind) => {
-                format!("variable `{name}` is {kind}: expected a real, full matrix of numbers")
+    Variables::parse(bytes, path)?.take(name)
+}
+
+/// The variables of one file, for whoever wants several of them.
+pub struct Variables<'a> {
+    path: &'a Path,
+    variables: Vec<Variable>,
+}
+
+impl<'a> Variables<'a> {
+    /// Reads all of `bytes`; `path` serves the messages.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    pub fn parse(bytes: &[u8], path: &'a Path) -> Result<Self, DataError> {
+        let variables = variables(bytes).map_err(|e| DataError::malformed(path, e))?;
+        Ok(Self { path, variables })
+    }
+
+    /// Whether there is a variable `name`, of whatever kind.
+    pub fn has(&self, name: &str) -> bool {
+        self.variables.iter().any(|v| v.name == name)
+    }
+
+    /// The matrix `name`, which is gone then.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn take(&mut self, name: &str) -> Result<Array2<f64>, DataError> {
+        let reason = match self.variables.iter().position(|v| v.name == name) {
+            Some(index) => match self.variables.remove(index).content {
+                Ok(matrix) => return Ok(matrix),
+                Err(kind) => {
+                    format!("variable `{name}` is {kind}: expected a real, full matrix of numbers")
+                }
+            },
+            None => {
+                let names: Vec<&str> = self.variables.iter().map(|v| v.name.as_str()).collect();
+                format!(
+                    "no variable `{name}`; the file has: {} (--samples and --label-column name \
+                     others)",
+                    names.join(", ")
+                )
             }
-        },
-        None => {
-            let names: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
-            format!("no variable `{name}`; the file has: {}", names.join(", "))
-        }
-    };
-    Err(DataError::malformed(path, reason))
+        };
+        Err(DataError::malformed(self.path, reason))
+    }
 }
 
 /// [`parse`] on a file.

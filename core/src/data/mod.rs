@@ -1,6 +1,7 @@
 //! Data on the host: what readers give, and what becomes a [`crate::Input`] on a device.
 //!
-//! Everything here is independent of devices: `ndarray` arrays of `f32`.
+//! Everything here is independent of devices: `ndarray` arrays, images in single precision, features in
+//! double precision until a batch of them goes to a device.
 
 use ndarray::{Array2, Array4, Axis};
 
@@ -18,6 +19,7 @@ pub mod fetch;
 pub mod folder;
 mod framing;
 pub mod idx;
+mod labels;
 pub mod mat;
 pub mod normalise;
 pub mod npy;
@@ -40,9 +42,10 @@ mod testing;
 
 #[cfg(feature = "files")]
 pub use dir::DataDir;
-pub use domain::{LabelledDomain, TestSet, UnlabelledDomain};
+pub use domain::{LabelledDomain, PartlyLabelled, TestSet, UnlabelledDomain};
 pub use error::DataError;
 pub use framing::{Channels, Framing};
+pub use labels::Labels;
 pub use pair::DomainPair;
 pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
 pub use split::Split;
@@ -53,7 +56,7 @@ pub enum Samples {
     /// `(n, c, h, w)`, c = 1 or 3, as read in [0, 1]; normalisation is a later, named step.
     Images(Array4<f32>),
     /// `(n, d)`.
-    Features(Array2<f32>),
+    Features(Array2<f64>),
 }
 
 impl Samples {

@@ -128,7 +128,7 @@ impl Normalisation {
         let images = images(samples, "image_stats")?;
         let channels = images.axis_iter(Axis(1));
         let moments: Option<Vec<_>> =
-            channels.map(|channel| moments(|| channel.iter().copied(), 0)).collect();
+            channels.map(|channel| moments(|| channel.iter().map(|&v| f64::from(v)), 0)).collect();
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
         let (mean, std) = moments.into_iter().map(|(m, s)| (m as f32, s as f32)).unzip();
         Ok(Self::ImageStats { mean, std })
@@ -152,29 +152,13 @@ impl Fitted {
                     let reason = format!("fitted on {} {what}, applied to {groups}", shift.len());
                     return Err(unusable("affine", reason));
                 }
-                for_each_row(&mut samples, |row| {
-                    let groups = row.chunks_mut((row.len() / groups).max(1));
-                    for ((group, shift), scale) in groups.zip(shift).zip(scale) {
-                        group
-                            .iter_mut()
-                            .for_each(|v| *v = ((f64::from(*v) - shift) / scale) as f32);
-                    }
-                });
+                for_each_row(&mut samples, &Affine { shift, scale });
             }
-            Self::L1Rows => for_each_row(&mut samples, |row| {
-                let norm = row.iter().map(|&v| f64::from(v).abs()).sum();
-                divide(row, norm);
-            }),
-            Self::L2Rows => for_each_row(&mut samples, |row| {
-                let norm = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-                divide(row, norm);
-            }),
+            Self::L1Rows => for_each_row(&mut samples, &UnitL1),
+            Self::L2Rows => for_each_row(&mut samples, &UnitL2),
             Self::PerImageMean => {
                 images(&samples, "per_image_mean")?;
-                for_each_row(&mut samples, |row| {
-                    let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
-                    row.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
-                });
+                for_each_row(&mut samples, &Centred);
             }
             Self::Sequence(steps) => {
                 for step in steps {
@@ -186,7 +170,75 @@ impl Fitted {
     }
 }
 
-fn z_score(x: &Array2<f32>, ddof: u8) -> Result<Fitted, DataError> {
+/// A value of a sample: single for images, double for features.
+trait Value: Copy {
+    fn get(self) -> f64;
+    fn of(value: f64) -> Self;
+}
+
+impl Value for f32 {
+    fn get(self) -> f64 {
+        self.into()
+    }
+    fn of(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Value for f64 {
+    fn get(self) -> f64 {
+        self
+    }
+    fn of(value: f64) -> Self {
+        value
+    }
+}
+
+/// What happens to one sample, flattened; computed in double precision.
+trait RowStep {
+    fn apply<V: Value>(&self, row: &mut [V]);
+}
+
+struct Affine<'a> {
+    shift: &'a [f64],
+    scale: &'a [f64],
+}
+
+impl RowStep for Affine<'_> {
+    fn apply<V: Value>(&self, row: &mut [V]) {
+        let groups = row.len().checked_div(self.shift.len()).unwrap_or(1).max(1);
+        for ((group, shift), scale) in row.chunks_mut(groups).zip(self.shift).zip(self.scale) {
+            group.iter_mut().for_each(|v| *v = V::of((v.get() - shift) / scale));
+        }
+    }
+}
+
+struct UnitL1;
+
+impl RowStep for UnitL1 {
+    fn apply<V: Value>(&self, row: &mut [V]) {
+        divide(row, row.iter().map(|v| v.get().abs()).sum());
+    }
+}
+
+struct UnitL2;
+
+impl RowStep for UnitL2 {
+    fn apply<V: Value>(&self, row: &mut [V]) {
+        divide(row, row.iter().map(|v| v.get().powi(2)).sum::<f64>().sqrt());
+    }
+}
+
+struct Centred;
+
+impl RowStep for Centred {
+    fn apply<V: Value>(&self, row: &mut [V]) {
+        let mean = row.iter().map(|v| v.get()).sum::<f64>() / row.len() as f64;
+        row.iter_mut().for_each(|v| *v = V::of(v.get() - mean));
+    }
+}
+
+fn z_score(x: &Array2<f64>, ddof: u8) -> Result<Fitted, DataError> {
     if ddof > 1 {
         return Err(unusable("z_score", format!("ddof = {ddof}: expected 0 or 1")));
     }
@@ -222,42 +274,42 @@ fn image_stats(mean: &[f32], std: &[f32], c: usize) -> Result<Fitted, DataError>
 
 /// Mean and standard deviation, or none when there are no more than `ddof` values; 1 is the
 /// deviation of a constant.
-fn moments<I: Iterator<Item = f32>>(values: impl Fn() -> I, ddof: u8) -> Option<(f64, f64)> {
+fn moments<I: Iterator<Item = f64>>(values: impl Fn() -> I, ddof: u8) -> Option<(f64, f64)> {
     let n = values().count();
     let freedom = n.checked_sub(usize::from(ddof)).filter(|&f| f > 0)?;
     let first = values().next()?;
     if values().all(|v| v == first) {
         // Its computed mean may be off by a rounding, and the deviation tiny instead of 0.
-        return Some((first.into(), 1.0));
+        return Some((first, 1.0));
     }
-    let mean = values().map(f64::from).sum::<f64>() / n as f64;
-    let squares: f64 = values().map(|v| (f64::from(v) - mean).powi(2)).sum();
+    let mean = values().sum::<f64>() / n as f64;
+    let squares: f64 = values().map(|v| (v - mean).powi(2)).sum();
     Some((mean, (squares / freedom as f64).sqrt()))
 }
 
-fn divide(row: &mut [f32], norm: f64) {
+fn divide<V: Value>(row: &mut [V], norm: f64) {
     if norm > 0.0 {
-        row.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+        row.iter_mut().for_each(|v| *v = V::of(v.get() / norm));
     }
 }
 
-/// Calls `f` on every sample, flattened.
-fn for_each_row(samples: &mut Samples, f: impl FnMut(&mut [f32])) {
-    fn flat<D: Dimension>(x: &mut Array<f32, D>) -> Option<&mut [f32]> {
+/// Takes `step` on every sample.
+fn for_each_row(samples: &mut Samples, step: &impl RowStep) {
+    fn rows<V: Value, D: Dimension>(x: &mut Array<V, D>, len: usize, step: &impl RowStep) {
         if !x.is_standard_layout() {
             *x = x.as_standard_layout().into_owned();
         }
-        x.as_slice_mut()
+        let values = x.as_slice_mut().unwrap_or_default();
+        values.chunks_exact_mut(len).for_each(|row| step.apply(row));
     }
     let len = samples.row_shape().iter().product::<usize>().max(1);
-    let flat = match samples {
-        Samples::Images(x) => flat(x),
-        Samples::Features(x) => flat(x),
-    };
-    flat.unwrap_or_default().chunks_exact_mut(len).for_each(f);
+    match samples {
+        Samples::Images(x) => rows(x, len, step),
+        Samples::Features(x) => rows(x, len, step),
+    }
 }
 
-fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f32>, DataError> {
+fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f64>, DataError> {
     match samples {
         Samples::Features(x) => Ok(x),
         Samples::Images(_) => Err(unusable(step, "expected feature vectors (n, d), got images")),
@@ -282,7 +334,7 @@ mod tests {
 
     use super::*;
 
-    fn apply(normalisation: &Normalisation, x: Array2<f32>) -> Array2<f32> {
+    fn apply(normalisation: &Normalisation, x: Array2<f64>) -> Array2<f64> {
         let samples = Samples::Features(x);
         match normalisation.fit(&samples).unwrap().apply(samples).unwrap() {
             Samples::Features(x) => x,
@@ -322,7 +374,7 @@ mod tests {
         let x = array![[1.0, 0.1], [3.0, 0.1]];
         let population = Normalisation::ZScore { ddof: 0 };
         assert_eq!(apply(&population, x.clone()), array![[-1.0, 0.0], [1.0, 0.0]]);
-        let half = 0.5f32.sqrt();
+        let half = 0.5f64.sqrt();
         let sample = Normalisation::ZScore { ddof: 1 };
         assert_eq!(apply(&sample, x), array![[-half, 0.0], [half, 0.0]]);
     }

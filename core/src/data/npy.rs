@@ -1,7 +1,7 @@
 //! NumPy's `.npy` (one array) and `.npz` (a zip archive of them).
 //!
-//! NumPy, "numpy.lib.format", format versions 1.0 to 3.0. Every integer and float type but
-//! `float16` is read, and `bool` as 0 and 1, in either byte order and either memory order.
+//! NumPy, "numpy.lib.format", format versions 1.0 to 3.0. Every integer type, the floats of 16, 32 and
+//! 64 bits and `bool` as 0 and 1 are read, in either byte order and either memory order.
 //!
 //! The header is a Python literal in full generality only on paper: NumPy writes a dictionary of
 //! three keys, and that is what is parsed here. A general literal parser in front of untrusted
@@ -15,19 +15,16 @@ use super::{DataError, Samples};
 
 mod element;
 mod header;
+mod labels;
 
 use element::Element;
 use header::{Header, Kind};
+pub use labels::parse_label_texts;
 
-/// Parses feature vectors `(n, d)`. `path` serves the messages only, here and below.
+/// Parses a matrix `(n, d)`. `path` serves the messages only, here and below.
 ///
 /// Errors: another format, another rank, an element type that is no number, fewer or more
 /// elements than the header promises.
-pub fn parse_features(bytes: &[u8], path: &Path) -> Result<Array2<f32>, DataError> {
-    parse_rows(bytes, path)
-}
-
-/// [`parse_features`] in double precision.
 pub fn parse_matrix(bytes: &[u8], path: &Path) -> Result<Array2<f64>, DataError> {
     parse_rows(bytes, path)
 }
@@ -51,7 +48,7 @@ fn parse_rows<T: Element>(bytes: &[u8], path: &Path) -> Result<Array2<T>, DataEr
 /// Images of bytes are divided by 255, since an image in [`Samples`] lies in [0, 1]; every other
 /// value stays as it is stored.
 ///
-/// Errors: as [`parse_features`].
+/// Errors: as [`parse_matrix`].
 pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {
     let (header, _) = Header::parse(bytes).map_err(|e| DataError::malformed(path, e))?;
     let hint = match header.shape[..] {
@@ -64,7 +61,7 @@ pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {
             }
             return Ok(Samples::Images(x));
         }
-        [_, _] => return parse_features(bytes, path).map(Samples::Features),
+        [_, _] => return parse_matrix(bytes, path).map(Samples::Features),
         [_, _, _, 1 | 3] => ": the channels come second, not last",
         [_, _, _] => "; images of one channel are (n, 1, h, w)",
         _ => "",
@@ -129,11 +126,6 @@ mod files {
     use super::*;
     use crate::data::raw;
 
-    /// [`parse_features`] on a file.
-    pub fn read_features(path: &Path) -> Result<Array2<f32>, DataError> {
-        parse_features(&raw::read(path)?, path)
-    }
-
     /// [`parse_matrix`] on a file.
     pub fn read_matrix(path: &Path) -> Result<Array2<f64>, DataError> {
         parse_matrix(&raw::read(path)?, path)
@@ -181,6 +173,27 @@ mod files {
             .map_err(|e| within(name, e, path))
     }
 
+    /// [`get_npz_samples`] on bytes.
+    pub fn parse_npz_samples(bytes: &[u8], path: &Path, name: &str) -> Result<Samples, DataError> {
+        let npy = npz_entry(bytes, path, name)?;
+        parse_samples(&npy, path).map_err(|e| within(name, e, path))
+    }
+
+    /// The labels `name` of an `.npz` file, as [`parse_label_texts`] takes them.
+    pub fn parse_npz_labels(
+        bytes: &[u8],
+        path: &Path,
+        name: &str,
+    ) -> Result<Vec<Option<String>>, DataError> {
+        let npy = npz_entry(bytes, path, name)?;
+        parse_label_texts(&npy, path).map_err(|e| within(name, e, path))
+    }
+
+    /// Whether an `.npz` file has an array `name`.
+    pub fn has_array(bytes: &[u8], path: &Path, name: &str) -> Result<bool, DataError> {
+        Ok(open(bytes, path)?.index_for_name(&format!("{name}.npy")).is_some())
+    }
+
     /// The `.npy` file behind `name`.
     fn npz_entry(bytes: &[u8], path: &Path, name: &str) -> Result<Vec<u8>, DataError> {
         let mut archive = open(bytes, path)?;
@@ -189,7 +202,10 @@ mod files {
             let names: Vec<&str> = archive.file_names().map(array_name).collect();
             return Err(DataError::malformed(
                 path,
-                format!("no array `{name}`; the file has: {}", names.join(", ")),
+                format!(
+                    "no array `{name}`; the file has: {} (--samples and --label-column name others)",
+                    names.join(", ")
+                ),
             ));
         };
         Ok(unpack(archive.by_index(index), path)?.1)

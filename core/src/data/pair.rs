@@ -1,10 +1,12 @@
 //! From two data sets to the domains of one experiment.
 
+use std::collections::HashMap;
+
 use super::normalise::Fitted;
 use super::split::stratified_split;
 use super::{
-    DataError, Dataset, LabelledDomain, NormalisedBy, Preparation, Protocol, TargetTest, TestSet,
-    UnlabelledDomain,
+    DataError, Dataset, LabelledDomain, NormalisedBy, PartlyLabelled, Preparation, Protocol, Samples,
+    TargetTest, TestSet, UnlabelledDomain,
 };
 
 /// The domains of one experiment, ready to train on.
@@ -28,12 +30,19 @@ impl DomainPair {
     /// A pair whose test rows are taken from `target` itself: [`TargetTest::Transductive`] or
     /// [`TargetTest::HeldOut`].
     ///
+    /// The target may lack classes of the source, and have others, and rows without a label: they
+    /// train, and [`TestSet`] counts them apart.
+    ///
     /// Errors: [`TargetTest::Standard`]; a domain without rows or with a value that is not finite;
-    /// a source of one class; classes or row shapes that differ between the domains; a share
-    /// outside its range.
-    pub fn new(source: Dataset, target: Dataset, protocol: &Protocol) -> Result<Self, DataError> {
+    /// a source of one class; a target with labels of which none is a class of the source; row shapes
+    /// that differ between the domains; a share outside its range.
+    pub fn new(
+        source: Dataset,
+        target: impl Into<PartlyLabelled>,
+        protocol: &Protocol,
+    ) -> Result<Self, DataError> {
         let source = ready_source(source, protocol)?;
-        let target = ready_target(target, &source, protocol)?;
+        let target = ready_target(target.into(), &source, protocol)?;
         match protocol.target_test {
             TargetTest::Standard => Err(DataError::unusable(
                 target.name,
@@ -42,7 +51,11 @@ impl DomainPair {
             )),
             TargetTest::Transductive => build(source, target.clone(), target, protocol),
             TargetTest::HeldOut { fraction } => {
-                let split = stratified_split(&target.labels, fraction, protocol.seed)?;
+                // Rows without a label are a class of their own to the split.
+                let without = target.classes.len();
+                let strata: Vec<usize> =
+                    target.labels.iter().map(|label| label.unwrap_or(without)).collect();
+                let split = stratified_split(&strata, fraction, protocol.seed)?;
                 let [seen, test] = [&split.kept, &split.held_out].map(|rows| target.select(rows));
                 build(source, seen, test, protocol)
             }
@@ -54,10 +67,11 @@ impl DomainPair {
     /// Errors: another kind of test in the protocol, and those of [`DomainPair::new`].
     pub fn with_test(
         source: Dataset,
-        target: Dataset,
-        target_test: Dataset,
+        target: impl Into<PartlyLabelled>,
+        target_test: impl Into<PartlyLabelled>,
         protocol: &Protocol,
     ) -> Result<Self, DataError> {
+        let (target, target_test) = (target.into(), target_test.into());
         if protocol.target_test != TargetTest::Standard {
             let reason = "test rows were given: expected the standard split in the protocol";
             return Err(DataError::unusable(target.name, reason));
@@ -81,17 +95,17 @@ fn ready_source(source: Dataset, protocol: &Protocol) -> Result<Dataset, DataErr
     Ok(Dataset { samples, ..source })
 }
 
-/// Rows of the target, checked and framed, with the classes in the source's order.
+/// Rows of the target, checked and framed, with the source's classes in their order and then its own.
 fn ready_target(
-    target: Dataset,
+    target: PartlyLabelled,
     source: &Dataset,
     protocol: &Protocol,
-) -> Result<Dataset, DataError> {
+) -> Result<PartlyLabelled, DataError> {
     target.check()?;
     let target = in_order_of(target, source)?;
     let framing = protocol.target_framing.as_ref().unwrap_or(&protocol.framing);
     let samples = framing.apply(target.samples)?;
-    let target = Dataset { samples, ..target };
+    let target = PartlyLabelled { samples, ..target };
     let (s, t) = (source.samples.row_shape(), target.samples.row_shape());
     if s == t {
         return Ok(target);
@@ -103,48 +117,53 @@ fn ready_target(
     };
     let (s, t) = (tuple(&s), tuple(&t));
     Err(DataError::unusable(
-        between(source, &target),
+        between(source, &target.name),
         format!("source rows have shape {s}, target rows {t}: {advice}"),
     ))
 }
 
-/// `target` with the class indices of `source`, which must have the same class names.
-fn in_order_of(target: Dataset, source: &Dataset) -> Result<Dataset, DataError> {
+/// `target` with the class indices of `source`, and behind them those that `source` lacks.
+fn in_order_of(target: PartlyLabelled, source: &Dataset) -> Result<PartlyLabelled, DataError> {
     if target.classes == source.classes {
         return Ok(target);
     }
-    let missing = |from: &Dataset, of: &Dataset| {
-        let names: Vec<String> = of
-            .classes
-            .iter()
-            .filter(|c| !from.classes.contains(c))
-            .map(|c| format!("`{c}`"))
-            .collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-    };
-    let index: Option<Vec<usize>> =
-        target.classes.iter().map(|class| source.classes.iter().position(|c| c == class)).collect();
-    match index {
-        Some(index) if target.classes.len() == source.classes.len() => Ok(Dataset {
-            labels: target.labels.iter().map(|&label| index[label]).collect(),
-            classes: source.classes.clone(),
-            ..target
-        }),
-        _ => Err(DataError::unusable(
-            between(source, &target),
-            format!(
-                "the classes differ; only in the source: {}; only in the target: {}",
-                missing(&target, source),
-                missing(source, &target),
-            ),
-        )),
+    let mut classes = source.classes.clone();
+    let place: HashMap<&str, usize> =
+        source.classes.iter().enumerate().map(|(i, class)| (class.as_str(), i)).collect();
+    let index: Vec<usize> = target
+        .classes
+        .iter()
+        .map(|class| {
+            place.get(class.as_str()).copied().unwrap_or_else(|| {
+                classes.push(class.clone());
+                classes.len() - 1
+            })
+        })
+        .collect();
+    let k = source.classes.len();
+    let labels: Vec<_> = target.labels.iter().map(|label| label.map(|label| index[label])).collect();
+    let mut present = labels.iter().flatten().peekable();
+    if present.peek().is_some() && present.all(|&label| label >= k) {
+        let names = |classes: &[String]| {
+            let quoted = classes.iter().take(8).map(|class| format!("`{class}`"));
+            let more = if classes.len() > 8 { ", …" } else { "" };
+            quoted.collect::<Vec<_>>().join(", ") + more
+        };
+        let reason = format!(
+            "no class in common: the source has {}, the target {}; `--target-labels none` leaves \
+             the target's labels unread",
+            names(&source.classes),
+            names(&target.classes)
+        );
+        return Err(DataError::unusable(between(source, &target.name), reason));
     }
+    Ok(PartlyLabelled { labels, classes, ..target })
 }
 
 fn build(
     source: Dataset,
-    target: Dataset,
-    test: Dataset,
+    target: PartlyLabelled,
+    test: PartlyLabelled,
     protocol: &Protocol,
 ) -> Result<DomainPair, DataError> {
     let (source, validation) = match protocol.source_validation {
@@ -160,17 +179,23 @@ fn build(
         NormalisedBy::Source => by_source.clone(),
         NormalisedBy::EachDomain => protocol.normalisation.fit(&target.samples)?,
     };
+    let prepare = |name: &str, samples: Samples, by: &Fitted| {
+        let samples = by.apply(samples)?;
+        check_single(name, &samples).map(|()| samples)
+    };
     let normalise = |dataset: Dataset, by: &Fitted| {
-        Ok::<_, DataError>(Dataset { samples: by.apply(dataset.samples)?, ..dataset })
+        let samples = prepare(&dataset.name, dataset.samples, by)?;
+        Ok::<_, DataError>(Dataset { samples, ..dataset })
     };
     let source = LabelledDomain::new(normalise(source, &by_source)?)?;
     let source_validation = match validation {
         Some(rows) => Some(LabelledDomain::new(normalise(rows, &by_source)?)?),
         None => None,
     };
-    let target = normalise(target, &by_target)?;
-    let target = UnlabelledDomain::new(target.name, target.samples)?;
-    let target_test = TestSet::new(normalise(test, &by_target)?)?;
+    let samples = prepare(&target.name, target.samples, &by_target)?;
+    let target = UnlabelledDomain::new(target.name, samples)?;
+    let test = PartlyLabelled { samples: prepare(&test.name, test.samples, &by_target)?, ..test };
+    let target_test = TestSet::with_unknown(test, source.classes().len())?;
     let framing = protocol.framing.clone();
     let target_framing = protocol.target_framing.clone().unwrap_or_else(|| framing.clone());
     Ok(DomainPair {
@@ -183,8 +208,23 @@ fn build(
     })
 }
 
-fn between(source: &Dataset, target: &Dataset) -> String {
-    format!("{} → {}", source.name, target.name)
+/// Training computes in single precision, which prepared rows have to fit.
+fn check_single(name: &str, samples: &Samples) -> Result<(), DataError> {
+    let Samples::Features(x) = samples else { return Ok(()) };
+    match x.indexed_iter().find(|(_, v)| !(**v as f32).is_finite()) {
+        None => Ok(()),
+        Some(((row, column), value)) => Err(DataError::unusable(
+            name,
+            format!(
+                "row {row}, feature {column} (counted from 0) is {value:e} after normalisation, \
+                 beyond single precision: scale the features, as --normalise z_score does"
+            ),
+        )),
+    }
+}
+
+fn between(source: &Dataset, target: &str) -> String {
+    format!("{} → {target}", source.name)
 }
 
 fn tuple(shape: &[usize]) -> String {
@@ -204,7 +244,7 @@ mod tests {
         Dataset {
             name: name.into(),
             samples: Samples::Features(Array2::from_shape_fn((labels.len(), 2), |(i, j)| {
-                (2 * i + j) as f32
+                (2 * i + j) as f64
             })),
             labels: labels.to_vec(),
             classes: classes.iter().map(|&c| c.to_owned()).collect(),
@@ -277,19 +317,29 @@ mod tests {
         target.classes.reverse();
         let expected: Vec<usize> = target.labels.iter().map(|label| 1 - label).collect();
         let pair = DomainPair::new(source, target, &transductive()).unwrap();
+        let expected: Vec<_> = expected.into_iter().map(Some).collect();
         assert_eq!(pair.target_test.reveal_labels(), expected);
         assert_eq!(pair.target_test.classes(), pair.source.classes());
     }
 
     #[test]
+    fn class_sets_may_differ() {
+        let [source, mut target] = pair();
+        target.classes = vec!["dog".into(), "cow".into()];
+        let pair = DomainPair::new(source, target, &transductive()).unwrap();
+        let test = pair.target_test;
+        assert_eq!(test.classes(), ["cat", "dog"]);
+        assert_eq!((test.scored(), test.absent()), (10, vec!["cat".to_owned()]));
+        assert_eq!(test.unknown(), [("cow".to_owned(), 10)]);
+        assert_eq!(test.accuracy(&[1; 20]).unwrap(), 1.0);
+    }
+
+    #[test]
     fn differences_between_the_domains_are_listed() {
         assert_eq!(
-            message(|_, target, _| target.classes = vec!["dog".into(), "cow".into()]),
-            "a → b: the classes differ; only in the source: `cat`; only in the target: `cow`"
-        );
-        assert_eq!(
-            message(|source, _, _| source.classes.push("cow".into())),
-            "a → b: the classes differ; only in the source: `cow`; only in the target: none"
+            message(|_, target, _| target.classes = vec!["owl".into(), "cow".into()]),
+            "a → b: no class in common: the source has `cat`, `dog`, the target `owl`, `cow`; \
+             `--target-labels none` leaves the target's labels unread"
         );
         assert_eq!(
             message(|_, target, _| target.samples = Samples::Features(Array2::zeros((20, 3)))),
@@ -324,8 +374,8 @@ mod tests {
     #[test]
     fn numbers_come_from_the_rows_that_the_protocol_names() {
         let [mut source, mut target] = pair();
-        source.samples = Samples::Features(Array2::from_shape_fn((40, 1), |(i, _)| (i % 4) as f32));
-        target.samples = Samples::Features(Array2::from_shape_fn((20, 1), |(i, _)| (i % 2) as f32));
+        source.samples = Samples::Features(Array2::from_shape_fn((40, 1), |(i, _)| (i % 4) as f64));
+        target.samples = Samples::Features(Array2::from_shape_fn((20, 1), |(i, _)| (i % 2) as f64));
         let mut protocol = Protocol {
             normalisation: Normalisation::ZScore { ddof: 0 },
             source_validation: 0.0,
@@ -343,7 +393,7 @@ mod tests {
         };
         // The source has mean 3/2 and variance 5/4, the target mean and deviation 1/2.
         let std = 1.25_f64.sqrt();
-        assert_eq!(ends(&protocol), [-1.5, -0.5].map(|gap| (gap / std) as f32));
+        assert_eq!(ends(&protocol), [-1.5, -0.5].map(|gap| gap / std));
         protocol.normalised_by = NormalisedBy::EachDomain;
         assert_eq!(ends(&protocol), [-1.0, 1.0]);
     }

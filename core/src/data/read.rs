@@ -1,258 +1,440 @@
-//! A user's own data at a path, whatever its format.
+//! The door: whatever lies at a path is read here, once, for every command.
 //!
-//! | path | samples | labels |
+//! | path | rows | labels |
 //! |---|---|---|
 //! | folder | [`folder`]: one folder of pictures for each class | the folders' names |
 //! | `.npy` | [`npy`]: `(n, d)` or `(n, c, h, w)` | `NAME_labels.npy` or `labels.npy` beside it |
 //! | `.npz` | array `x`, as in `.npy` | array `y` |
-//! | `.csv` | [`table`](super::table): the other columns | column `label`, `class`, `target` or `y` |
+//! | `.csv`, `.tsv`, `.tab`, `.txt`, `.data`, `.dat` | [`table`](super::table): the other columns | a column |
 //! | `.mat` | [`mat`]: matrix `fts` | matrix `labels` |
 //! | `.svmlight`, `.libsvm` | [`svmlight`] | the first field |
 //!
-//! The text formats may be gzipped (`.csv.gz`). [`ReadOptions`] changes every name in the table.
+//! The text formats may be gzipped (`.csv.gz`). [`ReadOptions`] changes every name in the table, and
+//! the format where the path's name does not say it.
 
 use std::path::{Path, PathBuf};
 
-use ndarray::ArrayView;
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
 
 use super::folder::{self, FolderOptions};
-use super::table::{Header, Rows, Table};
-use super::{DataError, Dataset, Samples, classes, mat, name_of, npy, raw, svmlight};
+use super::labels::Labels;
+use super::table::{Decimal, Encode, Header, Separator, Table, TextOptions};
+use super::{DataError, Samples, digest, labels, mat, name_of, npy, raw, svmlight};
 
 /// How to read a path, where its format alone does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
+    /// The format of a file; by default its name says it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub format: Format,
     /// The array of samples in an `.npz` (default `x`) or `.mat` (`fts`) file.
     pub samples: Option<String>,
-    /// The labels: an array in an `.npz` (default `y`) or `.mat` (`labels`) file, a column of a
-    /// table (the first that exists of `label`, `class`, `target`, `y`).
+    /// The labels: an array in an `.npz` (default `y`) or `.mat` (`labels`) file, a column of a table.
     pub labels: Option<String>,
-    /// The labels of an `.npy` file, itself `.npy`.
+    /// A file of labels, one a row: `.npy` or text of one column.
     pub labels_file: Option<PathBuf>,
+    /// Columns of a table that are no features.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drop: Vec<String>,
+    /// What becomes of columns of text.
+    #[serde(skip_serializing_if = "is_default")]
+    pub encode: Option<Encode>,
     /// Whether the first row of a table names its columns.
     pub header: Header,
+    /// What stands between the cells of a table.
+    #[serde(skip_serializing_if = "is_default")]
+    pub separator: Separator,
+    /// What stands before the decimals in a table.
+    #[serde(skip_serializing_if = "is_default")]
+    pub decimal: Decimal,
     /// The shape that pictures get.
     pub pictures: FolderOptions,
     /// Width and first index of svmlight files.
     pub svmlight: svmlight::Options,
 }
 
-/// The columns of a table that are taken for the labels, in this order.
-const LABEL_COLUMNS: [&str; 4] = ["label", "class", "target", "y"];
-
-/// Reads samples and labels.
-///
-/// Errors: those of the readers; an unknown format; a feature that is NaN or infinite; as many
-/// labels as there are not samples; labels that are missing or all alike.
-pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataError> {
-    let (samples, labels) = match Format::of(path)? {
-        Format::Folder => return folder::read(path, &options.pictures),
-        Format::Npy => {
-            let labels = npy::read_labels(&labels_file(path, options)?)?;
-            (npy::read_samples(path)?, labels.iter().map(i64::to_string).collect())
-        }
-        Format::Npz => {
-            let labels = npy::get_npz(path, name(&options.labels, "y"))?;
-            (npy::get_npz_samples(path, name(&options.samples, "x"))?, texts(labels.view()))
-        }
-        Format::Mat => {
-            let labels = mat::get(path, name(&options.labels, "labels"))?;
-            (matrix(path, options)?, texts(labels.view()))
-        }
-        Format::Svmlight => {
-            let (x, y) = svmlight::read(path, options.svmlight)?;
-            (Samples::Features(x), y.iter().map(f64::to_string).collect())
-        }
-        Format::Csv => {
-            let bytes = raw::read(path)?;
-            let rows = Rows::parse(&bytes, path, options.header)?;
-            let column = label_column(&rows, options)?;
-            let Some(column) = column else {
-                return Err(DataError::malformed(
-                    path,
-                    format!(
-                        "no column of labels, {}: name one; the columns are: {}",
-                        LABEL_COLUMNS.map(|c| format!("`{c}`")).join(", "),
-                        rows.columns().join(", ")
-                    ),
-                ));
-            };
-            let Table { features, labels, .. } = rows.table(Some(column))?;
-            (Samples::Features(features), labels.unwrap_or_default())
-        }
-        Format::Picture => {
-            return Err(DataError::unusable(
-                path.display().to_string(),
-                "a single picture has no label: expected a folder with one folder a class",
-            ));
-        }
-    };
-    check_finite(&samples, path)?;
-    if labels.len() != samples.len() {
-        let reason = format!("{} labels for {} samples", labels.len(), samples.len());
-        return Err(DataError::unusable(path.display().to_string(), reason));
-    }
-    let (labels, classes) = classes::encode(&labels);
-    if classes.len() < 2 {
-        let reason = match classes.first() {
-            Some(class) => format!("all labels are `{class}`: expected two classes or more"),
-            None => "no samples".into(),
-        };
-        return Err(DataError::unusable(path.display().to_string(), reason));
-    }
-    Ok(Dataset { name: name_of(path), samples, labels, classes })
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// Reads samples without labels, and a name for each: the path of a picture below the folder that
-/// was given, else the number of the row, from 0.
-///
-/// Labels that lie in the same file are not returned: the column of a table that [`read_path`]
-/// would take for the labels is left out of the features.
-///
-/// Errors: as [`read_path`], but for what it says of labels.
-pub fn read_unlabelled_path(
-    path: &Path,
-    options: &ReadOptions,
-) -> Result<(Samples, Vec<String>), DataError> {
-    let samples = match Format::of(path)? {
-        Format::Folder | Format::Picture => {
-            let (paths, x) = folder::read_unlabelled(path, &options.pictures)?;
-            let name = |p: &PathBuf| match p.strip_prefix(path) {
-                Ok(below) if below != Path::new("") => below.display().to_string(),
-                _ => p.display().to_string(),
-            };
-            return Ok((Samples::Images(x), paths.iter().map(name).collect()));
+impl ReadOptions {
+    /// These options, and those of `base` where these are the default.
+    pub fn over(&self, base: &Self) -> Self {
+        fn or<T: Clone + Default + PartialEq>(own: &T, base: &T) -> T {
+            if is_default(own) { base.clone() } else { own.clone() }
         }
-        Format::Npy => npy::read_samples(path)?,
-        Format::Npz => npy::get_npz_samples(path, name(&options.samples, "x"))?,
-        Format::Mat => matrix(path, options)?,
-        Format::Svmlight => Samples::Features(svmlight::read(path, options.svmlight)?.0),
-        Format::Csv => {
-            let bytes = raw::read(path)?;
-            let rows = Rows::parse(&bytes, path, options.header)?;
-            // A named column may be missing here: these data need no labels.
-            let column = label_column(&rows, options).unwrap_or_default();
-            Samples::Features(rows.table(column)?.features)
+        Self {
+            format: or(&self.format, &base.format),
+            samples: or(&self.samples, &base.samples),
+            labels: or(&self.labels, &base.labels),
+            labels_file: or(&self.labels_file, &base.labels_file),
+            drop: [&base.drop[..], &self.drop[..]].concat(),
+            encode: or(&self.encode, &base.encode),
+            header: or(&self.header, &base.header),
+            separator: or(&self.separator, &base.separator),
+            decimal: or(&self.decimal, &base.decimal),
+            pictures: or(&self.pictures, &base.pictures),
+            svmlight: or(&self.svmlight, &base.svmlight),
         }
-    };
-    check_finite(&samples, path)?;
-    if samples.is_empty() {
-        return Err(DataError::unusable(path.display().to_string(), "no samples"));
     }
-    let names = (0..samples.len()).map(|i| i.to_string()).collect();
-    Ok((samples, names))
+
+    fn text(&self) -> TextOptions {
+        TextOptions { header: self.header, separator: self.separator, decimal: self.decimal }
+    }
 }
 
-/// Whether [`read_path`] would look for labels with a chance: they are named in the options, or
-/// are where the format has them by default.
-///
-/// Errors: the path cannot be read, or is of an unknown format.
-pub fn has_labels(path: &Path, options: &ReadOptions) -> Result<bool, DataError> {
-    let named = options.labels.is_some();
-    Ok(match Format::of(path)? {
-        Format::Folder => !folder::list(path)?.folders.is_empty(),
-        Format::Picture => false,
-        Format::Npy => labels_file(path, options).is_ok(),
-        Format::Npz => named || npy::read_npz(path)?.iter().any(|(name, _)| name == "y"),
-        Format::Mat => named || mat::read(path)?.iter().any(|(name, _)| name == "labels"),
-        Format::Svmlight => true,
-        Format::Csv => {
-            let rows = Rows::parse(&raw::read(path)?, path, options.header)?;
-            named || label_column(&rows, options)?.is_some()
-        }
-    })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Folder,
-    Picture,
-    Npy,
-    Npz,
+/// What a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// By the ending of its name.
+    #[default]
+    Auto,
+    /// Separated values.
     Csv,
+    /// One NumPy array.
+    Npy,
+    /// Several NumPy arrays.
+    Npz,
+    /// MATLAB version 5.
     Mat,
+    /// Sparse rows in text.
     Svmlight,
 }
 
-impl Format {
-    fn of(path: &Path) -> Result<Self, DataError> {
-        let kind = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-        if kind.is_dir() {
-            return Ok(Self::Folder);
+/// Whether labels are to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelSearch {
+    /// Those that are named, else where the format has them by default.
+    Default,
+    /// Those that are named.
+    Named,
+    /// None: labels that are there are left unread.
+    Unread,
+}
+
+/// A file that was read, and the digest of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputFile {
+    /// Its name below the path that was given; nothing where it is that path.
+    pub name: String,
+    /// SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// What lies at a path.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Its name in messages and reports.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The files that were read.
+    pub files: Vec<InputFile>,
+    /// The rows.
+    pub rows: Rows,
+    /// The labels, unless they are a column of a table, which [`Content::column_labels`] takes out.
+    pub labels: Option<Labels>,
+    /// What rules decided in reading that a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// Rows as a file has them.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// Columns with or without names.
+    Table(Table),
+    /// `(n, c, h, w)`.
+    Images {
+        /// The images.
+        x: Array4<f32>,
+        /// The path of each, below the folder that was given.
+        names: Option<Vec<String>>,
+    },
+}
+
+impl Rows {
+    /// The number of rows n.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Table(table) => table.len(),
+            Self::Images { x, .. } => x.dim().0,
         }
-        if folder::is_picture(path) {
-            return Ok(Self::Picture);
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The table.
+    pub fn table(&self) -> Option<&Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Images { .. } => None,
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        match name.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("npy") => Ok(Self::Npy),
-            Some("npz") => Ok(Self::Npz),
-            Some("csv") => Ok(Self::Csv),
-            Some("mat") => Ok(Self::Mat),
-            Some("svmlight" | "libsvm") => Ok(Self::Svmlight),
-            _ => Err(DataError::unusable(
-                path.display().to_string(),
-                "unknown format: expected a folder of pictures, .npy, .npz, .csv, .mat, .svmlight \
-                 or .libsvm",
-            )),
+    }
+
+    /// A name for each row: the path of a picture, else the number of the row, from 0.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Images { names: Some(names), .. } => names.clone(),
+            _ => (0..self.len()).map(|i| i.to_string()).collect(),
         }
     }
 }
 
-fn name<'a>(option: &'a Option<String>, default: &'a str) -> &'a str {
-    option.as_deref().unwrap_or(default)
-}
-
-fn matrix(path: &Path, options: &ReadOptions) -> Result<Samples, DataError> {
-    let x = mat::get(path, name(&options.samples, "fts"))?;
-    Ok(Samples::Features(x.mapv(|v| v as f32)))
-}
-
-/// Labels in a row or a column, or in any shape.
-fn texts<D: ndarray::Dimension>(labels: ArrayView<'_, f64, D>) -> Vec<String> {
-    labels.iter().map(f64::to_string).collect()
-}
-
-/// The labels of the `.npy` file at `path`.
-fn labels_file(path: &Path, options: &ReadOptions) -> Result<PathBuf, DataError> {
-    if let Some(file) = &options.labels_file {
-        return Ok(file.clone());
+/// Reads what lies at `path`.
+///
+/// # Errors
+/// Those of the readers; an unknown format; labels that are named and not there; as many labels as
+/// there are not rows.
+pub fn read(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<Content, DataError> {
+    let kind = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    let name = name_of(path);
+    if kind.is_dir() || (options.format == Format::Auto && folder::is_picture(path)) {
+        return pictures(path, name, options, search);
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let beside = [format!("{stem}_labels.npy"), "labels.npy".to_owned()];
-    let found = beside.iter().map(|name| path.with_file_name(name)).find(|file| file.is_file());
-    found.ok_or_else(|| {
-        let reason = format!("no labels: expected `{}` or `{}` beside it", beside[0], beside[1]);
+    let bytes = raw::read(path)?;
+    let mut files = vec![InputFile { name: String::new(), sha256: digest::sha256(&bytes) }];
+    let mut notes = Vec::new();
+    let array = |default| options.labels.as_deref().unwrap_or(default);
+    let samples = |default| options.samples.as_deref().unwrap_or(default);
+    let named = options.labels.is_some() && search != LabelSearch::Unread;
+    let default = search == LabelSearch::Default && options.labels_file.is_none();
+    let (rows, mut labels) = match format(path, options.format, &bytes)? {
+        Format::Npy => (of_samples(path, npy::parse_samples(&bytes, path)?)?, None),
+        Format::Npz => {
+            let rows = of_samples(path, npy::parse_npz_samples(&bytes, path, samples("x"))?)?;
+            let wanted = named || (default && npy::has_array(&bytes, path, array("y"))?);
+            let labels = wanted.then(|| npy::parse_npz_labels(&bytes, path, array("y")));
+            let place = format!("array `{}`", array("y"));
+            (rows, labels.transpose()?.map(|texts| Labels { texts, column: None, place, file: None }))
+        }
+        Format::Mat => {
+            let mut variables = mat::Variables::parse(&bytes, path)?;
+            let x = variables.take(samples("fts"))?;
+            let wanted = named || (default && variables.has(array("labels")));
+            let labels = wanted.then(|| variables.take(array("labels"))).transpose()?;
+            let place = format!("variable `{}`", array("labels"));
+            let labels = labels
+                .map(|y| {
+                    labels::of_numbers(y.view().into_dyn())
+                        .map_err(|e| DataError::malformed(path, format!("{place}: {e}")))
+                        .map(|texts| Labels { texts, column: None, place: place.clone(), file: None })
+                })
+                .transpose()?;
+            (Rows::Table(Table::of_numbers(path, x)?), labels)
+        }
+        Format::Svmlight => {
+            let (x, y) = svmlight::parse(&bytes, path, options.svmlight)?;
+            let texts = y.iter().map(|v| Some(v.to_string())).collect();
+            let place = "the first field of a line".to_owned();
+            let labels = (search != LabelSearch::Unread && options.labels_file.is_none())
+                .then_some(Labels { texts, column: None, place, file: None });
+            (Rows::Table(Table::of_numbers(path, x.mapv(f64::from))?), labels)
+        }
+        Format::Csv | Format::Auto => {
+            let table = Table::parse(&bytes, path, options.text())?;
+            notes.extend(table.notes().iter().cloned());
+            (Rows::Table(table), None)
+        }
+    };
+    if search != LabelSearch::Unread {
+        let beside = match &options.labels_file {
+            Some(file) => Some(file.clone()),
+            None if labels.is_none() => label_file(path, options, &rows, search),
+            None => None,
+        };
+        if let Some(file) = beside {
+            let bytes = raw::read(&file)?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.push(InputFile { name, sha256: digest::sha256(&bytes) });
+            labels = Some(Labels::read(&file, &bytes, options.text())?);
+        }
+    }
+    if let Some(labels) = &labels
+        && labels.texts.len() != rows.len()
+    {
+        let n = labels.texts.len();
+        let place = match &labels.file {
+            Some(file) => file.display().to_string(),
+            None => labels.place.clone(),
+        };
+        let reason = format!("{place} has {n} labels for {} rows", rows.len());
+        return Err(DataError::unusable(path.display().to_string(), reason));
+    }
+    Ok(Content { name, path: path.to_owned(), files, rows, labels, notes })
+}
+
+impl Content {
+    /// The labels that are a column: the one that is named, else, by default, the first of `label`,
+    /// `class`, `target` and `y` that exists.
+    ///
+    /// # Errors
+    /// A column is named, and the table has none of that name.
+    pub fn column_labels(
+        &self,
+        named: Option<&str>,
+        search: LabelSearch,
+    ) -> Result<Option<Labels>, DataError> {
+        let Rows::Table(table) = &self.rows else { return Ok(None) };
+        match named {
+            _ if search == LabelSearch::Unread => Ok(None),
+            Some(name) => table.label_column(Some(name)),
+            None if search == LabelSearch::Default => {
+                let exists = |name: &&&str| table.position(name).is_some();
+                table.label_column(LABEL_COLUMNS.iter().find(exists).copied())
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// That there are no labels where there must be.
+    pub fn no_labels(&self) -> DataError {
+        let path = &self.path;
+        let reason = match &self.rows {
+            Rows::Table(table) if table.is_text() => {
+                let columns = table.columns();
+                let shown = columns.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
+                let more = if columns.len() > 12 { ", …" } else { "" };
+                format!(
+                    "no column of labels, {}: name one with --label-column; the columns are: \
+                     {shown}{more}",
+                    LABEL_COLUMNS.map(|c| format!("`{c}`")).join(", "),
+                )
+            }
+            _ if ends_with(path, "npy") => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                format!(
+                    "no labels: expected `{stem}_labels.npy` or `labels.npy` beside it, or a file \
+                     named with --source-labels"
+                )
+            }
+            _ => "no labels: name their array with --label-column, or a file of them with \
+                  --source-labels"
+                .to_owned(),
+        };
         DataError::unusable(path.display().to_string(), reason)
+    }
+}
+
+/// The columns of a table that are taken for the labels where none is named, in this order.
+pub const LABEL_COLUMNS: [&str; 4] = ["label", "class", "target", "y"];
+
+fn pictures(
+    path: &Path,
+    name: String,
+    options: &ReadOptions,
+    search: LabelSearch,
+) -> Result<Content, DataError> {
+    let labelled = path.is_dir()
+        && search != LabelSearch::Unread
+        && !folder::list(path)?.folders.is_empty();
+    let (x, names, labels) = if labelled {
+        let dataset = folder::read(path, &options.pictures)?;
+        let texts = dataset.labels.iter().map(|&l| Some(dataset.classes[l].clone())).collect();
+        let place = "the folders' names".to_owned();
+        let Samples::Images(x) = dataset.samples else {
+            return Err(DataError::unusable(name, "no pictures"));
+        };
+        (x, None, Some(Labels { texts, column: None, place, file: None }))
+    } else {
+        let (paths, x) = folder::read_unlabelled(path, &options.pictures)?;
+        let name = |p: &PathBuf| match p.strip_prefix(path) {
+            Ok(below) if below != Path::new("") => below.display().to_string(),
+            _ => p.display().to_string(),
+        };
+        (x, Some(paths.iter().map(name).collect()), None)
+    };
+    Ok(Content {
+        name,
+        path: path.to_owned(),
+        files: Vec::new(),
+        rows: Rows::Images { x, names },
+        labels,
+        notes: Vec::new(),
     })
 }
 
-/// The column of labels: the named one, else the first of [`LABEL_COLUMNS`] that exists.
-fn label_column(rows: &Rows, options: &ReadOptions) -> Result<Option<usize>, DataError> {
-    match &options.labels {
-        Some(name) => rows.column(name).map(Some),
-        None => Ok(LABEL_COLUMNS.iter().find_map(|name| rows.column(name).ok())),
+/// The format of a file: what is given, else what its name says.
+fn format(path: &Path, given: Format, bytes: &[u8]) -> Result<Format, DataError> {
+    if given != Format::Auto {
+        return Ok(given);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let unknown = |what: &str| {
+        let reason = format!(
+            "{what}: expected a folder of pictures, a picture, .csv, .tsv, .txt, .npy, .npz, .mat, \
+             .svmlight or .libsvm; --format says what a file of another name is"
+        );
+        Err(DataError::unusable(path.display().to_string(), reason))
+    };
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("npy") => Ok(Format::Npy),
+        Some("npz") => Ok(Format::Npz),
+        Some("mat") => Ok(Format::Mat),
+        Some("svmlight" | "libsvm") => Ok(Format::Svmlight),
+        Some("csv" | "tsv" | "tab") => Ok(Format::Csv),
+        Some("txt" | "data" | "dat") if looks_like_svmlight(bytes) => {
+            unknown("rows of `index:value`; give --format svmlight, or --format csv")
+        }
+        Some("txt" | "data" | "dat") => Ok(Format::Csv),
+        Some(extension) => unknown(&format!("unknown format `.{extension}`")),
+        None => unknown("a name without an ending"),
     }
 }
 
-/// The error names the first bad value, rows and columns from 0.
-fn check_finite(samples: &Samples, path: &Path) -> Result<(), DataError> {
-    let bad = match samples {
-        Samples::Features(x) => x
-            .indexed_iter()
-            .find(|(_, v)| !v.is_finite())
-            .map(|((i, j), v)| format!("row {i}, column {j} (both from 0) is {v}")),
+fn looks_like_svmlight(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]);
+    let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let fields = line.unwrap_or_default().split_ascii_whitespace().skip(1);
+    let mut pairs = fields.map(|field| field.split_once(':').is_some()).peekable();
+    pairs.peek().is_some() && pairs.all(|pair| pair)
+}
+
+fn ends_with(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+/// Labels in a file of their own: what is named and no column, or what lies beside an `.npy` file.
+fn label_file(
+    path: &Path,
+    options: &ReadOptions,
+    rows: &Rows,
+    search: LabelSearch,
+) -> Option<PathBuf> {
+    if let Some(named) = &options.labels {
+        let column = rows.table().and_then(|table| table.position(named));
+        let file = PathBuf::from(named);
+        return (column.is_none() && file.is_file()).then_some(file);
+    }
+    if search != LabelSearch::Default || !ends_with(path, "npy") {
+        return None;
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let beside = [format!("{stem}_labels.npy"), "labels.npy".to_owned()];
+    beside.iter().map(|name| path.with_file_name(name)).find(|file| file.is_file())
+}
+
+fn of_samples(path: &Path, samples: Samples) -> Result<Rows, DataError> {
+    match samples {
+        Samples::Features(x) => Table::of_numbers(path, x).map(Rows::Table),
         Samples::Images(x) => {
-            x.indexed_iter().find(|(_, v)| !v.is_finite()).map(|((i, c, y, x), v)| {
-                format!("image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}")
-            })
+            let bad = x.indexed_iter().find(|(_, v)| !v.is_finite());
+            if let Some(((i, c, y, x), v)) = bad {
+                let reason = format!(
+                    "image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}: expected \
+                     finite numbers"
+                );
+                return Err(DataError::malformed(path, reason));
+            }
+            Ok(Rows::Images { x, names: None })
         }
-    };
-    match bad {
-        Some(place) => Err(DataError::malformed(path, format!("{place}: expected finite numbers"))),
-        None => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use ndarray::Array2;
 use serde_json::json;
 use transduct_adapt::shallow::aligner;
+use transduct_core::data::table::Table;
 
 use super::{
     Output, Status, UsageError,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     map_file::MapFile,
-    tabular::{Column, OutFile, Sheet, Tables},
+    tabular::{Column, OutFile, Tables},
 };
 
 const EXAMPLES: &str = "\
@@ -62,12 +63,8 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     let target_out =
         args.target_out.as_ref().map(|path| OutFile::new(path, &inputs)).transpose()?;
     let tables = args.tables.read(output)?;
-    if entry.needs.source_labels && tables.labels.is_none() {
-        bail!(
-            "{} needs the labels of the source rows: name their column or file with \
-             --source-labels",
-            entry.name
-        );
+    if entry.needs.source_labels {
+        tables.need_classes(entry.name)?;
     }
     let fitted = method.fit(&tables.domains()?)?;
     let source = fitted.source(tables.x_source.view())?;
@@ -97,6 +94,7 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
         "target_rows": tables.x_target.nrows(),
         "features": tables.x_source.ncols(),
         "columns": k,
+        "notes": tables.notes,
         "out": args.out,
         "target_out": args.target_out,
         "map": args.save,
@@ -124,7 +122,7 @@ fn output_names(tables: &Tables, k: usize, common: bool) -> Option<Vec<String>> 
 /// Rows under their names, with the label column of that table last, as it is written.
 fn write(
     out: &OutFile,
-    sheet: &Sheet,
+    table: &Table,
     x: &Array2<f64>,
     names: Option<&[String]>,
     tables: &Tables,
@@ -134,11 +132,11 @@ fn write(
         .as_ref()
         .and_then(|labels| labels.column.map(|column| tables.source.columns()[column].as_str()));
     // By position a target without labels has another column there.
-    let same = sheet.is_named() || sheet.columns().len() == tables.source.columns().len();
-    let label = name.filter(|_| same).and_then(|name| Some((name, sheet.position(name)?)));
+    let same = table.is_named() || table.columns().len() == tables.source.columns().len();
+    let label = name.filter(|_| same).and_then(|name| Some((name, table.position(name)?)));
     let column = label.map(|(name, column)| Column {
         name,
-        texts: (0..sheet.rows()).map(|row| sheet.text(row, column).into_owned()).collect(),
+        texts: (0..table.len()).map(|row| table.text(row, column).into_owned()).collect(),
     });
     out.matrix(x.view(), names, column.as_slice())
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use transduct_core::data::read::{LabelSearch, ReadOptions, read};
 
-use super::{Output, Status};
+use super::{Output, Status, reading::FileArgs};
 use crate::{
     map_file::MapFile,
-    tabular::{OutFile, Sheet},
+    tabular::{Flat, OutFile, file_notes},
 };
 
 const EXAMPLES: &str = "\
@@ -25,8 +26,8 @@ pub(super) struct ApplyArgs {
     /// A map that `transduct align --save` wrote.
     #[arg(long, value_name = "FILE")]
     map: PathBuf,
-    /// The rows: CSV (plain or gzipped) or NPY. Columns are matched by name where the file and
-    /// the map have names, else by position.
+    /// The rows, in any format that `align` reads. Columns are matched by name where the file and the
+    /// map have names, else by position.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// The mapped rows, in their order: .csv or .npy.
@@ -35,9 +36,8 @@ pub(super) struct ApplyArgs {
     /// Whose map to use.
     #[arg(long, value_name = "DOMAIN", default_value = "source")]
     domain: Domain,
-    /// Columns that are no features.
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
-    drop: Vec<String>,
+    #[command(flatten)]
+    file: FileArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,8 +51,12 @@ enum Domain {
 pub(super) fn execute(args: ApplyArgs, output: &Output) -> Result<Status> {
     let out = OutFile::new(&args.out, &[&args.map, &args.input])?;
     let file = MapFile::read(&args.map)?;
-    let sheet = Sheet::read(&args.input)?;
-    let x = file.encoding.apply(&sheet, &args.drop)?;
+    let mut files = ReadOptions::default();
+    args.file.apply(&mut files);
+    let content = read(&args.input, &files, LabelSearch::Unread)?;
+    file_notes(&content).iter().for_each(|note| output.note(format!("note: {note}")));
+    let table = Flat::of(content)?.table;
+    let x = file.encoding.apply(&table, &files.drop)?;
     let map = match args.domain {
         Domain::Source => &file.source,
         Domain::Target => &file.target,

@@ -68,7 +68,7 @@ pub(super) fn execute(
     };
     let diagnosis = options.run(&domains)?;
     let names = tables.encoding.names();
-    let classes = tables.labels.as_ref().map_or(&[][..], |labels| &labels.classes);
+    let classes = tables.class_names();
     let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
     let columns = diagnosis.features.iter();
     let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
@@ -79,7 +79,7 @@ pub(super) fn execute(
         let mut page = Page::new("diagnosis", subject, &words(arguments));
         page.title = format!("{counted}: {}", diagnosis.recommendation.family.title());
         page.basis = advice(&diagnosis);
-        page.notes = notes(&diagnosis);
+        page.notes = [tables.notes.clone(), notes(&diagnosis)].concat();
         page.facts = vec![
             ("Source", format!("{}: {n_s} rows", args.tables.source_name())),
             ("Target", format!("{}: {n_t} rows", args.tables.target_name())),
@@ -109,6 +109,7 @@ pub(super) fn execute(
         "label_shift": diagnosis.label_shift,
         "no_label_shift": diagnosis.no_label_shift,
         "recommendation": diagnosis.recommendation,
+        "notes": tables.notes,
         "report": args.report,
     });
     let mut lines = vec![

@@ -11,6 +11,7 @@ mod list;
 mod output;
 mod predict;
 mod quickstart;
+mod reading;
 mod report;
 mod reproduce;
 mod run;

@@ -5,8 +5,9 @@ use std::{io, path::PathBuf};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
+use transduct_core::data::read::ReadOptions;
 
-use super::{Global, Output, Status};
+use super::{Global, Output, Status, reading::FileArgs};
 use crate::{
     predict::{Choice, Predictions, Selected},
     record::{ORACLE, RunDir},
@@ -36,6 +37,8 @@ pub(super) struct PredictArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    file: FileArgs,
 }
 
 /// Which model of a run.
@@ -71,7 +74,10 @@ pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Re
         name => format!("model-{name}"),
     };
     output.note(format!("using {} seed {}, {by}", selected.method, selected.seed));
-    let predictions = Predictions::of(&selected.path, &args.input, global.device)?;
+    let mut files = ReadOptions::default();
+    args.file.apply(&mut files);
+    let predictions = Predictions::of(&selected.path, &args.input, &files, global.device)?;
+    predictions.notes().iter().for_each(|note| output.note(format!("note: {note}")));
     let Some(out) = args.out else {
         predictions.write(io::stdout().lock())?;
         return Ok(Status::Done);
@@ -85,6 +91,7 @@ pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Re
         "model": selected.path,
         "rows": predictions.len(),
         "predicted": counts.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "notes": predictions.notes(),
         "out": out,
     });
     let counts: Vec<_> = counts.iter().map(|(class, n)| format!("{class} {n}")).collect();

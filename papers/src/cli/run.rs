@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use transduct_core::{backbone::Freeze, data::Protocol};
 
-use super::{Global, Output, Status, UsageError};
+use super::{Global, Output, Status, UsageError, reading::ReadArgs};
 use crate::{
     config::{RunConfig, Seeds, section, table},
     interrupt,
@@ -144,16 +144,8 @@ struct DataArgs {
     /// The share of the source rows that is kept for validation. By default 0.1.
     #[arg(long, value_name = "SHARE", help_heading = "Data")]
     validation: Option<f64>,
-    /// The file with the labels of a source in an .npy file.
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    source_labels: Option<PathBuf>,
-    /// The file with the labels of a target in an .npy file, for the report only; `none` leaves
-    /// labels that are there unread.
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    target_labels: Option<PathBuf>,
-    /// The column (of a table) or array (of an .npz or .mat file) that holds the labels.
-    #[arg(long, value_name = "NAME", help_heading = "Data")]
-    label_column: Option<String>,
+    #[command(flatten)]
+    reading: ReadArgs,
 }
 
 impl RunArgs {
@@ -243,16 +235,11 @@ impl DataArgs {
             table::set(protocol, "source_validation", &format!("{share:?}"))?;
         }
         section("protocol", &Protocol::default(), protocol)?;
-        let (source, target) = (&mut config.source_files, &mut config.target_files);
-        source.labels_file = self.source_labels.clone().or(source.labels_file.take());
-        match &self.target_labels {
-            Some(file) if file.as_os_str() == "none" => config.ignore_target_labels = true,
-            Some(file) => target.labels_file = Some(file.clone()),
-            None => {}
+        let unread = self.reading.apply(&mut config.source_files, &mut config.target_files);
+        if unread.source {
+            bail!(UsageError("--source-labels none: a run needs the source's labels".to_owned()));
         }
-        if let Some(name) = &self.label_column {
-            (source.labels, target.labels) = (Some(name.clone()), Some(name.clone()));
-        }
+        config.ignore_target_labels |= unread.target;
         Ok(())
     }
 }

@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::Value;
 use toml::Table;
 use transduct_adapt::{catalogue::Entry, certificate::Certificate};
 
-use super::{Output, UsageError, run::assignment};
+use super::{Output, UsageError, reading::ReadArgs, run::assignment};
 use crate::{
     config::table::{set, to_json},
     tabular::{Request, Tables, number},
@@ -17,47 +17,29 @@ use crate::{
 /// Two tables.
 #[derive(Debug, Args)]
 pub(super) struct TableArgs {
-    /// The source table: CSV (plain or gzipped), or NPY of shape (n, d).
+    /// The source table: separated values, NPY, NPZ, MATLAB or svmlight, as `transduct help run` says.
     #[arg(long, value_name = "FILE")]
     source: PathBuf,
     /// The target table. Columns are matched by name where both files have names, else by position.
     #[arg(long, value_name = "FILE")]
     target: PathBuf,
-    /// The labels of the source rows: a column, which is then no feature of either table, or a file
-    /// of labels (NPY, or CSV of one column).
-    ///
-    /// A column of a file without names goes by its number, from 1. Labels of target rows are never
-    /// read.
-    #[arg(long, visible_alias = "source-labels", value_name = "COLUMN|FILE")]
-    label: Option<String>,
-    /// Columns that are no features, for instance identifiers.
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
-    drop: Vec<String>,
-    /// What to do with columns of text, which are refused by default.
-    #[arg(long, value_name = "HOW")]
-    encode: Option<Encode>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Encode {
-    /// An indicator, 0 or 1, for each level that the source or the target has.
-    OneHot,
+    #[command(flatten)]
+    reading: ReadArgs,
 }
 
 impl TableArgs {
     /// Reads both, and says what is worth knowing.
     pub(super) fn read(&self, output: &Output) -> Result<Tables> {
-        let tables = Tables::read(&Request {
+        self.reading.refuse_target_labels()?;
+        let mut request = Request {
             source: self.source.clone(),
             target: self.target.clone(),
-            label: self.label.clone(),
-            drop: self.drop.clone(),
-            one_hot: self.encode == Some(Encode::OneHot),
-        })?;
-        if tables.reordered() {
-            let path = self.target.display();
-            output.note(format!("{path}: its columns are in another order, matched by name"));
-        }
+            ..Request::default()
+        };
+        let unread = self.reading.apply(&mut request.source_files, &mut request.target_files);
+        request.ignore_source_labels = unread.source;
+        let tables = Tables::read(&request)?;
+        tables.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         Ok(tables)
     }
 

@@ -75,11 +75,8 @@ pub(super) fn execute(
     }
     let out = OutFile::new(&args.out, &args.tables.inputs())?;
     let tables = args.tables.read(output)?;
-    if entry.needs.source_labels && tables.labels.is_none() {
-        bail!(
-            "{} needs the labels of the source rows: name their column or file with --label",
-            entry.name
-        );
+    if entry.needs.source_labels {
+        tables.need_classes(entry.name)?;
     }
     if tables.source.position(&args.column).is_some() {
         let path = tables.source.path().display();
@@ -112,7 +109,7 @@ pub(super) fn execute(
             brief(worth.balance.before),
             brief(worth.balance.after)
         );
-        page.notes.clone_from(&notes);
+        page.notes = [&tables.notes[..], &notes].concat();
         let pairs: Vec<String> =
             from_json(&options).iter().map(|(key, value)| format!("{key} {value}")).collect();
         page.facts = vec![
@@ -142,7 +139,7 @@ pub(super) fn execute(
             .map(|(name, balance)| json!({"name": name, "balance": balance}))
             .collect::<Vec<_>>(),
         "certificate": fitted.certificate,
-        "notes": notes,
+        "notes": [&tables.notes[..], &notes].concat(),
         "out": args.out,
         "report": args.report,
     });

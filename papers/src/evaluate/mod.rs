@@ -163,18 +163,19 @@ impl<'a, D: Dev> Evaluator<'a, D> {
         let last = self.last.as_ref().context("a run without an evaluation")?;
         self.save(FINAL, step, method)?;
         let Outputs { validation, test } = self.outputs(method)?;
-        let kept = |outputs: &HostOutputs, labels: Option<&[usize]>| {
+        let kept = |outputs: &HostOutputs, labels: Option<Vec<Option<usize>>>| {
             let rows = drawn(outputs.features.nrows(), FEATURE_ROWS, seed);
             DomainOutputs {
                 features: outputs.select(&rows).features,
                 feature_rows: rows,
                 predictions: outputs.predictions(),
-                labels: labels.map(<[usize]>::to_vec),
+                labels,
             }
         };
-        let truth = self.data.truth.as_ref().map(|truth| truth.reveal_labels());
+        let truth = self.data.truth.as_ref().map(|truth| truth.reveal_labels().to_vec());
+        let of_source = self.data.source_validation.labels().iter().copied().map(Some).collect();
         let outputs = ModelOutputs {
-            source: kept(&validation, Some(self.data.source_validation.labels())),
+            source: kept(&validation, Some(of_source)),
             target: kept(&test, truth),
         };
         outputs.write(&self.part.outputs())?;

@@ -30,8 +30,9 @@ pub struct DomainOutputs {
     pub feature_rows: Vec<usize>,
     /// `(n,)` predicted class indices.
     pub predictions: Vec<usize>,
-    /// `(n,)` true class indices, for the report; none for a domain without labels.
-    pub labels: Option<Vec<usize>>,
+    /// `(n,)` true class indices, for the report, none for a row without a label; none at all for a
+    /// domain without labels. A class that the source lacks is one behind its classes.
+    pub labels: Option<Vec<Option<usize>>>,
 }
 
 /// `samples.npz`: a few images of each domain, as they are before normalisation.
@@ -59,7 +60,13 @@ impl ModelOutputs {
                 npz.rows(&format!("{name}_index"), &domain.feature_rows)?;
                 npz.rows(&format!("{name}_predictions"), &domain.predictions)?;
                 if let Some(labels) = &domain.labels {
-                    npz.rows(&format!("{name}_labels"), labels)?;
+                    // Where some rows have none, the file says which rows have one.
+                    let present: Vec<usize> = labels.iter().copied().flatten().collect();
+                    npz.rows(&format!("{name}_labels"), &present)?;
+                    if present.len() < labels.len() {
+                        let rows = (0..labels.len()).filter(|&row| labels[row].is_some());
+                        npz.rows(&format!("{name}_label_rows"), &rows.collect::<Vec<_>>())?;
+                    }
                 }
             }
             Ok(())
@@ -74,16 +81,35 @@ impl ModelOutputs {
         let mut npz = Npz::open(path)?;
         let mut domain = |name: &str| {
             let labels = format!("{name}_labels");
-            let outputs = DomainOutputs {
+            let label_rows = format!("{name}_label_rows");
+            let labels = if npz.has(&labels) { Some(npz.rows(&labels)?) } else { None };
+            let label_rows = if npz.has(&label_rows) { Some(npz.rows(&label_rows)?) } else { None };
+            let mut outputs = DomainOutputs {
                 features: npz.array(&format!("{name}_features"))?,
                 feature_rows: npz.rows(&format!("{name}_index"))?,
                 predictions: npz.rows(&format!("{name}_predictions"))?,
-                labels: if npz.has(&labels) { Some(npz.rows(&labels)?) } else { None },
+                labels: None,
             };
             let n = outputs.predictions.len();
+            let fits = match (&labels, label_rows) {
+                (Some(labels), Some(rows)) => {
+                    let mut all = vec![None; n];
+                    let fits = rows.len() == labels.len() && rows.iter().all(|&row| row < n);
+                    if fits {
+                        rows.iter().zip(labels).for_each(|(&row, &label)| all[row] = Some(label));
+                    }
+                    outputs.labels = Some(all);
+                    fits
+                }
+                (Some(labels), None) => {
+                    outputs.labels = Some(labels.iter().copied().map(Some).collect());
+                    labels.len() == n
+                }
+                (None, _) => true,
+            };
             if outputs.features.nrows() != outputs.feature_rows.len()
                 || outputs.feature_rows.iter().any(|&row| row >= n)
-                || outputs.labels.as_ref().is_some_and(|labels| labels.len() != n)
+                || !fits
             {
                 let reason = format!("the `{name}` arrays do not agree in length");
                 return Err(RecordError::malformed(path, reason));

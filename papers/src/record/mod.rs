@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/config.toml                        the full configuration, every default written out
 //! DIR/run.json                           RunRecord: data, classes, program, device
+//! DIR/inputs.json                        Inputs: the files that were read, by digest
 //! DIR/samples.npz                        SampleImages, for images only
 //! DIR/results.json, results.csv          the summary of the report
 //! DIR/report.html
@@ -24,7 +25,7 @@ mod metrics;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use transduct_core::InputShape;
+use transduct_core::{InputShape, data::read::InputFile};
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
 pub use files::{RecordError, read_json, write_atomic, write_json};
@@ -63,6 +64,11 @@ impl RunDir {
     /// `run.json`.
     pub fn run(&self) -> PathBuf {
         self.0.join("run.json")
+    }
+
+    /// `inputs.json`.
+    pub fn inputs(&self) -> PathBuf {
+        self.0.join("inputs.json")
     }
 
     /// `samples.npz`.
@@ -164,6 +170,19 @@ pub struct RunRecord {
     pub device: String,
     /// Start, UTC, as in `2026-11-24T07:00:00Z`.
     pub started: String,
+    /// What a reader of the results should know of the data.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// `inputs.json`: the files that a run read, with the digests of their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// Of the source; none for a registered data set, whose files have known digests.
+    pub source: Vec<InputFile>,
+    /// Of the target, likewise.
+    pub target: Vec<InputFile>,
 }
 
 /// One domain of a run.
@@ -177,6 +196,17 @@ pub struct DomainRecord {
     pub evaluation_rows: usize,
     /// Whether the evaluation rows have labels; a target need not.
     pub labelled: bool,
+    /// The evaluation rows that are scored, where it is not all of them: those with a label of a class
+    /// of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scored_rows: Option<usize>,
+    /// The classes of evaluation rows that the source lacks, each with the number of its rows, which
+    /// are not scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_classes: Vec<(String, usize)>,
+    /// The classes of the source that no evaluation row has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent_classes: Vec<String>,
 }
 
 /// `done.json`: the final numbers of one (method, seed).
@@ -253,6 +283,9 @@ mod tests {
             training_rows: 80,
             evaluation_rows: 20,
             labelled: true,
+            scored_rows: None,
+            unknown_classes: vec![],
+            absent_classes: vec![],
         };
         RunRecord {
             format: FORMAT,
@@ -267,6 +300,7 @@ mod tests {
             validators: vec!["im".to_owned()],
             device: "cpu".to_owned(),
             started: "2026-11-24T07:00:00Z".to_owned(),
+            notes: vec![],
         }
     }
 

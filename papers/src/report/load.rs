@@ -83,12 +83,14 @@ impl Run {
             true => notes.keep(SampleImages::read(&dir.samples())),
             false => None,
         };
+        let known = record.classes.len();
+        let classes = (known, known + record.target.unknown_classes.len());
         let methods = record.methods.iter().map(|name| Method {
             name: name.clone(),
             parts: record
                 .seeds
                 .iter()
-                .map(|&seed| read_part(dir, name, seed, record.classes.len(), &mut notes))
+                .map(|&seed| read_part(dir, name, seed, classes, &mut notes))
                 .collect(),
         });
         let methods = methods.collect();
@@ -114,7 +116,14 @@ impl Notes {
     }
 }
 
-fn read_part(dir: &RunDir, method: &str, seed: u64, classes: usize, notes: &mut Notes) -> Part {
+/// `classes` are those of the models, and those of the target's rows.
+fn read_part(
+    dir: &RunDir,
+    method: &str,
+    seed: u64,
+    (classes, labelled): (usize, usize),
+    notes: &mut Notes,
+) -> Part {
     let paths = dir.part(method, seed);
     let done = match paths.done().exists() {
         true => notes.keep(read_json(&paths.done())),
@@ -153,9 +162,11 @@ fn read_part(dir: &RunDir, method: &str, seed: u64, classes: usize, notes: &mut 
 
     if finished {
         part.outputs = notes.keep(ModelOutputs::read(&paths.outputs())).filter(|outputs| {
-            let known = [&outputs.source, &outputs.target].iter().all(|domain| {
-                let labels = domain.labels.iter().flatten();
-                domain.predictions.iter().chain(labels).all(|&class| class < classes)
+            let domains = [(&outputs.source, classes), (&outputs.target, labelled)];
+            let known = domains.iter().all(|(domain, labelled)| {
+                let mut labels = domain.labels.iter().flatten().flatten();
+                domain.predictions.iter().all(|&class| class < classes)
+                    && labels.all(|&class| class < *labelled)
             });
             if !known {
                 let path = paths.outputs();

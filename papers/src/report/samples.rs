@@ -67,7 +67,7 @@ fn images(
 ) -> anyhow::Result<Vec<Sample>> {
     let sample = |(image, &row): (ArrayView3<'_, u8>, &usize)| {
         let label = match outputs.first().and_then(|o| o.labels.as_ref()) {
-            Some(labels) => Some(*labels.get(row).context("a sample outside the outputs")?),
+            Some(labels) => *labels.get(row).context("a sample outside the outputs")?,
             None => None,
         };
         let verdict = |(model, outputs): (usize, &&DomainOutputs)| {
@@ -80,7 +80,10 @@ fn images(
         };
         Ok(Sample {
             uri: data_uri(image)?,
-            truth: label.map(|label| classes[label].clone()),
+            truth: label.map(|label| match classes.get(label) {
+                Some(class) => class.clone(),
+                None => "a class that the source lacks".to_owned(),
+            }),
             verdicts: outputs.iter().enumerate().map(verdict).collect::<anyhow::Result<_>>()?,
         })
     };

@@ -147,7 +147,7 @@ fn outputs(shift: f32, accuracy: f64, rng: &mut ChaCha8Rng) -> ModelOutputs {
                     false => (label(i) + rng.gen_range(1..4)) % 10,
                 })
                 .collect(),
-            labels: Some((0..ROWS).map(label).collect()),
+            labels: Some((0..ROWS).map(|row| Some(label(row))).collect()),
         }
     };
     ModelOutputs { source: domain(0.0, 0.98), target: domain(shift, accuracy) }

@@ -8,9 +8,11 @@ use super::{
     figure::{Bar, bars, histogram},
     sections::{Grid, Page, Section, legend},
 };
+use transduct_core::data::table::Table;
+
 use crate::{
     cli::brief,
-    tabular::{Sheet, Tables},
+    tabular::Tables,
 };
 
 /// The most rows and columns that a page shows.
@@ -96,7 +98,7 @@ pub(crate) fn sections(page: &mut Page, tables: &Tables, weights: &Array1<f64>, 
     });
 }
 
-fn row_table(sheet: &Sheet, order: &[usize], scaled: &Array1<f64>) -> Grid {
+fn row_table(sheet: &Table, order: &[usize], scaled: &Array1<f64>) -> Grid {
     let columns = sheet.columns().len().min(MOST);
     let header = ["Row", "Weight / mean"].map(str::to_owned);
     let row = |&row: &usize| {

@@ -1,20 +1,20 @@
-//! The user's tables of numbers: read in double precision, their columns matched by name, text
-//! columns encoded, results written beside the columns that they came from.
+//! The user's tables of one feature space: read by the one reader, their columns matched by name, text
+//! encoded, results written beside the columns that they came from.
 
-mod encoding;
-mod sheet;
 mod write;
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ndarray::Array2;
+use std::path::PathBuf;
 use transduct_adapt::domains::Domains;
-use transduct_core::data::{classes, npy, table::Header};
+use transduct_core::data::{
+    classes,
+    read::{Content, LABEL_COLUMNS, LabelSearch, ReadOptions, Rows, read},
+    table::{Encoding, Table},
+};
 
-pub(crate) use encoding::Encoding;
-pub(crate) use sheet::Sheet;
-pub(crate) use write::{Column, OutFile, number};
+pub(crate) use transduct_core::data::table::shortest as number;
+pub(crate) use write::{Column, OutFile};
 
 /// What to read, and which of it are features.
 #[derive(Clone, Debug, Default)]
@@ -23,21 +23,21 @@ pub(crate) struct Request {
     pub(crate) source: PathBuf,
     /// The target table.
     pub(crate) target: PathBuf,
-    /// The labels of the source rows: a column of it, or a file.
-    pub(crate) label: Option<String>,
-    /// Columns that are no features.
-    pub(crate) drop: Vec<String>,
-    /// Whether columns of text become indicators.
-    pub(crate) one_hot: bool,
+    /// How the source is read; it says what of both are no features.
+    pub(crate) source_files: ReadOptions,
+    /// How the target is read.
+    pub(crate) target_files: ReadOptions,
+    /// Whether labels of the source are to stay unread.
+    pub(crate) ignore_source_labels: bool,
 }
 
 /// Two tables of one feature space.
 #[derive(Debug)]
 pub(crate) struct Tables {
     /// The source as it is in its file.
-    pub(crate) source: Sheet,
+    pub(crate) source: Table,
     /// The target as it is in its file.
-    pub(crate) target: Sheet,
+    pub(crate) target: Table,
     /// How both become numbers.
     pub(crate) encoding: Encoding,
     /// X_s `(n_s, d)`, finite.
@@ -46,17 +46,43 @@ pub(crate) struct Tables {
     pub(crate) x_target: Array2<f64>,
     /// The labels of the source rows.
     pub(crate) labels: Option<Labels>,
+    /// What a reader of the results should know.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The labels of the source rows.
 #[derive(Debug)]
 pub(crate) struct Labels {
-    /// The column of the source that has them, unless they are in a file of their own.
+    /// The column of the source that has them, unless they are elsewhere.
     pub(crate) column: Option<usize>,
-    /// A class for every row.
-    pub(crate) of: Vec<usize>,
-    /// The names of the classes.
-    pub(crate) classes: Vec<String>,
+    /// What they are.
+    pub(crate) kind: LabelKind,
+    /// Where they are, in words.
+    pub(crate) place: String,
+}
+
+/// What labels are.
+#[derive(Debug)]
+pub(crate) enum LabelKind {
+    /// Classes.
+    Classes {
+        /// A class for every row.
+        of: Vec<usize>,
+        /// The names of the classes.
+        classes: Vec<String>,
+    },
+    /// A measurement: the target of a regression.
+    Measured(Vec<f64>),
+}
+
+impl Labels {
+    /// The classes of the rows, where the labels are classes.
+    pub(crate) fn classes(&self) -> Option<(&[usize], &[String])> {
+        match &self.kind {
+            LabelKind::Classes { of, classes } => Some((of, classes)),
+            LabelKind::Measured(_) => None,
+        }
+    }
 }
 
 impl Tables {
@@ -65,66 +91,154 @@ impl Tables {
     /// # Errors
     /// One line that names the file, and the line and column where there is one.
     pub(crate) fn read(request: &Request) -> Result<Self> {
-        let source = Sheet::read(&request.source)?;
-        let target = Sheet::read(&request.target)?;
-        let labels =
-            request.label.as_deref().map(|label| Labels::read(&source, label)).transpose()?;
+        let search = match request.ignore_source_labels {
+            true => LabelSearch::Unread,
+            false => LabelSearch::Default,
+        };
+        let source = read(&request.source, &request.source_files, search)?;
+        let target = read(&request.target, &request.target_files, LabelSearch::Unread)?;
+        let mut notes = file_notes(&source);
+        notes.extend(file_notes(&target));
+        let (source, target) = (Flat::of(source)?, Flat::of(target)?);
+        let mut labels = source.labels.clone();
+        if labels.is_none() && search != LabelSearch::Unread {
+            labels = match &request.source_files.labels {
+                Some(name) => source.content_labels(Some(name))?,
+                None => unshared_label(&source, &target).and_then(|name| {
+                    notes.push(format!(
+                        "{}: column `{name}` was taken for the labels, since the target has none of \
+                         that name (--label-column names another)",
+                        source.table.path().display()
+                    ));
+                    source.content_labels(Some(name)).transpose()
+                }).transpose()?,
+            };
+        }
+        let labels = labels.map(|labels| {
+            let texts = labels.complete(source.table.path(), Some(&source.table))?;
+            let kind = match classes::measured(&texts) {
+                Some(_) => LabelKind::Measured(
+                    texts.iter().filter_map(|text| text.parse().ok()).collect(),
+                ),
+                None => {
+                    labels.check_classes(source.table.path())?;
+                    let (of, classes) = classes::encode(&texts);
+                    LabelKind::Classes { of, classes }
+                }
+            };
+            if let LabelKind::Measured(values) = &kind {
+                notes.push(format!(
+                    "{} holds measurements ({} numbers), not classes",
+                    labels.place,
+                    values.len()
+                ));
+            }
+            Ok::<_, anyhow::Error>(Labels { column: labels.column, kind, place: labels.place })
+        });
+        let labels = labels.transpose()?;
         let label_column = labels.as_ref().and_then(|labels| labels.column);
-        let mut excluded = request.drop.clone();
-        excluded.extend(label_column.map(|column| source.columns()[column].clone()));
-        let encoding = Encoding::fit(&source, &target, &excluded, request.one_hot)?;
-        let x_source = encoding.apply(&source, &[])?;
-        let x_target = encoding.apply(&target, &[])?;
-        Ok(Self { source, target, encoding, x_source, x_target, labels })
+        let mut excluded = request.source_files.drop.clone();
+        excluded.extend(label_column.map(|column| source.table.columns()[column].clone()));
+        let encode = request.source_files.encode;
+        let encoding = Encoding::fit(&source.table, &target.table, &excluded, encode)?;
+        let x_source = encoding.apply(&source.table, &[])?;
+        let x_target = encoding.apply(&target.table, &[])?;
+        notes.extend(matching_notes(&encoding, &source.table, &target.table));
+        let (source, target) = (source.table, target.table);
+        Ok(Self { source, target, encoding, x_source, x_target, labels, notes })
     }
 
-    /// The rows as methods take them, with the labels where there are some.
+    /// The rows as methods take them, with the labels where there are classes.
     pub(crate) fn domains(&self) -> Result<Domains<'_>> {
         let domains = Domains::new(self.x_source.view(), self.x_target.view())?;
-        Ok(match &self.labels {
-            Some(labels) => domains.with_classes(&labels.of, labels.classes.len())?,
+        Ok(match self.labels.as_ref().and_then(Labels::classes) {
+            Some((of, classes)) => domains.with_classes(of, classes.len())?,
             None => domains,
         })
     }
 
-    /// Whether columns were matched by name across another order, which is worth a word.
-    pub(crate) fn reordered(&self) -> bool {
-        self.encoding.reorders(&self.target)
+    /// The names of the classes of the labels, none where there are none.
+    pub(crate) fn class_names(&self) -> &[String] {
+        self.labels.as_ref().and_then(Labels::classes).map_or(&[], |(_, classes)| classes)
     }
-}
 
-impl Labels {
-    /// The labels in the column `label` of the source, else in the file of that name.
-    fn read(source: &Sheet, label: &str) -> Result<Self> {
-        let column = source.position(label);
-        let texts = match column {
-            Some(column) => source.texts(column)?,
-            None if Path::new(label).is_file() => label_file(Path::new(label))?,
+    /// That a method needs classes, where there are none.
+    ///
+    /// # Errors
+    /// There are no labels, or they are measurements.
+    pub(crate) fn need_classes(&self, method: &str) -> Result<()> {
+        match &self.labels {
             None => bail!(
-                "{}: no column `{label}`, and no file of that name; the columns are: {}",
-                source.path().display(),
-                source.columns().join(", ")
+                "{method} needs the labels of the source rows: name their column with \
+                 --label-column or their file with --source-labels"
             ),
-        };
-        if texts.len() != source.rows() {
-            let (got, need) = (texts.len(), source.rows());
-            bail!("{label}: {got} labels for {need} rows of {}", source.path().display());
+            Some(Labels { kind: LabelKind::Measured(_), place, .. }) => bail!(
+                "{}: {place} holds measurements, and {method} needs classes: name the column of \
+                 the classes with --label-column",
+                self.source.path().display()
+            ),
+            Some(_) => Ok(()),
         }
-        let (of, classes) = classes::encode(&texts);
-        Ok(Self { column, of, classes })
     }
 }
 
-/// One label a row: an NPY array of integers, or a CSV file of one column.
-fn label_file(path: &Path) -> Result<Vec<String>> {
-    if sheet::is_npy(path) {
-        return Ok(npy::read_labels(path)?.iter().map(i64::to_string).collect());
+/// The rows of a file as a table, whatever they are.
+pub(crate) struct Flat {
+    /// The rows.
+    pub(crate) table: Table,
+    /// The labels that are no column.
+    pub(crate) labels: Option<transduct_core::data::Labels>,
+}
+
+impl Flat {
+    /// # Errors
+    /// Pictures whose pixels are no finite numbers.
+    pub(crate) fn of(content: Content) -> Result<Self> {
+        let Content { path, rows, labels, .. } = content;
+        let table = match rows {
+            Rows::Table(table) => table,
+            Rows::Images { x, .. } => {
+                let (n, c, h, w) = x.dim();
+                let pixels = x.mapv(f64::from).into_shape_with_order((n, c * h * w))?;
+                Table::of_numbers(&path, pixels)?
+            }
+        };
+        Ok(Self { table, labels })
     }
-    let sheet = Sheet::read_with(path, Header::Auto)?;
-    match sheet.columns().len() {
-        1 => sheet.texts(0).with_context(|| "labels".to_owned()),
-        n => bail!("{}: {n} columns: expected one, of labels", path.display()),
+
+    fn content_labels(&self, name: Option<&str>) -> Result<Option<transduct_core::data::Labels>> {
+        Ok(self.table.label_column(name)?)
     }
+}
+
+/// The column that holds labels by its name, and that only the source has.
+fn unshared_label<'a>(source: &'a Flat, target: &Flat) -> Option<&'a str> {
+    let (source, target) = (&source.table, &target.table);
+    if !source.is_named() || !target.is_named() {
+        return None;
+    }
+    let only = |name: &&&str| source.position(name).is_some() && target.position(name).is_none();
+    LABEL_COLUMNS.iter().find(only).copied()
+}
+
+/// The notes of a file, under its path.
+pub(crate) fn file_notes(content: &Content) -> Vec<String> {
+    let path = content.path.display();
+    content.notes.iter().map(|note| format!("{path}: {note}")).collect()
+}
+
+/// What the matching of columns decided.
+pub(crate) fn matching_notes(encoding: &Encoding, source: &Table, target: &Table) -> Vec<String> {
+    let path = target.path().display();
+    let mut notes = Vec::new();
+    if encoding.reorders(target) {
+        notes.push(format!("{path}: its columns are in another order, matched by name"));
+    }
+    if encoding.by_position(target) && source.is_text() == target.is_text() {
+        let nameless = if source.is_named() { path } else { source.path().display() };
+        notes.push(format!("columns are matched by position: {nameless} has no names for them"));
+    }
+    notes
 }
 
 #[cfg(test)]

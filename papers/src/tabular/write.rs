@@ -8,8 +8,9 @@ use std::{
 use anyhow::{Result, bail};
 use ndarray::{ArrayView1, ArrayView2};
 use ndarray_npy::WriteNpyExt;
+use transduct_core::data::table::Table;
 
-use super::{Sheet, sheet::is_npy};
+use super::number;
 use crate::record::write_atomic;
 
 /// A file to write: NPY or CSV by its extension, which is checked before anything is computed.
@@ -24,12 +25,9 @@ pub(crate) struct Column<'a> {
     pub(crate) texts: Vec<String>,
 }
 
-/// A number in the shortest form that reads back as the same one.
-pub(crate) fn number(value: f64) -> String {
-    match value.fract() == 0.0 && value.abs() < 1e15 {
-        true => format!("{value}"),
-        false => format!("{value:?}"),
-    }
+/// Whether a file is an NPY array, by its name.
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 impl OutFile {
@@ -77,20 +75,23 @@ impl OutFile {
         })
     }
 
-    /// One number a row: in CSV behind all columns of `sheet`, or alone under `name` where that
-    /// has no text.
-    pub(crate) fn beside(&self, sheet: &Sheet, name: &str, w: ArrayView1<'_, f64>) -> Result<()> {
+    /// One number a row: in CSV behind all columns of `table`, or alone under `name` where that
+    /// is no text.
+    pub(crate) fn beside(&self, table: &Table, name: &str, w: ArrayView1<'_, f64>) -> Result<()> {
         if self.is_npy() {
             return self.npy(|file| w.write_npy(file).map_err(io::Error::other));
         }
-        let columns = if is_npy(sheet.path()) { &[][..] } else { sheet.columns() };
+        let is_text = table.is_text();
         self.csv(|csv| {
-            if sheet.is_named() || columns.is_empty() {
-                csv.write_record(columns.iter().map(String::as_str).chain([name]))?;
+            if let Some(names) = table.written_names() {
+                csv.write_record(names.iter().map(String::as_str).chain([name]))?;
+            } else if !is_text {
+                csv.write_record([name])?;
             }
             for (row, &w) in w.iter().enumerate() {
-                let kept = (0..columns.len()).map(|column| sheet.text(row, column).into_owned());
-                csv.write_record(kept.chain([number(w)]))?;
+                let mut cells = if is_text { table.written_row(row) } else { Vec::new() };
+                cells.push(number(w).into());
+                csv.write_record(cells.iter().map(|cell| cell.as_bytes()))?;
             }
             Ok(())
         })

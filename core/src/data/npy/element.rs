@@ -74,6 +74,7 @@ pub(super) fn decode<T: Element>(
             Ok(v) => T::from_int(v),
             Err(_) => T::from_float(v as f64),
         }),
+        Kind::F16 => each!(half::f16, |v| T::from_float(v.into())),
         Kind::F32 => each!(f32, |v| T::from_float(v.into())),
         Kind::F64 => each!(f64, T::from_float),
     }

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     U32,
     I64,
     U64,
+    F16,
     F32,
     F64,
 }
@@ -24,7 +25,7 @@ impl Kind {
     pub(super) fn width(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 => 2,
+            Self::I16 | Self::U16 | Self::F16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
         }
@@ -67,6 +68,48 @@ pub(super) fn is_not_numeric(npy: &[u8]) -> bool {
         .is_ok_and(|dict| dict.descr.is_some_and(|descr| kind(&descr).is_err()))
 }
 
+/// An array of text.
+pub(super) struct TextArray {
+    pub(super) shape: Vec<usize>,
+    /// In the order in which they are stored; none for an empty one.
+    pub(super) values: Vec<Option<String>>,
+}
+
+/// The array, if its elements are text of a fixed length: `<U3`, `|S3`.
+pub(super) fn text_array(npy: &[u8]) -> Result<Option<TextArray>, String> {
+    let (text, data) = split(npy)?;
+    let dict = Scanner { rest: text }.dict()?;
+    let (Some(descr), Some(shape)) = (dict.descr, dict.shape) else { return Ok(None) };
+    let (big_endian, rest) = (descr.starts_with('>'), descr.trim_start_matches(['<', '>', '|', '=']));
+    let (unit, length) = match (rest.strip_prefix('U'), rest.strip_prefix('S')) {
+        (Some(length), _) => (4, length),
+        (_, Some(length)) => (1, length),
+        _ => return Ok(None),
+    };
+    let width = length.parse::<usize>().ok().and_then(|n| n.checked_mul(unit));
+    let n = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+    let promised = width.zip(n).and_then(|(width, n)| width.checked_mul(n));
+    if promised != Some(data.len()) || data.is_empty() {
+        return Err(format!("{} bytes follow for text `{descr}` of shape {shape:?}", data.len()));
+    }
+    let value = |element: &[u8]| -> Result<Option<String>, String> {
+        let text = if unit == 1 {
+            String::from_utf8(element.to_vec()).ok()
+        } else {
+            let (units, _) = element.as_chunks::<4>();
+            let code = |b: &[u8; 4]| {
+                char::from_u32(if big_endian { u32::from_be_bytes(*b) } else { u32::from_le_bytes(*b) })
+            };
+            units.iter().map(code).collect()
+        };
+        let text: String = text.ok_or_else(|| format!("an element of type `{descr}` is no text"))?;
+        let text = text.trim_end_matches('\0').trim();
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    };
+    let values = data.chunks_exact(width.unwrap_or(1)).map(value).collect::<Result<_, _>>()?;
+    Ok(Some(TextArray { shape, values }))
+}
+
 /// The text of the header and the bytes behind it.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("not an .npy file: the magic string is missing")?;
@@ -94,11 +137,12 @@ fn kind(descr: &str) -> Result<(Kind, bool), String> {
         "u4" => Kind::U32,
         "i8" => Kind::I64,
         "u8" => Kind::U64,
+        "f2" => Kind::F16,
         "f4" => Kind::F32,
         "f8" => Kind::F64,
         _ => {
             return Err(format!(
-                "elements of type `{descr}`: expected float32, float64, an integer type or bool"
+                "elements of type `{descr}`: expected float16, float32, float64, an integer type or bool"
             ));
         }
     };

@@ -115,5 +115,5 @@ fn load(files: &Files<'_>, domain: &str, split: Split) -> Result<(Samples, Vec<u
         }
     };
     let labels: Result<Vec<usize>, _> = labels.into_iter().enumerate().map(class).collect();
-    Ok((Samples::Features(counts), labels?))
+    Ok((Samples::Features(counts.mapv(f64::from)), labels?))
 }

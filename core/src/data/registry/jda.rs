@@ -120,5 +120,5 @@ fn load(files: &Files<'_>, path: &str, domain: &str) -> Result<(Samples, Vec<usi
         DataError::malformed(&path, format!("x_{domain} has shape {shape:?}: expected (n, d)"))
     })?;
     let labels = from_one(files.entry.name, npy::get_npz(&path, &format!("y_{domain}"))?)?;
-    Ok((Samples::Features(x.mapv(|v| v as f32)), labels))
+    Ok((Samples::Features(x), labels))
 }

@@ -117,7 +117,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn load(files: &Files<'_>, path: &str) -> Result<(Samples, Vec<usize>), DataError> {
     let path = files.path(path)?;
-    let counts = mat::get(&path, "fts")?.mapv(|v| v as f32);
+    let counts = mat::get(&path, "fts")?;
     let labels = from_one(files.entry.name, mat::get(&path, "labels")?)?;
     Ok((Samples::Features(counts), labels))
 }

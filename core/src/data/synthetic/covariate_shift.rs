@@ -140,7 +140,7 @@ mod tests {
     fn samples_follow_the_densities() {
         let Domains { source, target } =
             CovariateShift { n_source: N, n_target: N }.generate(2).unwrap();
-        let relative = |x: ndarray::ArrayView1<'_, f32>| {
+        let relative = |x: ndarray::ArrayView1<'_, f64>| {
             let w = CovariateShift::weight([x[0] as f64, x[1] as f64]);
             2.0 * w / (1.0 + w)
         };

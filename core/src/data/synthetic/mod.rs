@@ -79,7 +79,9 @@ fn shuffled(
 ) -> Dataset {
     points.shuffle(rng);
     let d = points.first().map_or(0, |(x, _)| x.len());
-    let x = Array2::from_shape_fn((points.len(), d), |(row, column)| points[row].0[column] as f32);
+    // In single precision, in which networks see them.
+    let value = |(row, column): (usize, usize)| f64::from(points[row].0[column] as f32);
+    let x = Array2::from_shape_fn((points.len(), d), value);
     Dataset {
         name: format!("{generator}/{}", side.name()),
         samples: Samples::Features(x),
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     /// The features of a generated data set.
-    pub(super) fn features(dataset: &Dataset) -> &Array2<f32> {
+    pub(super) fn features(dataset: &Dataset) -> &Array2<f64> {
         match &dataset.samples {
             Samples::Features(x) => x,
             Samples::Images(_) => panic!("generators give features"),
@@ -129,7 +131,7 @@ mod tests {
     }
 
     /// The mean of the rows of one class.
-    pub(super) fn class_mean(dataset: &Dataset, class: usize) -> Array1<f32> {
+    pub(super) fn class_mean(dataset: &Dataset, class: usize) -> Array1<f64> {
         let rows: Vec<usize> =
             (0..dataset.len()).filter(|&row| dataset.labels[row] == class).collect();
         features(dataset).select(Axis(0), &rows).mean_axis(Axis(0)).unwrap()

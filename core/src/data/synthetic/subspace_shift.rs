@@ -104,7 +104,7 @@ mod tests {
     fn noiseless_rows_lie_in_the_turned_plane() {
         let shift = SubspaceShift { noise: 0.0, angle: 30.0, ..Default::default() };
         let Domains { source, target } = shift.generate(2).unwrap();
-        let tan = 30_f32.to_radians().tan();
+        let tan = 30_f64.to_radians().tan();
         for (s, t) in features(&source).rows().into_iter().zip(features(&target).rows()) {
             assert!(s.iter().skip(2).all(|&v| v == 0.0));
             assert!(t.iter().skip(4).all(|&v| v == 0.0));
@@ -117,7 +117,7 @@ mod tests {
     fn class_means_are_those_of_the_formula() {
         let shift = SubspaceShift { n_source: 20_000, n_target: 20_000, ..Default::default() };
         let Domains { source, target } = shift.generate(6).unwrap();
-        let (sin, cos) = 60_f32.to_radians().sin_cos();
+        let (sin, cos) = 60_f64.to_radians().sin_cos();
         let (s, t) = (class_mean(&source, 0), class_mean(&target, 0));
         assert_abs_diff_eq!(s[0], 4.0, epsilon = 0.08);
         assert_abs_diff_eq!(t[0], 4.0 * cos, epsilon = 0.08);

@@ -83,7 +83,7 @@ mod tests {
     fn class_means_are_those_of_the_formula() {
         let moons = TwoMoons { n_source: 40_000, n_target: 40_000, angle: 90.0, noise: 0.1 };
         let Domains { source, target } = moons.generate(5).unwrap();
-        let y = 2.0 * (2.0 / std::f32::consts::PI - 0.25);
+        let y = 2.0 * (2.0 / std::f64::consts::PI - 0.25);
         for (class, sign) in [(0, 1.0), (1, -1.0)] {
             let [s, t] = [&source, &target].map(|domain| class_mean(domain, class));
             assert_abs_diff_eq!(s[0], -sign, epsilon = 0.05);

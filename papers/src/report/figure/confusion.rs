@@ -33,7 +33,9 @@ pub(crate) fn confusion(run: &Run, method: &Method) -> Option<anyhow::Result<Fig
     for (_, outputs) in method.outputs() {
         let labels = outputs.target.labels.as_ref()?;
         for (&truth, &prediction) in labels.iter().zip(&outputs.target.predictions) {
-            counts[truth * k + prediction] += 1;
+            if let Some(truth) = truth.filter(|&truth| truth < k) {
+                counts[truth * k + prediction] += 1;
+            }
         }
     }
     let total: u64 = counts.iter().sum();

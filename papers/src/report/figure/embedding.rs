@@ -55,8 +55,12 @@ fn rows(domain: &DomainOutputs) -> (Array2<f32>, Vec<usize>) {
         .map(|i| i * m / kept)
         .filter(|&i| domain.features.row(i).iter().all(|x| x.is_finite()))
         .collect();
-    let classes = domain.labels.as_ref().unwrap_or(&domain.predictions);
-    let class = rows.iter().map(|&i| classes[domain.feature_rows[i]]).collect();
+    // A row without a label has the colour of what it is predicted as.
+    let class = |row: usize| {
+        let label = domain.labels.as_ref().and_then(|labels| labels[row]);
+        label.unwrap_or(domain.predictions[row])
+    };
+    let class = rows.iter().map(|&i| class(domain.feature_rows[i])).collect();
     (domain.features.select(Axis(0), &rows), class)
 }
 
