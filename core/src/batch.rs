@@ -186,7 +186,7 @@ mod tests {
 
     /// n rows of one number, the row's own; its label is even or odd.
     fn domains(n_s: usize, n_t: usize) -> (LabelledDomain, UnlabelledDomain) {
-        let samples = |n| Samples::Features(Array2::from_shape_fn((n, 1), |(row, _)| row as f32));
+        let samples = |n| Samples::Features(Array2::from_shape_fn((n, 1), |(row, _)| row as f64));
         let source = Dataset {
             name: "even-or-odd".into(),
             samples: samples(n_s),

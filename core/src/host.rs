@@ -105,7 +105,7 @@ mod tests {
             let Input::Features(x) = x else { panic!("features became images") };
             Ok(Outputs { features: x.clone() * 2.0, logits: x.clone() })
         };
-        let samples = Samples::Features(x.clone());
+        let samples = Samples::Features(x.mapv(f64::from));
         assert_eq!(InputShape::of(&samples), InputShape::Features { d: 2 });
         let outputs = HostOutputs::of(&dev, &samples, model).unwrap();
         assert_eq!(outputs.logits, x);

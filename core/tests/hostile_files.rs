@@ -15,7 +15,7 @@ use ndarray::{arr1, arr2};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
 use transduct_core::data::folder::{self, FolderOptions};
-use transduct_core::data::table::{self, TableOptions};
+use transduct_core::data::table::{Table, TextOptions};
 use transduct_core::data::{idx, mat, npy, svmlight};
 
 /// Counts what every thread holds and the most that it held.
@@ -197,7 +197,7 @@ proptest! {
         prop_assert!(peak(|| npy::parse_labels(&bytes, path())) <= bound);
         prop_assert!(peak(|| npy::parse_npz(&bytes, path())) <= bound);
         prop_assert!(peak(|| mat::parse(&mat_file(&bytes, false), path())) <= bound);
-        prop_assert!(peak(|| table::parse(&bytes, path(), &TableOptions::default())) <= bound);
+        prop_assert!(peak(|| Table::parse(&bytes, path(), TextOptions::default())) <= bound);
     }
 
     #[test]
@@ -253,11 +253,11 @@ proptest! {
     fn damaged_table(damage in damage(), zipped: bool) {
         let bytes = damage.to(b"a,b,label\n1,\"2\",cat\n3,4e-1,dog\n");
         let bytes = if zipped { gzip(&bytes) } else { bytes };
-        let options = TableOptions { label: Some("label".into()), ..TableOptions::default() };
-        let held = peak(|| table::parse(&bytes, path(), &options));
+        let held = peak(|| Table::parse(&bytes, path(), TextOptions::default()));
         prop_assert!(held <= BUFFERS + 64 * bytes.len(), "{held}");
-        if let Ok(table) = table::parse(&bytes, path(), &options) {
-            prop_assert!(table.features.iter().all(|v| v.is_finite()));
+        if let Ok(table) = Table::parse(&bytes, path(), TextOptions::default()) {
+            let finite = |column| table.numbers(column).is_ok_and(|x| x.iter().all(|v| v.is_finite()));
+            prop_assert!((0..table.columns().len()).all(|c| table.numbers(c).is_err() || finite(c)));
         }
     }
 }

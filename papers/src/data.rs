@@ -251,7 +251,8 @@ impl Domain {
 /// The name of the labels where it is one of an array or a file, and not of a column.
 fn array_name(path: &Path, files: &ReadOptions) -> Option<String> {
     let named = files.labels.clone()?;
-    let ends = |extension: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
+    let ends =
+        |extension: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
     (ends("npz") || ends("mat") || Path::new(&named).is_file()).then_some(named)
 }
 
@@ -383,7 +384,12 @@ fn labelled_rows(
         let reason = format!("all labels are `{class}`: expected two classes or more");
         return Err(DataError::unusable(content.path.display().to_string(), reason).into());
     }
-    Ok(Dataset { name: content.name.clone(), labels, classes, samples: samples(content, encoding)? })
+    Ok(Dataset {
+        name: content.name.clone(),
+        labels,
+        classes,
+        samples: samples(content, encoding)?,
+    })
 }
 
 /// The rows of the target, and its own test rows if it has some.
@@ -444,7 +450,8 @@ fn class_notes(truth: &TestSet) -> Vec<String> {
     }
     if truth.unlabelled() > 0 {
         let (without, n) = (truth.unlabelled(), truth.len());
-        notes.push(format!("{name}: {without} of {n} test rows have no label: they are not scored"));
+        notes
+            .push(format!("{name}: {without} of {n} test rows have no label: they are not scored"));
     }
     notes
 }

@@ -22,8 +22,8 @@ use crate::{
     data::Preprocessing,
     device::on_device,
     record::{FINAL, ORACLE, PartDir, RunDir, RunRecord, write_atomic},
-    tabular::file_notes,
     report::{self, SOURCE_ONLY, SeedState, Summary},
+    tabular::file_notes,
 };
 
 /// Which model of a run; what is not said is chosen without target labels.

@@ -28,8 +28,8 @@ use crate::{
     plan::Plan,
     progress::Progress,
     record::{
-        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages, read_json,
-        read_metrics, write_atomic, write_json,
+        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages,
+        read_json, read_metrics, write_atomic, write_json,
     },
 };
 

@@ -167,10 +167,7 @@ impl TestSet {
     /// A test set of rows of whose classes a model knows the first `known`.
     ///
     /// Errors: those of [`Dataset::check`].
-    pub fn with_unknown(
-        rows: impl Into<PartlyLabelled>,
-        known: usize,
-    ) -> Result<Self, DataError> {
+    pub fn with_unknown(rows: impl Into<PartlyLabelled>, known: usize) -> Result<Self, DataError> {
         let rows = rows.into();
         rows.check()?;
         let PartlyLabelled { name, samples, labels, classes } = rows;

@@ -67,11 +67,7 @@ impl<'a> Variables<'a> {
             },
             None => {
                 let names: Vec<&str> = self.variables.iter().map(|v| v.name.as_str()).collect();
-                format!(
-                    "no variable `{name}`; the file has: {} (--samples and --label-column name \
-                     others)",
-                    names.join(", ")
-                )
+                format!("no variable `{name}`; the file has: {}", names.join(", "))
             }
         };
         Err(DataError::malformed(self.path, reason))

@@ -374,7 +374,7 @@ mod tests {
         let x = array![[1.0, 0.1], [3.0, 0.1]];
         let population = Normalisation::ZScore { ddof: 0 };
         assert_eq!(apply(&population, x.clone()), array![[-1.0, 0.0], [1.0, 0.0]]);
-        let half = 0.5f64.sqrt();
+        let half = 1.0 / 2f64.sqrt();
         let sample = Normalisation::ZScore { ddof: 1 };
         assert_eq!(apply(&sample, x), array![[-half, 0.0], [half, 0.0]]);
     }
@@ -450,20 +450,20 @@ mod tests {
     proptest! {
         #[test]
         fn z_scores_have_mean_0_and_variance_1(
-            values in prop::collection::vec(-100f32..100.0, 4..40), ddof in 0u8..2,
+            values in prop::collection::vec(-100f64..100.0, 4..40), ddof in 0u8..2,
         ) {
             let x = Array2::from_shape_vec((values.len() / 2, 2), values[..values.len() / 2 * 2].to_vec());
             let z = apply(&Normalisation::ZScore { ddof }, x.unwrap());
             for column in z.columns() {
                 let mean = column.mean().unwrap();
-                let variance = column.map(|v| (v - mean).powi(2)).sum() / (z.nrows() - usize::from(ddof)) as f32;
+                let variance = column.map(|v| (v - mean).powi(2)).sum() / (z.nrows() - usize::from(ddof)) as f64;
                 prop_assert!(mean.abs() < 1e-4);
                 prop_assert!((variance - 1.0).abs() < 1e-3 || column.iter().all(|&v| v == 0.0));
             }
         }
 
         #[test]
-        fn rows_have_unit_norm(values in prop::collection::vec(-100f32..100.0, 3..30)) {
+        fn rows_have_unit_norm(values in prop::collection::vec(-100f64..100.0, 3..30)) {
             prop_assume!(values.iter().all(|v| v.abs() > 1e-3));
             let x = Array2::from_shape_vec((values.len() / 3, 3), values[..values.len() / 3 * 3].to_vec());
             let x = x.unwrap();
@@ -476,7 +476,7 @@ mod tests {
         }
 
         #[test]
-        fn memory_order_does_not_matter(values in prop::collection::vec(-9f32..9.0, 12)) {
+        fn memory_order_does_not_matter(values in prop::collection::vec(-9f64..9.0, 12)) {
             let x = Array2::from_shape_vec((3, 4), values).unwrap();
             let turned = x.t().as_standard_layout().into_owned().reversed_axes();
             for n in [Normalisation::ZScore { ddof: 1 }, Normalisation::L2Rows] {

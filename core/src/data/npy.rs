@@ -202,10 +202,7 @@ mod files {
             let names: Vec<&str> = archive.file_names().map(array_name).collect();
             return Err(DataError::malformed(
                 path,
-                format!(
-                    "no array `{name}`; the file has: {} (--samples and --label-column name others)",
-                    names.join(", ")
-                ),
+                format!("no array `{name}`; the file has: {}", names.join(", ")),
             ));
         };
         Ok(unpack(archive.by_index(index), path)?.1)

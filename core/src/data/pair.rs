@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::normalise::Fitted;
 use super::split::stratified_split;
 use super::{
-    DataError, Dataset, LabelledDomain, NormalisedBy, PartlyLabelled, Preparation, Protocol, Samples,
-    TargetTest, TestSet, UnlabelledDomain,
+    DataError, Dataset, LabelledDomain, NormalisedBy, PartlyLabelled, Preparation, Protocol,
+    Samples, TargetTest, TestSet, UnlabelledDomain,
 };
 
 /// The domains of one experiment, ready to train on.
@@ -141,7 +141,8 @@ fn in_order_of(target: PartlyLabelled, source: &Dataset) -> Result<PartlyLabelle
         })
         .collect();
     let k = source.classes.len();
-    let labels: Vec<_> = target.labels.iter().map(|label| label.map(|label| index[label])).collect();
+    let labels: Vec<_> =
+        target.labels.iter().map(|label| label.map(|label| index[label])).collect();
     let mut present = labels.iter().flatten().peekable();
     if present.peek().is_some() && present.all(|&label| label >= k) {
         let names = |classes: &[String]| {

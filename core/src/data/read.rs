@@ -193,6 +193,22 @@ impl Rows {
 /// Those of the readers; an unknown format; labels that are named and not there; as many labels as
 /// there are not rows.
 pub fn read(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<Content, DataError> {
+    read_as_is(path, options, search).map_err(|error| match error {
+        DataError::Malformed { path, reason }
+            if reason.starts_with("no array `") || reason.starts_with("no variable `") =>
+        {
+            let reason = format!("{reason} (--samples and --label-column name others)");
+            DataError::Malformed { path, reason }
+        }
+        other => other,
+    })
+}
+
+fn read_as_is(
+    path: &Path,
+    options: &ReadOptions,
+    search: LabelSearch,
+) -> Result<Content, DataError> {
     let kind = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     let name = name_of(path);
     if kind.is_dir() || (options.format == Format::Auto && folder::is_picture(path)) {
@@ -212,7 +228,10 @@ pub fn read(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<C
             let wanted = named || (default && npy::has_array(&bytes, path, array("y"))?);
             let labels = wanted.then(|| npy::parse_npz_labels(&bytes, path, array("y")));
             let place = format!("array `{}`", array("y"));
-            (rows, labels.transpose()?.map(|texts| Labels { texts, column: None, place, file: None }))
+            (
+                rows,
+                labels.transpose()?.map(|texts| Labels { texts, column: None, place, file: None }),
+            )
         }
         Format::Mat => {
             let mut variables = mat::Variables::parse(&bytes, path)?;
@@ -224,7 +243,12 @@ pub fn read(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<C
                 .map(|y| {
                     labels::of_numbers(y.view().into_dyn())
                         .map_err(|e| DataError::malformed(path, format!("{place}: {e}")))
-                        .map(|texts| Labels { texts, column: None, place: place.clone(), file: None })
+                        .map(|texts| Labels {
+                            texts,
+                            column: None,
+                            place: place.clone(),
+                            file: None,
+                        })
                 })
                 .transpose()?;
             (Rows::Table(Table::of_numbers(path, x)?), labels)
@@ -260,12 +284,16 @@ pub fn read(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<C
         && labels.texts.len() != rows.len()
     {
         let n = labels.texts.len();
-        let place = match &labels.file {
-            Some(file) => file.display().to_string(),
-            None => labels.place.clone(),
-        };
-        let reason = format!("{place} has {n} labels for {} rows", rows.len());
-        return Err(DataError::unusable(path.display().to_string(), reason));
+        let (rows, path) = (rows.len(), path.display());
+        return Err(match &labels.file {
+            Some(file) => {
+                DataError::malformed(file, format!("{n} labels for {rows} rows of {path}"))
+            }
+            None => {
+                let reason = format!("{} has {n} labels for {rows} rows", labels.place);
+                DataError::unusable(path.to_string(), reason)
+            }
+        });
     }
     Ok(Content { name, path: path.to_owned(), files, rows, labels, notes })
 }
@@ -331,9 +359,8 @@ fn pictures(
     options: &ReadOptions,
     search: LabelSearch,
 ) -> Result<Content, DataError> {
-    let labelled = path.is_dir()
-        && search != LabelSearch::Unread
-        && !folder::list(path)?.folders.is_empty();
+    let labelled =
+        path.is_dir() && search != LabelSearch::Unread && !folder::list(path)?.folders.is_empty();
     let (x, names, labels) = if labelled {
         let dataset = folder::read(path, &options.pictures)?;
         let texts = dataset.labels.iter().map(|&l| Some(dataset.classes[l].clone())).collect();

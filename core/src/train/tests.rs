@@ -59,8 +59,8 @@ fn classifier(nan_at: u64) -> Box<Classifier> {
 }
 
 fn domains() -> (LabelledDomain, UnlabelledDomain) {
-    let samples = |n, shift: f32| {
-        let at = |(row, column)| shift + ((row * 7 + column * 3) % 5) as f32 / 5.0;
+    let samples = |n, shift: f64| {
+        let at = |(row, column)| shift + ((row * 7 + column * 3) % 5) as f64 / 5.0;
         Samples::Features(Array2::from_shape_fn((n, 2), at))
     };
     let source = Dataset {

@@ -54,12 +54,7 @@ pub(super) struct ReadArgs {
     /// default `y`) or .mat (`labels`) file. It is no feature of either domain.
     ///
     /// The target's labels go by the name of the source's; a target need not have them.
-    #[arg(
-        long,
-        visible_alias = "label",
-        value_name = "NAME",
-        help_heading = "Reading files"
-    )]
+    #[arg(long, visible_alias = "label", value_name = "NAME", help_heading = "Reading files")]
     label_column: Option<String>,
     /// The source's labels in a file of their own, one a row (.npy, or text of one column); `none`
     /// leaves labels that are there unread.

@@ -125,6 +125,7 @@ pub(super) fn execute(
         sections(&mut page, &tables, weights, &worth);
         page.write(path)?;
     }
+    let all_notes = [&tables.notes[..], &notes].concat();
     let value = json!({
         "method": entry.name,
         "options": options,
@@ -139,7 +140,7 @@ pub(super) fn execute(
             .map(|(name, balance)| json!({"name": name, "balance": balance}))
             .collect::<Vec<_>>(),
         "certificate": fitted.certificate,
-        "notes": [&tables.notes[..], &notes].concat(),
+        "notes": all_notes,
         "out": args.out,
         "report": args.report,
     });

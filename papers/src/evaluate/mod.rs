@@ -174,10 +174,8 @@ impl<'a, D: Dev> Evaluator<'a, D> {
         };
         let truth = self.data.truth.as_ref().map(|truth| truth.reveal_labels().to_vec());
         let of_source = self.data.source_validation.labels().iter().copied().map(Some).collect();
-        let outputs = ModelOutputs {
-            source: kept(&validation, Some(of_source)),
-            target: kept(&test, truth),
-        };
+        let outputs =
+            ModelOutputs { source: kept(&validation, Some(of_source)), target: kept(&test, truth) };
         outputs.write(&self.part.outputs())?;
         Ok(Done {
             steps: step,

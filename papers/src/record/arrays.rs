@@ -233,7 +233,7 @@ mod tests {
             features: array![[1.0, 2.0], [3.0, 4.0]],
             feature_rows: vec![0, 2],
             predictions: vec![0, 1, 1],
-            labels: Some(vec![0, 0, 1]),
+            labels: Some(vec![Some(0), None, Some(1)]),
         };
         ModelOutputs { target: DomainOutputs { labels: None, ..source.clone() }, source }
     }

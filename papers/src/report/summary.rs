@@ -100,7 +100,7 @@ impl Summary {
             .iter()
             .map(|method| MethodSummary::of(method, &run.record.validators, &reference))
             .collect();
-        let notes = run.notes.clone();
+        let notes = [&run.record.notes[..], &run.notes].concat();
         Self {
             source: run.record.source.name.clone(),
             target: run.record.target.name.clone(),

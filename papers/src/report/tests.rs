@@ -25,6 +25,9 @@ pub(super) fn record() -> RunRecord {
         training_rows: 1200,
         evaluation_rows: ROWS,
         labelled: true,
+        scored_rows: None,
+        unknown_classes: Vec::new(),
+        absent_classes: Vec::new(),
     };
     RunRecord {
         format: FORMAT,
@@ -39,6 +42,7 @@ pub(super) fn record() -> RunRecord {
         validators: vec!["im".to_owned(), "entropy".to_owned()],
         device: "cpu".to_owned(),
         started: "2026-11-24T07:00:00Z".to_owned(),
+        notes: Vec::new(),
     }
 }
 

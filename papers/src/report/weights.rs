@@ -10,10 +10,7 @@ use super::{
 };
 use transduct_core::data::table::Table;
 
-use crate::{
-    cli::brief,
-    tabular::Tables,
-};
+use crate::{cli::brief, tabular::Tables};
 
 /// The most rows and columns that a page shows.
 const MOST: usize = 20;

@@ -117,9 +117,9 @@ impl Tables {
         let labels = labels.map(|labels| {
             let texts = labels.complete(source.table.path(), Some(&source.table))?;
             let kind = match classes::measured(&texts) {
-                Some(_) => LabelKind::Measured(
-                    texts.iter().filter_map(|text| text.parse().ok()).collect(),
-                ),
+                Some(_) => {
+                    LabelKind::Measured(texts.iter().filter_map(|text| text.parse().ok()).collect())
+                }
                 None => {
                     labels.check_classes(source.table.path())?;
                     let (of, classes) = classes::encode(&texts);

@@ -80,7 +80,8 @@ pub(super) fn text_array(npy: &[u8]) -> Result<Option<TextArray>, String> {
     let (text, data) = split(npy)?;
     let dict = Scanner { rest: text }.dict()?;
     let (Some(descr), Some(shape)) = (dict.descr, dict.shape) else { return Ok(None) };
-    let (big_endian, rest) = (descr.starts_with('>'), descr.trim_start_matches(['<', '>', '|', '=']));
+    let (big_endian, rest) =
+        (descr.starts_with('>'), descr.trim_start_matches(['<', '>', '|', '=']));
     let (unit, length) = match (rest.strip_prefix('U'), rest.strip_prefix('S')) {
         (Some(length), _) => (4, length),
         (_, Some(length)) => (1, length),
@@ -98,11 +99,16 @@ pub(super) fn text_array(npy: &[u8]) -> Result<Option<TextArray>, String> {
         } else {
             let (units, _) = element.as_chunks::<4>();
             let code = |b: &[u8; 4]| {
-                char::from_u32(if big_endian { u32::from_be_bytes(*b) } else { u32::from_le_bytes(*b) })
+                char::from_u32(if big_endian {
+                    u32::from_be_bytes(*b)
+                } else {
+                    u32::from_le_bytes(*b)
+                })
             };
             units.iter().map(code).collect()
         };
-        let text: String = text.ok_or_else(|| format!("an element of type `{descr}` is no text"))?;
+        let text: String =
+            text.ok_or_else(|| format!("an element of type `{descr}` is no text"))?;
         let text = text.trim_end_matches('\0').trim();
         Ok((!text.is_empty()).then(|| text.to_owned()))
     };

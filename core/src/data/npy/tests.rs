@@ -21,8 +21,8 @@ fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn features(bytes: &[u8]) -> Result<Array2<f32>, DataError> {
-    parse_features(bytes, Path::new("x.npy"))
+fn features(bytes: &[u8]) -> Result<Array2<f64>, DataError> {
+    parse_matrix(bytes, Path::new("x.npy"))
 }
 
 fn message<T: std::fmt::Debug>(result: Result<T, DataError>) -> String {
@@ -31,7 +31,7 @@ fn message<T: std::fmt::Debug>(result: Result<T, DataError>) -> String {
 
 #[test]
 fn every_type_of_an_independent_writer_is_read() {
-    let expected = arr2(&[[0.0f32, 1.0], [2.0, 100.0]]);
+    let expected = arr2(&[[0.0f64, 1.0], [2.0, 100.0]]);
     macro_rules! check {
         ($($ty:ty)*) => {$(
             let stored = expected.mapv(|v| v as $ty);
@@ -50,7 +50,7 @@ fn byte_order_and_memory_order_do_not_matter() {
     assert_eq!(features(&bytes).unwrap(), array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
     let transposed = array![[1.5f64, 2.0], [3.0, 4.0], [5.0, 6.0]].reversed_axes();
     let read = features(&npy(&transposed)).unwrap();
-    assert_eq!(read, transposed.mapv(|v| v as f32));
+    assert_eq!(read, transposed);
     assert!(read.is_standard_layout());
 }
 
@@ -91,8 +91,9 @@ fn messages_say_what_is_wrong() {
     assert!(message(features(&full[..40])).contains("header is cut short"));
     assert!(message(features(b"PK\x03\x04")).contains("not an .npy file"));
     assert!(message(features(b"\x93NUMPY\x09\x00__")).contains("unknown .npy version 9.0"));
-    let half = with_header("{'descr': '<f2', 'fortran_order': False, 'shape': (1, 1), }", &[0; 2]);
-    assert!(message(features(&half)).contains("type `<f2`: expected float32"));
+    let half =
+        with_header("{'descr': '<f16', 'fortran_order': False, 'shape': (1, 1), }", &[0; 16]);
+    assert!(message(features(&half)).contains("type `<f16`: expected float16"));
     let fields = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }";
     assert!(message(features(&with_header(fields, &[0; 4]))).contains("type `[…]`"));
     let nested = format!("{{'descr': '<f4', 'shape': {}", "(".repeat(60_000));

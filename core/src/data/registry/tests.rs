@@ -172,8 +172,8 @@ fn nearest_neighbour(source: &str, target: &str, dir: &DataDir, protocol: &Proto
         panic!("these sets are features")
     };
     // ‖a − b‖² = ‖a‖² − 2 a·b + ‖b‖², and ‖b‖² is the same for every a.
-    let norms: Vec<f32> = xs.rows().into_iter().map(|row| row.dot(&row)).collect();
-    let label = |products: ndarray::ArrayView1<'_, f32>| {
+    let norms: Vec<f64> = xs.rows().into_iter().map(|row| row.dot(&row)).collect();
+    let label = |products: ndarray::ArrayView1<'_, f64>| {
         let distance = |i: usize| norms[i] - 2.0 * products[i];
         let nearest = (0..norms.len()).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
         pair.source.labels()[nearest.unwrap()]

@@ -30,14 +30,16 @@ pub(super) fn is_decimal_comma(cell: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let (part, exponent) = part.split_once(['e', 'E']).unwrap_or((part, "0"));
     let whole = whole.strip_prefix(['+', '-']).unwrap_or(whole);
-    digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty())
+    digits(whole)
+        && digits(part)
+        && !(whole.is_empty() && part.is_empty())
         && exponent.parse::<i32>().is_ok()
 }
 
 /// Why a cell that should be a number is none, as far as its form tells.
 pub(super) fn hint(cell: &str, comma_separates: bool) -> &'static str {
-    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
-    if digits == 0 {
+    let of_numbers = |c: char| c.is_ascii_digit() || ".,_'%+-eE\u{a0}\u{202f}\u{2212}".contains(c);
+    if !cell.contains(|c: char| c.is_ascii_digit()) || !cell.chars().all(of_numbers) {
         ""
     } else if cell.ends_with('%') {
         ": expected no percent sign"

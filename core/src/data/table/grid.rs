@@ -203,7 +203,8 @@ impl Grid {
             .into_iter()
             .find(|s| *s != self.separator && self.width == 1 && cells.contains(s.byte() as char));
         if let Some(other) = other {
-            reason += &format!("; if they are separated otherwise, give --separator {}", other.name());
+            reason +=
+                &format!("; if they are separated otherwise, give --separator {}", other.name());
         }
         reason
     }
@@ -229,9 +230,8 @@ impl Grid {
 fn decode(bytes: &[u8]) -> Result<String, String> {
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let (units, rest) = bytes.as_chunks::<2>();
-        let text: Option<String> = char::decode_utf16(units.iter().map(|&b| read(b)))
-            .map(|c| c.ok())
-            .collect();
+        let text: Option<String> =
+            char::decode_utf16(units.iter().map(|&b| read(b))).map(|c| c.ok()).collect();
         text.filter(|_| rest.is_empty()).ok_or_else(|| "UTF-16 text that is damaged".to_owned())
     };
     match bytes {

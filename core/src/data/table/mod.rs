@@ -134,20 +134,17 @@ impl Table {
             );
             return Err(malformed(reason));
         }
-        let mut text = Text {
-            grid,
-            first,
-            comma: may_be_comma,
-            numbers: Array2::zeros((0, 0)),
-            header,
-        };
+        let mut text =
+            Text { grid, first, comma: may_be_comma, numbers: Array2::zeros((0, 0)), header };
         let mut found = text.parse_numbers(n, columns.len());
         if options.decimal == Decimal::Auto && found.point && found.comma {
             text.comma = false;
             found = text.parse_numbers(n, columns.len());
         }
         if found.comma && options.decimal == Decimal::Auto {
-            notes.push("its numbers have decimal commas (--decimal point takes them for text)".into());
+            notes.push(
+                "its numbers have decimal commas (--decimal point takes them for text)".into(),
+            );
         }
         let named = text.header.is_some() && !positions;
         let cells = Cells::Text(text);
