@@ -29,6 +29,7 @@ fn library(built: &Path) -> PathBuf {
 /// What the compiler says of this program, which must not compile.
 fn refusal(program: &Path, built: &Path) -> String {
     let folder = tempfile::tempdir().unwrap();
+    let profile = built.parent().and_then(Path::file_name).unwrap();
     let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["--edition=2024", "--emit=metadata", "--color=never", "--diagnostic-width=140"])
@@ -36,6 +37,9 @@ fn refusal(program: &Path, built: &Path) -> String {
         .arg(folder.path())
         .arg("-L")
         .arg(format!("dependency={}", built.display()))
+        // Macros lie apart where a target was named: TARGET/PROFILE/deps, PROFILE/deps.
+        .arg("-L")
+        .arg(format!("dependency={}", built.join("../../..").join(profile).join("deps").display()))
         .arg("--extern")
         .arg(format!("transduct_core={}", library(built).display()))
         .arg(program)
