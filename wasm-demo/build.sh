@@ -33,15 +33,15 @@ rm -rf dist.tmp
 cp -R www dist.tmp
 trap 'rm -rf dist.tmp' EXIT
 
-# build NAME RUSTC-FLAGS WASM-OPT-FLAGS CARGO-ARGUMENTS...: a target folder a set of flags, so that one
-# does not undo the other's work.
+# build NAME RUSTC-FLAGS WASM-OPT-FLAGS CARGO-ARGUMENTS...: Cargo keeps the work of each set of flags, and
+# macros and build scripts, which are for this machine, serve all.
 build() {
-    local folder="$workspace/wasm-$1" out="dist.tmp/pkg/$1"
+    local out="dist.tmp/pkg/$1"
     say "building $1"
-    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$sysroot $2" CARGO_TARGET_DIR="$folder" \
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$sysroot $2" \
         cargo build --profile wasm --locked --package transduct-wasm-demo --lib --target "$target" "${@:4}"
     mkdir -p "$out"
-    bindgen/target/release/transduct-bindgen "$folder/$target/wasm/$name.wasm" "$out"
+    bindgen/target/release/transduct-bindgen "$workspace/$target/wasm/$name.wasm" "$out"
     optimise "$out/${name}_bg.wasm" "$3"
 }
 
