@@ -82,7 +82,9 @@ impl Tables {
     pub(crate) fn domains(&self) -> Result<Domains<'_>> {
         let domains = Domains::new(self.x_source.view(), self.x_target.view())?;
         Ok(match &self.labels {
-            Some(labels) => domains.with_classes(&labels.of, labels.classes.len())?,
+            Some(labels) => domains
+                .with_classes(&labels.of, labels.classes.len())?
+                .with_class_names(&labels.classes)?,
             None => domains,
         })
     }

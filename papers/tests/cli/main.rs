@@ -11,6 +11,7 @@ mod reproduce;
 mod resume;
 mod runs;
 mod weights;
+mod wild;
 
 use std::{
     fmt::Write as _,
