@@ -348,7 +348,13 @@ fn moving_both_domains_far_changes_nothing() {
 #[test]
 fn the_unit_of_the_features_changes_nothing() {
     let (xs, xt) = (exact_rows(60, 2, 5), exact_rows(40, 2, 6) * 0.5 + 0.25);
+    // A penalty is a length.
     let penalised = ["logistic", "discriminative", "bbse", "rlls"];
+    for entry in reweighters().iter().filter(|entry| penalised.contains(&entry.name)) {
+        let huge = |x: &Array2<f64>| x * 2f64.powi(530);
+        let error = fit(entry, &huge(&xs), &huge(&xt)).unwrap_err();
+        assert!(matches!(error, Error::Degenerate { .. }), "{}: {error}", entry.name);
+    }
     for entry in reweighters().iter().filter(|entry| !penalised.contains(&entry.name)) {
         let plain = fit(entry, &xs, &xt).unwrap().weights;
         for power in [-1000, -600, -400, -100, 100, 400, 600, 1000] {

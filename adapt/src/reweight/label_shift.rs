@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::Weighting;
+use super::{Weighting, rows};
 use crate::{
     certificate::Certificate,
     check,
@@ -168,6 +168,7 @@ impl CrossFit<'_> {
     ) -> Result<Predictions> {
         let (m, n) = (classes.present.len(), classes.places.len());
         check::at_least(method, "folds", self.folds, 2)?;
+        rows::check_squares(method, domains)?;
         if let Some(j) = classes.shares.iter().position(|share| share * (n as f64) < 1.5) {
             let reason = format!("class {} has one source row", classes.name(j));
             let advice = "cross-fitting needs two of every class: merge classes or drop the row";

@@ -20,17 +20,37 @@ use crate::{
 pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Result<f64> {
     /// Below it squares lose digits.
     const LEAST: f64 = 1e-140;
-    let largest = moments::largest(domains.source()).max(moments::largest(domains.target()));
-    let bound = (2.0 * largest).powi(2) * domains.features() as f64;
-    if !bound.is_finite() {
-        let reason = "squared distances between the rows overflow";
-        return Err(Error::degenerate(method, reason, "scale the features down"));
-    }
+    check_squares(method, domains)?;
+    let largest = largest(domains);
     if largest > 0.0 && largest < LEAST {
         let reason = "squared distances between the rows vanish";
         return Err(Error::degenerate(method, reason, "scale the features up"));
     }
-    Ok(bound)
+    Ok(bound(largest, domains.features()))
+}
+
+/// Checks that squares of rows and of their distances do not overflow.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_squares(method: &'static str, domains: &Domains<'_>) -> Result<()> {
+    match bound(largest(domains), domains.features()).is_finite() {
+        true => Ok(()),
+        false => {
+            let reason = "squared distances between the rows overflow";
+            Err(Error::degenerate(method, reason, "scale the features down"))
+        }
+    }
+}
+
+/// max |x_ij| over both domains.
+fn largest(domains: &Domains<'_>) -> f64 {
+    moments::largest(domains.source()).max(moments::largest(domains.target()))
+}
+
+/// What no squared distance between rows of d such numbers is above.
+fn bound(largest: f64, d: usize) -> f64 {
+    (2.0 * largest).powi(2) * d as f64
 }
 
 /// Checks that a kernel width is no smaller beside the distances, whose squares are at most `bound`,
