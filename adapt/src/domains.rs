@@ -14,6 +14,7 @@ pub struct Domains<'a> {
     source: ArrayView2<'a, f64>,
     target: ArrayView2<'a, f64>,
     labels: Option<Labels<'a>>,
+    class_names: &'a [String],
 }
 
 /// A class for every source row.
@@ -38,7 +39,7 @@ impl<'a> Domains<'a> {
             let expected = format!("{} columns, as the source has", source.ncols());
             return Err(Error::shape("target", expected, target.ncols()));
         }
-        Ok(Self { source, target, labels: None })
+        Ok(Self { source, target, labels: None, class_names: &[] })
     }
 
     /// The same with y_s, a class for every source row; k is one more than the largest.
@@ -63,6 +64,29 @@ impl<'a> Domains<'a> {
             return Err(Error::shape("source labels", format!("classes below {classes}"), label));
         }
         Ok(Self { labels: Some(Labels { of: labels, classes }), ..self })
+    }
+
+    /// The same with the classes' names, which messages then use: the name of class c is the c-th.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there are labels and not as many names as classes.
+    pub fn with_class_names(self, names: &'a [String]) -> Result<Self> {
+        match self.labels {
+            Some(Labels { classes, .. }) if classes != names.len() => {
+                Err(Error::shape("class names", format!("{classes}, one a class"), names.len()))
+            }
+            _ => Ok(Self { class_names: names, ..self }),
+        }
+    }
+
+    /// What messages call a class: its name in backticks, or its number where it has none.
+    pub fn class_name(&self, class: usize) -> String {
+        class_name(self.class_names, class)
+    }
+
+    /// The classes' names as they were given; empty where none were.
+    pub fn class_names(&self) -> &'a [String] {
+        self.class_names
     }
 
     /// X_s `(n_s, d)`.
@@ -101,7 +125,8 @@ impl<'a> Domains<'a> {
         let labels = self.need_labels(method)?;
         match labels.of {
             [first, rest @ ..] if rest.iter().all(|label| label == first) => {
-                Err(Error::OneClass { method, class: *first })
+                let name = self.class_names.get(*first).cloned();
+                Err(Error::OneClass { method, class: *first, name })
             }
             _ => Ok(labels),
         }
@@ -119,6 +144,11 @@ impl<'a> Domains<'a> {
         }
         Ok(())
     }
+}
+
+/// The c-th name in backticks, or c.
+pub(crate) fn class_name(names: &[String], class: usize) -> String {
+    names.get(class).map_or_else(|| class.to_string(), |name| format!("`{name}`"))
 }
 
 /// Checks that `rows` is `(n ≥ 1, d ≥ 1)` and finite; `what` names it in messages.
@@ -218,6 +248,21 @@ mod tests {
             Err(Error::OneClass { class: 1, .. })
         ));
         assert!(matches!(domains.need_labels("tca"), Err(Error::NoLabels { .. })));
+    }
+
+    #[test]
+    fn classes_are_called_by_their_names() {
+        let x = array![[1.0], [2.0]];
+        let domains = Domains::new(x.view(), x.view()).unwrap().with_classes(&[1, 1], 3).unwrap();
+        let message =
+            |domains: Domains<'_>| domains.need_two_classes("tca").unwrap_err().to_string();
+        assert!(message(domains).ends_with("all are of class 1"));
+        let names = ["1", "3", "owl"].map(str::to_owned);
+        let named = domains.with_class_names(&names).unwrap();
+        assert!(message(named).ends_with("all are of class `3`"));
+        assert_eq!((named.class_name(2), domains.class_name(2)), ("`owl`".into(), "2".into()));
+        let message = domains.with_class_names(&names[..2]).unwrap_err().to_string();
+        assert_eq!(message, "class names: expected 3, one a class, got 2");
     }
 
     #[test]

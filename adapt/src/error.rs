@@ -48,12 +48,17 @@ pub enum Error {
         method: &'static str,
     },
     /// A method that tells classes apart was given one.
-    #[error("{method} needs at least two classes among the source rows: all are of class {class}")]
+    #[error(
+        "{method} needs at least two classes among the source rows: all are of class {}",
+        class_name(.name.as_ref(), *.class)
+    )]
     OneClass {
         /// The method.
         method: &'static str,
         /// The only class.
         class: usize,
+        /// What the data call it, where that is known.
+        name: Option<String>,
     },
     /// Data on which the method is not defined.
     #[error("{method}: {reason}; {advice}")]
@@ -142,6 +147,10 @@ impl Error {
     pub fn degenerate(method: &'static str, reason: impl ToString, advice: impl ToString) -> Self {
         Self::Degenerate { method, reason: reason.to_string(), advice: advice.to_string() }
     }
+}
+
+fn class_name(name: Option<&String>, class: usize) -> String {
+    name.map_or_else(|| class.to_string(), |name| format!("`{name}`"))
 }
 
 fn size(rows: usize, columns: usize) -> String {

@@ -77,6 +77,7 @@ pub mod registry;
 pub mod reweight;
 pub mod shallow;
 pub mod validate;
+pub mod wild;
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

@@ -9,10 +9,11 @@ use serde_json::Value;
 use transduct_adapt::{
     catalogue::Entry,
     domains::Domains,
-    error::Result,
+    error::{Error, Result},
+    math::gram::KernelChoice,
     reweight::{
-        Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, NearestNeighbour,
-        Reweight, Rulsif, Ulsif, Weighting, Widths, reweighters,
+        Bandwidth, Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio,
+        NearestNeighbour, Reweight, Rulsif, Ulsif, Weighting, Widths, reweighters,
     },
 };
 
@@ -266,4 +267,193 @@ fn weights_follow_a_shift() {
         assert!(balance.after < 0.8 * balance.before, "{}: {balance:?}", entry.name);
     }
     assert_abs_diff_eq!(xs.sum(), 0.0, epsilon = 1e-9);
+}
+
+/// Methods whose weights follow from distances, or whose widths follow from their median.
+const BY_DISTANCES: [&str; 6] =
+    ["kmm", "kliep", "ulsif", "rulsif", "mmd-tars", "nearest-neighbour"];
+
+/// n rows of d numbers in [-1, 1) that are multiples of 2⁻¹⁶, so that they can be moved exactly.
+fn exact_rows(n: usize, d: usize, seed: u32) -> Array2<f64> {
+    let mut state = seed;
+    Array2::from_shape_simple_fn((n, d), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 15) / f64::from(1 << 16) - 1.0
+    })
+}
+
+/// What is beyond the reach of all kernels may lie anywhere beyond.
+#[test]
+fn how_far_a_far_row_lies_changes_nothing() {
+    for d in [2, 12] {
+        let (xs, xt) = (exact_rows(60, d, 1), exact_rows(40, d, 2) * 0.8 + 0.1);
+        let far = |by: f64| {
+            let (mut xs, mut xt) = (xs.clone(), xt.clone());
+            xs[(11, 1)] = by;
+            xt[(7, 1)] = by;
+            (xs, xt)
+        };
+        let (near_s, near_t) = far(1e3);
+        for by in [2_147_483_647.0, -1e8, 1e10, 1e12] {
+            let (far_s, far_t) = far(by);
+            for entry in reweighters().iter().filter(|entry| BY_DISTANCES.contains(&entry.name)) {
+                let expected = fit(entry, &near_s, &near_t).unwrap();
+                let found = fit(entry, &far_s, &far_t).unwrap();
+                let gap = gap(&expected.weights, &found.weights);
+                assert!(gap < SAME, "{}, {d} columns, {by:e}: {gap:e}", entry.name);
+                assert!(found.certificate.converged, "{}: {:?}", entry.name, found.certificate);
+            }
+            let kde = KdeRatio { bandwidth: Bandwidth::Fixed(0.5) };
+            let weights = |xs: &Array2<f64>, xt: &Array2<f64>| {
+                kde.fit(&Domains::new(xs.view(), xt.view()).unwrap()).unwrap().weights
+            };
+            let gap = gap(&weights(&near_s, &near_t), &weights(&far_s, &far_t));
+            assert!(gap < 1e-9, "kde, {d} columns, {by:e}: {gap:e}");
+        }
+    }
+}
+
+#[test]
+fn every_weighting_names_a_wild_cell() {
+    let (mut xs, xt) = (exact_rows(60, 3, 1), exact_rows(40, 3, 2));
+    xs[(11, 2)] = 2_147_483_647.0;
+    for entry in reweighters() {
+        let notes = fit(&entry, &xs, &xt).unwrap().certificate.notes;
+        let named = |note: &String| {
+            note.starts_with("column 3, source row 12 (both from 1): 2147483647 lies ")
+        };
+        assert!(notes.iter().any(named), "{}: {notes:?}", entry.name);
+        let tame = fit(&entry, &exact_rows(60, 3, 1), &xt).unwrap().certificate.notes;
+        assert!(!tame.iter().any(|note| note.contains("column")), "{}: {tame:?}", entry.name);
+    }
+}
+
+#[test]
+fn moving_both_domains_far_changes_nothing() {
+    for d in [2, 12] {
+        let (xs, xt) = (exact_rows(60, d, 3), exact_rows(40, d, 4) * 0.5 + 0.25);
+        for entry in reweighters() {
+            let plain = fit(&entry, &xs, &xt).unwrap().weights;
+            for power in [17, 23, 30] {
+                let by = 2f64.powi(power);
+                let moved = fit(&entry, &(&xs + by), &(&xt + by)).unwrap().weights;
+                let gap = gap(&plain, &moved);
+                assert!(gap < SAME, "{}, {d} columns, 2^{power}: {gap:e}", entry.name);
+            }
+        }
+    }
+}
+
+/// In any unit the same weights, or one line.
+#[test]
+fn the_unit_of_the_features_changes_nothing() {
+    let (xs, xt) = (exact_rows(60, 2, 5), exact_rows(40, 2, 6) * 0.5 + 0.25);
+    // A penalty is a length.
+    let penalised = ["logistic", "discriminative", "bbse", "rlls"];
+    for entry in reweighters().iter().filter(|entry| penalised.contains(&entry.name)) {
+        let huge = |x: &Array2<f64>| x * 2f64.powi(530);
+        let error = fit(entry, &huge(&xs), &huge(&xt)).unwrap_err();
+        assert!(matches!(error, Error::Degenerate { .. }), "{}: {error}", entry.name);
+    }
+    for entry in reweighters().iter().filter(|entry| !penalised.contains(&entry.name)) {
+        let plain = fit(entry, &xs, &xt).unwrap().weights;
+        for power in [-1000, -600, -400, -100, 100, 400, 600, 1000] {
+            let unit = 2f64.powi(power);
+            match fit(entry, &(&xs * unit), &(&xt * unit)) {
+                Ok(found) => {
+                    let gap = gap(&plain, &found.weights);
+                    assert!(gap < 1e-6, "{}, 2^{power}: {gap:e}", entry.name);
+                }
+                Err(error) => {
+                    let typed = matches!(error, Error::Degenerate { .. });
+                    assert!(typed && power.abs() > 400, "{}, 2^{power}: {error}", entry.name);
+                }
+            }
+        }
+    }
+}
+
+/// min ½ βᵀβ − κᵀβ over β ≥ 0 with Σ β ≥ `least`: β = max(0, κ + μ).
+fn separable_minimum(kappa: &Array1<f64>, least: f64) -> f64 {
+    let beta = |mu: f64| kappa.mapv(|k| (k + mu).max(0.0));
+    let (mut low, mut high) = (0.0, least);
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        if beta(middle).sum() < least { low = middle } else { high = middle }
+    }
+    let beta = if kappa.sum() >= least { kappa.clone() } else { beta(high) };
+    beta.dot(&beta) / 2.0 - kappa.dot(&beta)
+}
+
+/// Kernels so narrow that they see nothing but equal rows: the programmes that they leave have
+/// answers in closed form.
+#[test]
+fn widths_of_nothing_beside_the_rows_have_their_own_right_answers() {
+    for d in [2, 12] {
+        let (xs, mut xt) = (exact_rows(80, d, 7), exact_rows(50, d, 8));
+        for i in 0..5 {
+            xt.row_mut(i).assign(&xs.row(i));
+        }
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let n = 80f64;
+        let kappa = Array1::from_shape_fn(80, |i| if i < 5 { n / 50.0 } else { 0.0 });
+        let minimum = separable_minimum(&kappa, n * (1.0 - (n.sqrt() - 1.0) / n.sqrt()));
+        for sigma in [1e-160, 1e-30, 1e-10, 1e-9, 1e-8, 3e-8, 1e-7, 1e-6] {
+            let kernel = KernelChoice::Gaussian { sigma: Some(sigma) };
+            let found = Kmm { kernel, ..Kmm::default() }.minimise(&domains).unwrap();
+            let beta = &found.x;
+            let objective = beta.dot(beta) / 2.0 - kappa.dot(beta);
+            assert!(found.certificate.converged, "{sigma:e}: {:?}", found.certificate);
+            assert_abs_diff_eq!(objective, minimum, epsilon = 1e-6);
+
+            let widths = Widths::Fixed(vec![sigma]);
+            match (Kliep { sigma: widths.clone(), ..Kliep::default() }).fit(&domains) {
+                Ok(found) => {
+                    assert_abs_diff_eq!(found.weights.mean().unwrap(), 1.0, epsilon = 1e-9);
+                    let again = found.ratio.unwrap().ratio(xs.view()).unwrap();
+                    assert_abs_diff_eq!(found.weights, again, epsilon = 1e-6);
+                }
+                Err(error) => {
+                    let typed = matches!(error, Error::Degenerate { .. });
+                    assert!(typed && sigma < 1e-100, "{sigma:e}: {error}");
+                }
+            }
+
+            // θ = max(0, h / (H + λ)) centre by centre: five of them have a source row, one each.
+            let ulsif = Ulsif { sigma: widths, lambda: vec![0.1], ..Ulsif::default() };
+            match ulsif.fit(&domains) {
+                Ok(found) => {
+                    let theta = (1.0 / 50.0) / (1.0 / 80.0 + 0.1);
+                    let expected = kappa.mapv(|k| if k > 0.0 { theta } else { 0.0 });
+                    assert_abs_diff_eq!(found.weights, expected, epsilon = 1e-9);
+                }
+                Err(error) => assert!(sigma < 1e-100, "{sigma:e}: {error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn classes_are_called_as_the_data_call_them() {
+    let xs = lattice(12, 2);
+    let names = ["10", "20", "owl"].map(str::to_owned);
+    let message = |method: &str, labels: &[usize]| {
+        let entry = reweighters().into_iter().find(|entry| entry.name == method).unwrap();
+        let domains = Domains::new(xs.view(), xs.view()).unwrap().with_classes(labels, 3).unwrap();
+        let fitted =
+            (entry.build)(&Value::Null).unwrap().fit(&domains.with_class_names(&names).unwrap());
+        match fitted {
+            Ok(weighting) => weighting.certificate.notes.join("; "),
+            Err(error) => error.to_string(),
+        }
+    };
+    let one_row = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2];
+    for method in ["bbse", "rlls"] {
+        assert!(message(method, &one_row).contains("class `owl` has one source row"), "{method}");
+    }
+    for method in ["bbse", "rlls", "mmd-tars"] {
+        assert!(message(method, &[1; 12]).ends_with("all are of class `20`"), "{method}");
+    }
+    let note = message("mmd-tars", &one_row);
+    assert!(note.contains("`10` 0.") && note.contains(", `owl` 0."), "{note}");
 }

@@ -101,7 +101,7 @@ pub(crate) fn present_classes(
     present.sort_unstable();
     present.dedup();
     if let [class] = present[..] {
-        return Err(Error::OneClass { method, class });
+        return Err(Error::OneClass { method, class, name: None });
     }
     let place = |label: &usize| present.partition_point(|class| class < label);
     let places = y.iter().map(place).collect();

@@ -5,10 +5,13 @@
 //! Gaussian  k(x, y) = exp(−‖x − y‖² / 2σ²)
 //! ```
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{linalg, parallel};
+use super::{
+    distances::{self, Anchors},
+    linalg, moments, parallel,
+};
 use crate::{
     check,
     error::{Error, Result},
@@ -83,8 +86,16 @@ impl Kernel {
         Ok(match *self {
             Self::Linear => linalg::dot(&x, &y.t()),
             Self::Gaussian { sigma } => {
-                let scale = -0.5 / (sigma * sigma);
-                let mut k = squared_distances(x, y);
+                // In units in which σ² neither overflows nor vanishes.
+                let factor = distances::unit_factor(sigma);
+                let mut k = match factor {
+                    1.0 => squared_distances(x, y),
+                    _ => {
+                        let scaled = |v: f64| (v * factor).clamp(f64::MIN, f64::MAX);
+                        squared_distances(x.mapv(scaled).view(), y.mapv(scaled).view())
+                    }
+                };
+                let scale = -0.5 / (sigma * factor).powi(2);
                 map_inplace(&mut k, |d2| (scale * d2).exp());
                 k
             }
@@ -92,23 +103,10 @@ impl Kernel {
     }
 }
 
-/// ‖x_i − y_j‖² ≥ 0: `(n, d)`, `(m, d)` → `(n, m)`.
-///
-/// By ‖x‖² + ‖y‖² − 2 xᵀy of rows moved to the mean of y, which keeps the identity's cancellation
-/// small: entries are right to about 1e-15 of the largest squared norm there.
+/// ‖x_i − y_j‖² ≥ 0: `(n, d)`, `(m, d)` → `(n, m)`, each right to about 1e-12 of itself, wherever
+/// the rows are and whatever the others are; ∞ where it overflows.
 pub fn squared_distances(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Array2<f64> {
-    let centre = super::moments::mean(y);
-    let (x, y) = (&x - &centre, &y - &centre);
-    let norms = |a: &Array2<f64>| -> Array1<f64> { a.map_axis(Axis(1), |row| row.dot(&row)) };
-    let (x2, y2) = (norms(&x), norms(&y));
-    let mut out = linalg::dot(&x, &y.t());
-    let m = out.ncols();
-    parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), m, |i, row| {
-        for (d2, y2) in row.iter_mut().zip(&y2) {
-            *d2 = (x2[i] + y2 - 2.0 * *d2).max(0.0);
-        }
-    });
-    out
+    Anchors::new(y).squared_distances(x)
 }
 
 /// ‖x_i − x_j‖² with zeros on the diagonal: `(n, d)` → `(n, n)`.
@@ -126,12 +124,14 @@ pub fn median_distance(x: ArrayView2<'_, f64>) -> Option<f64> {
     const ROWS: usize = 2_000;
     let step = x.nrows().div_ceil(ROWS).max(1);
     let rows = x.slice_axis(Axis(0), ndarray::Slice::new(0, None, step as isize));
-    let d2 = squared_distances_within(rows);
-    // The Gram identity leaves dust where rows are equal.
-    let dust = 1e-14 * d2.iter().copied().fold(0.0, f64::max);
+    let factor = distances::safe_factor(moments::largest(rows));
+    let d2 = match factor {
+        1.0 => squared_distances_within(rows),
+        _ => squared_distances_within((&rows * factor).view()),
+    };
     let mut all: Vec<f64> = (0..d2.nrows())
         .flat_map(|i| d2.row(i).to_vec().split_off(i + 1))
-        .map(|d2| if d2 > dust { d2.sqrt() } else { 0.0 })
+        .map(|d2| d2.sqrt() / factor)
         .collect();
     match median(&mut all) {
         Some(m) if m > 0.0 => Some(m),

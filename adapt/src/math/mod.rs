@@ -2,6 +2,7 @@
 //! the same bits at any number of threads.
 
 pub mod active_set;
+pub(crate) mod distances;
 pub mod gram;
 pub mod landmarks;
 pub mod lbfgs;

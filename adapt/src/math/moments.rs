@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{linalg, parallel};
+use super::{distances, linalg, parallel};
 
 /// Rows that are looked at together, whatever the number of threads.
 const ROWS: usize = 1024;
@@ -38,9 +38,15 @@ pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
 
 /// The standard deviation of every column, with n − ddof, `(d,)`.
 pub fn deviations(x: ArrayView2<'_, f64>, ddof: usize) -> Array1<f64> {
-    let centred = &x - &mean(x);
+    let mut centred = &x - &mean(x);
+    // Squares of columns near either end of the numbers overflow or vanish.
+    let largest = centred.fold_axis(Axis(0), 0.0, |m: &f64, v| m.max(v.abs()));
+    let factors = largest.mapv(distances::safe_factor);
+    if factors.iter().any(|&factor| factor != 1.0) {
+        centred *= &factors;
+    }
     let sums = centred.mapv(|v| v * v).sum_axis(Axis(0));
-    (sums / (x.nrows() - ddof) as f64).mapv(f64::sqrt)
+    (sums / (x.nrows() - ddof) as f64).mapv(f64::sqrt) / factors
 }
 
 /// The columns that have one value in all rows.
@@ -65,6 +71,11 @@ mod tests {
         assert_eq!(covariance(x.view(), 1), c);
         assert_eq!(covariance(x.view(), 0), c / 2.0);
         assert_eq!(deviations(x.view(), 0), array![1.0, 0.0, 2.0]);
+        for power in [-1000, 1000] {
+            let unit = 2f64.powi(power);
+            let expected = array![1.0, 0.0, 2.0] * unit;
+            assert_eq!(deviations((&x * unit).view(), 0), expected, "2^{power}");
+        }
         assert_eq!(constant_columns(x.view()), [1]);
     }
 }

@@ -1,13 +1,16 @@
 //! The nearest rows of one matrix to every row of another.
 //!
 //! Distances to all anchors come from matrix products, in blocks of rows that keep memory at
-//! O(block × m). Rounding of those products only widens the list of candidates: the candidates'
-//! distances are computed again by differences, so that the answer is brute force's, ties between
-//! equal rows included, whatever the blocks and the number of threads.
+//! O(block × m). Rounding of those products only widens the list of candidates, each by what its own
+//! norm lets it lose: the candidates' distances are computed again by differences, so that the answer
+//! is brute force's, ties between equal rows included, whatever the blocks and the number of threads.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
-use super::{linalg, moments, parallel};
+use super::{
+    distances::{self, Centred},
+    linalg, moments, parallel,
+};
 
 /// Distances that a block holds at most (32 MiB), and rows that it has at most and at least.
 const VALUES: usize = 1 << 22;
@@ -51,6 +54,24 @@ fn search(
         let (indices, squared_distances) = (Array2::zeros((n, 0)), Array2::zeros((n, 0)));
         return Neighbours { indices, squared_distances };
     }
+    let factor = distances::safe_factor(moments::largest(x).max(moments::largest(anchors)));
+    if factor == 1.0 {
+        return search_products(x, anchors, k, others);
+    }
+    let (x, anchors) = (&x * factor, &anchors * factor);
+    let found = search_products(x.view(), anchors.view(), k, others);
+    let squared_distances = found.squared_distances.mapv(|d2| d2 / factor / factor);
+    Neighbours { squared_distances, ..found }
+}
+
+/// Of rows whose squared distances are within the numbers.
+fn search_products(
+    x: ArrayView2<'_, f64>,
+    anchors: ArrayView2<'_, f64>,
+    k: usize,
+    others: bool,
+) -> Neighbours {
+    let n = x.nrows();
     let anchors = Anchors::new(anchors);
     let rows = (VALUES / anchors.rows.nrows()).clamp(LEAST_ROWS, ROWS);
     let blocks = parallel::map(n.div_ceil(rows), |block| {
@@ -76,21 +97,19 @@ struct Near {
 
 struct Anchors<'a> {
     rows: ArrayView2<'a, f64>,
-    /// The anchors' mean z̄, and Z − 1z̄ᵀ: products of centred rows lose fewer digits.
-    centre: Array1<f64>,
-    centred: Array2<f64>,
-    /// ‖z − z̄‖².
-    norms: Array1<f64>,
-    largest_norm: f64,
+    centred: Centred,
+    /// What rounding adds at most to a distance, relative to ‖x‖² + ‖z‖²: (d + c) ε (‖x‖ + ‖z‖)².
+    slack: f64,
+    /// ‖z‖² and what rounding adds for it.
+    upper: Array1<f64>,
 }
 
 impl<'a> Anchors<'a> {
     fn new(rows: ArrayView2<'a, f64>) -> Self {
-        let centre = moments::mean(rows);
-        let centred = &rows - &centre;
-        let norms = centred.map_axis(Axis(1), |row| row.dot(&row));
-        let largest_norm = norms.fold(0.0, |a: f64, &b| a.max(b));
-        Self { rows, centre, centred, norms, largest_norm }
+        let centred = Centred::new(rows);
+        let slack = 4.0 * (rows.ncols() + 8) as f64 * f64::EPSILON;
+        let upper = &centred.norms * (1.0 + slack);
+        Self { rows, centred, slack, upper }
     }
 
     /// k for every row of the block, one row after the other.
@@ -100,37 +119,34 @@ impl<'a> Anchors<'a> {
         k: usize,
         itself: impl Fn(usize) -> Option<usize>,
     ) -> Vec<Near> {
-        let centred = &block - &self.centre;
-        let mut products = linalg::dot(&centred, &self.centred.t());
+        let centred = &block - &self.centred.centre;
+        let mut products = linalg::dot(&centred, &self.centred.rows.t());
         let mut found = Vec::with_capacity(block.nrows() * k);
         let (mut order, mut near) = (Vec::new(), Vec::new());
         for (i, mut row) in products.rows_mut().into_iter().enumerate() {
-            // ‖x − z‖² − ‖x‖², which has the same order.
-            row.zip_mut_with(&self.norms, |xz, z2| *xz = z2 - 2.0 * *xz);
-            if let Some(itself) = itself(i) {
+            // ‖x − z‖² − ‖x‖², which has the same order, at most. Norms that overflow leave NaN,
+            // which says nothing: infinity keeps such an anchor among the candidates.
+            row.zip_mut_with(&self.upper, |xz, z2| *xz = (z2 - 2.0 * *xz).min(f64::INFINITY));
+            let itself = itself(i);
+            if let Some(itself) = itself {
                 row[itself] = f64::INFINITY;
             }
             let norm = centred.row(i).dot(&centred.row(i));
-            let limit = kth_smallest(row.view(), k, &mut order) + self.slack(norm);
+            let limit = kth_smallest(row.view(), k, &mut order) + 2.0 * self.slack * norm;
             near.clear();
-            near.extend(row.indexed_iter().filter(|&(_, &value)| value <= limit).map(
-                |(index, _)| {
+            for (index, (&most, &z2)) in row.iter().zip(&self.centred.norms).enumerate() {
+                let beyond = most - 2.0 * self.slack * z2 > limit;
+                if !beyond && itself != Some(index) {
                     let squared_distance = squared_distance(block.row(i), self.rows.row(index));
-                    Near { squared_distance, index }
-                },
-            ));
+                    near.push(Near { squared_distance, index });
+                }
+            }
             near.sort_unstable_by(|a, b| {
                 a.squared_distance.total_cmp(&b.squared_distance).then(a.index.cmp(&b.index))
             });
             found.extend_from_slice(&near[..k]);
         }
         found
-    }
-
-    /// Twice what rounding adds at most: (d + c) ε (‖x‖ + ‖z‖)² for each of two values.
-    fn slack(&self, norm: f64) -> f64 {
-        let factor = 4.0 * (self.rows.ncols() + 8) as f64 * f64::EPSILON;
-        factor * (norm.sqrt() + self.largest_norm.sqrt()).powi(2)
     }
 }
 
@@ -193,6 +209,27 @@ mod tests {
         let x = Array2::from_shape_fn((600, 3), |(i, j)| 1e6 + ((i * 7 + j) % 5) as f64 / 3.0);
         let found = nearest(x.view(), x.view(), 4);
         assert_eq!(indices(&found), brute(&x, &x, 4, false));
+    }
+
+    /// The same neighbours at either end of the numbers, and beside a row that lies far off.
+    #[test]
+    fn neither_scale_nor_a_far_row_changes_who_is_near() {
+        let x = Array2::from_shape_fn((90, 11), |(i, j)| ((i * 37 + j * 11) % 101) as f64 / 7.0);
+        let expected = brute(&x, &x, 3, true);
+        for power in [-1000, -560, 50, 530, 1000] {
+            let scaled = &x * 2f64.powi(power);
+            assert_eq!(indices(&nearest_within(scaled.view(), 3)), expected, "2^{power}");
+        }
+        for far in [1e9, 1e150, 1e300] {
+            let mut wild = x.clone();
+            wild[(40, 2)] = far;
+            let found = nearest_within(wild.view(), 3);
+            assert_eq!(indices(&found), brute(&wild, &wild, 3, true), "{far:e}");
+        }
+        // Rows that are not finite have no nearest one, and end nothing.
+        let mut bad = x.clone();
+        bad.row_mut(0).fill(f64::NAN);
+        assert_eq!(nearest(bad.view(), bad.view(), 2).indices.dim(), (90, 2));
     }
 
     proptest! {

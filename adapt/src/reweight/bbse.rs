@@ -67,7 +67,7 @@ impl Bbse {
     /// [`Error::NoLabels`], [`Error::OneClass`]; [`Error::Degenerate`] for a class with one row or
     /// a confusion matrix that is singular; those of the classifier.
     pub fn estimate(&self, domains: &Domains<'_>) -> Result<LabelShift> {
-        let classes = Classes::new(domains.need_two_classes(Self::NAME)?);
+        let classes = Classes::of(Self::NAME, domains)?;
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
         let Self { ref classifier, folds, soft, seed } = *self;
         let predictions =
@@ -80,9 +80,9 @@ fn invert(predictions: &Predictions, classes: &Classes) -> Result<LabelShift> {
     let Predictions { confusion, target } = predictions;
     let condition = predictions.condition()?;
     if condition > SINGULAR {
-        let reason = match predictions.never(classes)[..] {
-            [] => "the classifier's confusion matrix is singular".to_owned(),
-            ref never => format!("the classifier never predicts class {never:?}"),
+        let reason = match predictions.never(classes) {
+            None => "the classifier's confusion matrix is singular".to_owned(),
+            Some(never) => format!("the classifier never predicts {never}"),
         };
         let advice = "use `rlls`, set `soft`, or weaken the classifier's penalty";
         return Err(Error::degenerate(Bbse::NAME, reason, advice));
@@ -143,7 +143,7 @@ mod tests {
         let predictions =
             Predictions { confusion: array![[0.5, 0.5], [0.0, 0.0]], target: array![1.0, 0.0] };
         let message = invert(&predictions, &classes).unwrap_err().to_string();
-        assert!(message.contains("never predicts class [3]"), "{message}");
+        assert!(message.contains("never predicts class 3;"), "{message}");
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Reweight for Discriminative {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         let learner = self.learner()?;
         domains.need_rows(Self::NAME, 2)?;
+        rows::check_squares(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         if self.folds == 1 {
             let odds = self.odds(learner.as_ref(), xs, xt)?;

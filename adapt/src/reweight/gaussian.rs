@@ -10,7 +10,7 @@
 //! Differences from the paper:
 //! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 
 use super::{DensityRatio, Reweight, Weighting};
@@ -20,7 +20,7 @@ use crate::{
     check,
     domains::{Domains, check_query},
     error::{Error, Result},
-    math::{linalg::Cholesky, moments},
+    math::{distances::safe_factor, linalg::Cholesky, moments},
 };
 
 /// The options of the Gaussian ratio.
@@ -49,9 +49,12 @@ impl Reweight for GaussianRatio {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         check::non_negative(Self::NAME, "ridge", self.ridge)?;
         domains.need_rows(Self::NAME, 2)?;
+        let (xs, xt) = (domains.source(), domains.target());
+        let factor = safe_factor(moments::largest(xs).max(moments::largest(xt)));
         let fitted = FittedRatio {
-            source: Gaussian::fit(domains.source(), self.ridge)?,
-            target: Gaussian::fit(domains.target(), self.ridge)?,
+            source: Gaussian::fit(scaled(xs, factor).view(), self.ridge)?,
+            target: Gaussian::fit(scaled(xt, factor).view(), self.ridge)?,
+            factor,
         };
         let weights = fitted.ratio(domains.source())?;
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
@@ -63,14 +66,22 @@ impl Reweight for GaussianRatio {
 struct FittedRatio {
     source: Gaussian,
     target: Gaussian,
+    /// What rows are multiplied by, so that variances neither overflow nor vanish.
+    factor: f64,
+}
+
+fn scaled(x: ArrayView2<'_, f64>, factor: f64) -> CowArray<'_, f64, Ix2> {
+    if factor == 1.0 { x.into() } else { (&x * factor).into() }
 }
 
 impl DensityRatio for FittedRatio {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_query(x, self.source.mean.len())?;
-        let log_ratio = self.target.log_density(x) - self.source.log_density(x);
+        let x = scaled(x, self.factor);
+        let log_ratio = self.target.log_density(x.view()) - self.source.log_density(x.view());
         // Far outside both domains the exponential overflows; the largest finite weight says so.
-        Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
+        // Where both densities are 0, even in logarithms, nothing is known of the target.
+        Ok(log_ratio.mapv(|l| if l.is_nan() { 0.0 } else { l.exp().min(f64::MAX) }))
     }
 }
 
@@ -122,6 +133,20 @@ mod tests {
         assert_abs_diff_eq!(fitted.weights, array![w(-1.0), w(1.0)], epsilon = 1e-12);
         let other = fitted.ratio.unwrap().ratio(array![[0.5], [7.0]].view()).unwrap();
         assert_abs_diff_eq!(other, array![w(0.5), w(7.0)], epsilon = 1e-6);
+    }
+
+    #[test]
+    fn the_unit_of_the_features_changes_nothing() {
+        let xs = array![[-1.0, 0.3], [1.0, 2.0], [0.4, -0.7], [0.0, 1.1]];
+        let xt = array![[0.5, 0.1], [1.5, 1.0], [0.2, 0.7]];
+        let weights = |unit: f64| {
+            let (xs, xt) = (&xs * unit, &xt * unit);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            GaussianRatio::default().fit(&domains).unwrap().weights
+        };
+        for power in [-1000, -570, 530, 1000] {
+            assert_abs_diff_eq!(weights(2f64.powi(power)), weights(1.0), epsilon = 1e-12);
+        }
     }
 
     #[test]

@@ -12,13 +12,11 @@
 //! 1. One h for all directions, in units of the root mean variance, so that rotations change
 //!    nothing.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DensityRatio, Reweight, Weighting,
-    log_kernels::{exponents, log_mixture},
-    rows,
+    DensityRatio, Reweight, Weighting, kernel_model::length, log_kernels::LogMixture, rows,
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -26,11 +24,7 @@ use crate::{
     check,
     domains::{Domains, check_query},
     error::{Error, Result},
-    math::{
-        gram::{self, check_size},
-        log_sum::log_sum_exp,
-        moments, parallel,
-    },
+    math::{distances::Anchors, gram::check_size, log_sum::log_sum_exp, moments, parallel},
 };
 
 /// Rows that are worked on together.
@@ -71,13 +65,17 @@ impl Described for KdeRatio {
 impl Reweight for KdeRatio {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         domains.need_rows(Self::NAME, 2)?;
-        rows::check_magnitude(Self::NAME, domains)?;
+        let bound = rows::check_magnitude(Self::NAME, domains)?;
         let ratio = Ratio {
             source: Density::fit(domains.source(), &self.bandwidth)?,
             target: Density::fit(domains.target(), &self.bandwidth)?,
         };
+        for density in [&ratio.source, &ratio.target] {
+            rows::check_width(Self::NAME, density.h, bound)?;
+        }
         let weights = ratio.ratio(domains.source())?;
-        let note = format!("h = {:.4} (source), {:.4} (target)", ratio.source.h, ratio.target.h);
+        let [h_s, h_t] = [ratio.source.h, ratio.target.h].map(length);
+        let note = format!("h = {h_s} (source), {h_t} (target)");
         let certificate =
             Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0).with_note(note);
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(ratio)), certificate)
@@ -95,7 +93,8 @@ impl DensityRatio for Ratio {
         check_query(x, self.source.rows.ncols())?;
         let log_ratio = self.target.log_density(x) - self.source.log_density(x);
         // Far outside both domains the exponential overflows; the largest finite weight says so.
-        Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
+        // Where both densities are 0, even in logarithms, nothing is known of the target.
+        Ok(log_ratio.mapv(|l| if l.is_nan() { 0.0 } else { l.exp().min(f64::MAX) }))
     }
 }
 
@@ -135,7 +134,13 @@ impl Density {
         let (n, d) = self.rows.dim();
         let equal = Array1::zeros(n);
         let normaliser = (n as f64).ln() + d as f64 * self.h.ln();
-        log_mixture(x, self.rows.view(), equal.view(), self.h) - normaliser
+        let mixture = LogMixture {
+            centres: self.rows.view(),
+            log_weights: equal.view(),
+            less: equal.view(),
+            sigma: self.h,
+        };
+        mixture.at(x) - normaliser
     }
 }
 
@@ -144,16 +149,18 @@ impl Density {
 fn likeliest(x: ArrayView2<'_, f64>, unit: f64) -> f64 {
     let widths: Vec<f64> = (-6..=2).map(|k| unit * 2f64.powf(f64::from(k) / 2.0)).collect();
     let (n, d) = x.dim();
+    let anchors = Anchors::new(x);
     let blocks = parallel::map(n.div_ceil(BLOCK), |block| {
         let from = block * BLOCK;
-        let mut d2 = gram::squared_distances(x.slice(s![from..n.min(from + BLOCK), ..]), x);
+        let mut d2 = anchors.squared_distances(x.slice(s![from..n.min(from + BLOCK), ..]));
         // An infinite distance leaves the row itself out.
         for (i, mut row) in d2.rows_mut().into_iter().enumerate() {
             row[from + i] = f64::INFINITY;
         }
         let score = |h: &f64| -> f64 {
-            let logs = exponents(d2.clone(), *h);
-            logs.map_axis(Axis(1), |row| log_sum_exp(row.iter().copied()) - d as f64 * h.ln()).sum()
+            let scale = -0.5 / (h * h);
+            let log_sum = |row: ArrayView1<'_, f64>| log_sum_exp(row.iter().map(|d2| d2 * scale));
+            d2.map_axis(Axis(1), |row| log_sum(row) - d as f64 * h.ln()).sum()
         };
         widths.iter().map(score).collect::<Vec<f64>>()
     });

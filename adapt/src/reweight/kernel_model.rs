@@ -33,20 +33,20 @@ impl Widths {
     pub(super) fn resolve(&self, method: &'static str, domains: &Domains<'_>) -> Result<Vec<f64>> {
         let (Self::Fixed(factors) | Self::Median(factors)) = self;
         check_grid(method, "sigma", factors)?;
-        rows::check_magnitude(method, domains)?;
+        let bound = rows::check_magnitude(method, domains)?;
         let unit = match self {
             Self::Fixed(_) => 1.0,
             Self::Median(_) => median_distance(method, domains)?,
         };
         let sigmas: Vec<f64> = factors.iter().map(|f| f * unit).collect();
-        match sigmas.iter().find(|&&sigma| !(sigma * sigma).is_normal()) {
-            None => Ok(sigmas),
-            Some(sigma) => {
-                let reason = format!("the square of the kernel width {sigma:e} is out of range");
-                Err(Error::degenerate(method, reason, "scale the features"))
-            }
-        }
+        sigmas.iter().try_for_each(|&sigma| rows::check_width(method, sigma, bound))?;
+        Ok(sigmas)
     }
+}
+
+/// A width or bandwidth as notes show it: four decimals, or powers of ten where these say little.
+pub(super) fn length(v: f64) -> String {
+    if (9.9e-4..1e7).contains(&v) { format!("{v:.4}") } else { format!("{v:.4e}") }
 }
 
 /// The median distance between distinct rows of both domains.

@@ -10,7 +10,7 @@
 //! X_s `(n_s, d)`, X_t `(n_t, d)`, b = min(100, n_t) centres among the target rows. The weights have
 //! mean 1. With a_l the mean of kernel l over the source, π_l = a_l θ_l lies in the simplex and
 //! w = Σ_l π_l k(x, c_l) / a_l is a mixture: its proportions are found by an interior point, to a
-//! duality gap of 1e-9. Time O(n_t b²) an iteration, memory O(n b).
+//! duality gap of 1e-9 in the mean of log w. Time O(n_t b²) an iteration, memory O(n b).
 //!
 //! σ is the width of the largest mean log w over target rows that were left out, fold by fold;
 //! centres stay the same in all folds, as in the authors' program.
@@ -20,16 +20,18 @@
 //!    the maximum.
 //! 2. The default widths are multiples of the median distance. Folds are drawn by seed and do not
 //!    depend on the order of the rows.
-//! 3. Kernels are divided in logarithms, so that a centre beyond the reach of all source rows is no
-//!    division by 0.
+//! 3. Kernels are divided in logarithms, relative to the source row that is nearest to each centre,
+//!    so that a centre beyond the reach of all source rows is no division by 0, and the weights have
+//!    mean 1 however narrow the kernels are.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 use transduct_core::Stream;
 
 use super::{
-    DensityRatio, Reweight, Ulsif, Weighting, Widths, kernel_model,
-    log_kernels::{exponents, log_mixture},
+    DensityRatio, Reweight, Ulsif, Weighting, Widths,
+    kernel_model::{self, length},
+    log_kernels::LogMixture,
     mixture::{self, Proportions},
     rows,
 };
@@ -46,7 +48,7 @@ use crate::{
     },
 };
 
-/// Of the duality gap, relative to max(1, |objective|).
+/// Of the duality gap.
 const TOLERANCE: f64 = 1e-9;
 
 /// Enough to tell widths apart.
@@ -99,13 +101,19 @@ impl Reweight for Kliep {
         let columns = distances.columns(sigma);
         let fitted = mixture::proportions(columns.target.view(), TOLERANCE);
 
-        let certificate = certify(&fitted).with_note(match sigmas.len() {
-            1 => format!("σ = {sigma:.4} was given"),
-            _ => format!("σ = {sigma:.4} has the largest likelihood of rows left out"),
+        let Columns { log_means, nearest, .. } = columns;
+        let log_weights = fitted.pi.mapv(f64::ln) - log_means;
+        let model = Model { centres, sigma, log_weights, nearest };
+        // By the same distances as the constraint, so that it holds to rounding.
+        let log_w = distances.source.map_axis(Axis(1), |d2| model.mixture().of_distances(d2));
+        let weights = log_w.mapv(f64::exp);
+        let mean = weights.sum() / weights.len() as f64;
+
+        let mut certificate = certify(&fitted, mean).with_note(match sigmas.len() {
+            1 => format!("σ = {} was given", length(sigma)),
+            _ => format!("σ = {} has the largest likelihood of rows left out", length(sigma)),
         });
-        let log_theta = fitted.pi.mapv(f64::ln) - &columns.log_means;
-        let model = Model { centres, sigma, log_theta };
-        let weights = model.ratio(xs)?;
+        certificate.notes.extend(distances.rounding(sigma));
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(model)), certificate)
     }
 }
@@ -143,8 +151,9 @@ fn held_out(columns: ArrayView2<'_, f64>, order: &[usize], fold: usize, folds: u
     out.rows().into_iter().map(|row| log_sum_exp(row.iter().copied())).sum()
 }
 
-fn certify(fitted: &Proportions) -> Certificate {
-    let residual = fitted.gap / fitted.log_likelihood.abs().max(1.0);
+/// By the gap and by how far the mean weight is from 1.
+fn certify(fitted: &Proportions, mean: f64) -> Certificate {
+    let residual = fitted.relative_gap().max((mean - 1.0).abs());
     let solver = "interior point";
     Certificate::new(solver, fitted.iterations, Measure::DualityGap, residual, TOLERANCE)
 }
@@ -161,33 +170,68 @@ struct Distances {
 struct Columns {
     /// log k(x_j, c_l) / a_l of the target rows, `(n_t, b)`.
     target: Array2<f64>,
-    /// log a_l `(b,)`.
+    /// min_i ‖x_i − c_l‖² over the source rows, `(b,)`.
+    nearest: Array1<f64>,
+    /// log a_l + min_i ‖x_i − c_l‖² / 2σ² `(b,)`, between −log n_s and 0.
     log_means: Array1<f64>,
 }
 
 impl Distances {
     fn columns(&self, sigma: f64) -> Columns {
-        let source = exponents(self.source.clone(), sigma);
-        let log_n = (source.nrows() as f64).ln();
-        let log_mean = |l: ArrayView1<'_, f64>| log_sum_exp(l.iter().copied()) - log_n;
-        let log_means = source.map_axis(Axis(0), log_mean);
-        Columns { target: exponents(self.target.clone(), sigma) - &log_means, log_means }
+        let scale = 0.5 / (sigma * sigma);
+        let least = |d2: ArrayView1<'_, f64>| d2.iter().copied().fold(f64::INFINITY, f64::min);
+        let nearest = self.source.map_axis(Axis(0), least);
+        let mut sums = Array1::<f64>::zeros(nearest.len());
+        for d2 in self.source.rows() {
+            Zip::from(&mut sums).and(d2).and(&nearest).for_each(|sum, d2, nearest| {
+                *sum += ((nearest - d2) * scale).exp();
+            });
+        }
+        let log_means = (sums / self.source.nrows() as f64).mapv(f64::ln);
+        Columns { target: (&nearest - &self.target) * scale - &log_means, nearest, log_means }
+    }
+
+    /// What to say where rounding of the exponents hides all but which rows are nearest.
+    fn rounding(&self, sigma: f64) -> Option<String> {
+        let largest = |d2: &Array2<f64>| d2.iter().copied().fold(0.0, f64::max);
+        let exponent = largest(&self.source).max(largest(&self.target)) * 0.5 / (sigma * sigma);
+        let error = exponent * f64::EPSILON;
+        (error > 1e-3).then(|| {
+            format!(
+                "σ is so small beside the distances that logarithms of kernels are right to \
+                 {error:.0e} only: the weights say which source rows are nearest to the centres, \
+                 and no more"
+            )
+        })
     }
 }
 
-/// Σ_l θ_l exp(−‖x − c_l‖² / 2σ²).
+/// Σ_l π_l k(x, c_l) / a_l.
 #[derive(Debug)]
 struct Model {
     centres: Array2<f64>,
     sigma: f64,
-    log_theta: Array1<f64>,
+    /// log π_l less that of [`Columns::log_means`].
+    log_weights: Array1<f64>,
+    /// [`Columns::nearest`].
+    nearest: Array1<f64>,
+}
+
+impl Model {
+    fn mixture(&self) -> LogMixture<'_> {
+        LogMixture {
+            centres: self.centres.view(),
+            log_weights: self.log_weights.view(),
+            less: self.nearest.view(),
+            sigma: self.sigma,
+        }
+    }
 }
 
 impl DensityRatio for Model {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_query(x, self.centres.ncols())?;
-        let log_ratio = log_mixture(x, self.centres.view(), self.log_theta.view(), self.sigma);
-        Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
+        Ok(self.mixture().at(x).mapv(|l| l.exp().min(f64::MAX)))
     }
 }
 

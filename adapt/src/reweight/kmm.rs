@@ -33,7 +33,7 @@
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::{Reweight, Weighting, rows};
+use super::{Reweight, Weighting};
 use crate::{
     catalogue::{Described, Needs},
     check,
@@ -117,7 +117,6 @@ impl Kmm {
         let (xs, xt) = (domains.source(), domains.target());
         let both = ndarray::concatenate(Axis(0), &[xs, xt])
             .map_err(|e| Error::shape("target", "the source's columns", e))?;
-        rows::check_magnitude(Self::NAME, domains)?;
         let kernel = self.kernel.resolve(Self::NAME, both.view())?;
         let n = xs.nrows() as f64;
         let epsilon = self.epsilon.unwrap_or((n.sqrt() - 1.0) / n.sqrt());

@@ -3,11 +3,11 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::Weighting;
+use super::{Weighting, rows};
 use crate::{
     certificate::Certificate,
     check,
-    domains::{Domains, Labels},
+    domains::{Domains, Labels, class_name},
     error::{Error, Result},
     learn::{Logistic, folds},
     math::{linalg, moments, parallel},
@@ -50,10 +50,15 @@ impl LabelShift {
             all
         };
         let weights = weights / sum;
-        let target_proportions = spread(&weights * &classes.shares);
+        let proportions = &weights * &classes.shares;
+        let target_proportions = spread(proportions.clone());
+        let described = match classes.names.is_empty() {
+            true => format!("{target_proportions:.3}"),
+            false => classes.describe(&proportions),
+        };
         certificate.notes.push(format!(
-            "the target's class proportions are estimated as {target_proportions:.3}, at a \
-             condition number of {condition:.3e}"
+            "the target's class proportions are estimated as {described}, at a condition number \
+             of {condition:.3e}"
         ));
         Ok(Self {
             source_proportions: spread(classes.shares.clone()),
@@ -87,9 +92,20 @@ pub(super) struct Classes {
     pub(super) places: Vec<usize>,
     /// k.
     known: usize,
+    /// What the data call all of them; empty where that is not known.
+    names: Vec<String>,
 }
 
 impl Classes {
+    /// Of the source rows.
+    ///
+    /// # Errors
+    /// [`Error::NoLabels`], [`Error::OneClass`].
+    pub(super) fn of(method: &'static str, domains: &Domains<'_>) -> Result<Self> {
+        let labels = domains.need_two_classes(method)?;
+        Ok(Self { names: domains.class_names().to_vec(), ..Self::new(labels) })
+    }
+
     pub(super) fn new(labels: Labels<'_>) -> Self {
         let mut counts = vec![0usize; labels.classes];
         labels.of.iter().for_each(|&y| counts[y] += 1);
@@ -97,7 +113,28 @@ impl Classes {
         let n = labels.of.len() as f64;
         let shares = present.iter().map(|&c| counts[c] as f64 / n).collect();
         let places = labels.of.iter().map(|y| present.partition_point(|c| c < y)).collect();
-        Self { present, shares, places, known: labels.classes }
+        Self { present, shares, places, known: labels.classes, names: Vec::new() }
+    }
+
+    /// What messages call the i-th class that occurs.
+    pub(super) fn name(&self, i: usize) -> String {
+        class_name(&self.names, self.present[i])
+    }
+
+    /// Values of the classes that occur, each with the class's name, in the classes' order; of many
+    /// classes the largest values.
+    fn describe(&self, values: &Array1<f64>) -> String {
+        const MOST: usize = 12;
+        let mut shown: Vec<usize> = (0..values.len()).collect();
+        shown.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
+        shown.truncate(MOST);
+        shown.sort_unstable();
+        let texts = shown.iter().map(|&i| format!("{} {:.3}", self.name(i), values[i]));
+        let texts = texts.collect::<Vec<_>>().join(", ");
+        match values.len() - shown.len() {
+            0 => texts,
+            more => format!("{texts} and {more} more classes with less"),
+        }
     }
 }
 
@@ -131,8 +168,9 @@ impl CrossFit<'_> {
     ) -> Result<Predictions> {
         let (m, n) = (classes.present.len(), classes.places.len());
         check::at_least(method, "folds", self.folds, 2)?;
+        rows::check_squares(method, domains)?;
         if let Some(j) = classes.shares.iter().position(|share| share * (n as f64) < 1.5) {
-            let reason = format!("class {} has one source row", classes.present[j]);
+            let reason = format!("class {} has one source row", classes.name(j));
             let advice = "cross-fitting needs two of every class: merge classes or drop the row";
             return Err(Error::degenerate(method, reason, advice));
         }
@@ -191,9 +229,19 @@ impl Predictions {
         Ok(if least > 0.0 { singular[0] / least } else { f64::INFINITY })
     }
 
-    /// The classes that are never predicted on held-out source rows.
-    pub(super) fn never(&self, classes: &Classes) -> Vec<usize> {
+    /// The classes that are never predicted on held-out source rows: `class 3`, `classes 3, 4`;
+    /// nothing where all are.
+    pub(super) fn never(&self, classes: &Classes) -> Option<String> {
+        const MOST: usize = 12;
         let unseen = |i: &usize| self.confusion.row(*i).iter().all(|&c| c == 0.0);
-        (0..self.target.len()).filter(unseen).map(|i| classes.present[i]).collect()
+        let never: Vec<usize> = (0..self.target.len()).filter(unseen).collect();
+        let names: Vec<String> = never.iter().take(MOST).map(|&i| classes.name(i)).collect();
+        let names = names.join(", ");
+        match never.len() {
+            0 => None,
+            1 => Some(format!("class {names}")),
+            ..=MOST => Some(format!("classes {names}")),
+            n => Some(format!("classes {names} and {} more", n - MOST)),
+        }
     }
 }

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2};
 
 use super::{
     DensityRatio, Weighting,
-    kernel_model::{self, KernelModel, Widths, check_grid},
+    kernel_model::{self, KernelModel, Widths, check_grid, length},
     leave_one_out::{Pairs, leave_one_out},
 };
 use crate::{
@@ -100,13 +100,14 @@ impl LeastSquares<'_> {
     fn describe(&self, best: &Choice, sigmas: &[f64]) -> String {
         let Choice { sigma, lambda, score } = *best;
         if score.is_none() {
-            return format!("σ = {sigma:.4} and λ = {lambda:.4} were given");
+            return format!("σ = {} and λ = {} were given", length(sigma), length(lambda));
         }
         let end = match at_an_end(sigma, sigmas) || at_an_end(lambda, self.lambda) {
             true => ", at an end of the grid",
             false => "",
         };
-        format!("σ = {sigma:.4} and λ = {lambda:.4} have the smallest leave-one-out score{end}")
+        let (sigma, lambda) = (length(sigma), length(lambda));
+        format!("σ = {sigma} and λ = {lambda} have the smallest leave-one-out score{end}")
     }
 }
 

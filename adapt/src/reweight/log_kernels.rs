@@ -1,33 +1,46 @@
 //! Sums of Gaussian kernels in logarithms, which do not vanish far from the centres.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, ArrayView1, ArrayView2, s};
 
-use crate::math::{gram, log_sum::log_sum_exp, parallel};
+use crate::math::{distances::Anchors, log_sum::log_sum_exp, parallel};
 
 /// Rows that are worked on together.
 const BLOCK: usize = 256;
 
-/// log Σ_l exp(b_l − ‖x_i − c_l‖² / 2σ²) of x `(n, d)`, c `(m, d)` and b `(m,)`, `(n,)`, without an
-/// `(n, m)` matrix.
-pub(super) fn log_mixture(
-    x: ArrayView2<'_, f64>,
-    centres: ArrayView2<'_, f64>,
-    log_weights: ArrayView1<'_, f64>,
-    sigma: f64,
-) -> Array1<f64> {
-    let n = x.nrows();
-    let blocks = parallel::map(n.div_ceil(BLOCK), |block| {
-        let rows = x.slice(s![block * BLOCK..n.min((block + 1) * BLOCK), ..]);
-        let exponents = exponents(gram::squared_distances(rows, centres), sigma) + log_weights;
-        exponents.map_axis(Axis(1), |row| log_sum_exp(row.iter().copied())).to_vec()
-    });
-    blocks.concat().into()
+/// Σ_l exp(b_l + (m_l − ‖x − c_l‖²) / 2σ²).
+///
+/// A squared distance m_l is taken off before anything is divided: beside σ² both may be so large
+/// that their quotients have no digits left for b_l.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogMixture<'a> {
+    /// c `(m, d)`.
+    pub(super) centres: ArrayView2<'a, f64>,
+    /// b `(m,)`.
+    pub(super) log_weights: ArrayView1<'a, f64>,
+    /// m `(m,)`.
+    pub(super) less: ArrayView1<'a, f64>,
+    /// σ.
+    pub(super) sigma: f64,
 }
 
-/// −‖x − c‖² / 2σ² from squared distances.
-pub(super) fn exponents(mut d2: Array2<f64>, sigma: f64) -> Array2<f64> {
-    d2 *= -0.5 / (sigma * sigma);
-    d2
+impl LogMixture<'_> {
+    /// Its logarithm at the rows of x `(n, d)`, `(n,)`, without an `(n, m)` matrix.
+    pub(super) fn at(&self, x: ArrayView2<'_, f64>) -> Array1<f64> {
+        let (n, anchors) = (x.nrows(), Anchors::new(self.centres));
+        let blocks = parallel::map(n.div_ceil(BLOCK), |block| {
+            let rows = x.slice(s![block * BLOCK..n.min((block + 1) * BLOCK), ..]);
+            let d2 = anchors.squared_distances(rows);
+            d2.rows().into_iter().map(|row| self.of_distances(row)).collect::<Vec<f64>>()
+        });
+        blocks.concat().into()
+    }
+
+    /// Its logarithm where ‖x − c_l‖² are these `(m,)`.
+    pub(super) fn of_distances(&self, d2: ArrayView1<'_, f64>) -> f64 {
+        let scale = 0.5 / (self.sigma * self.sigma);
+        let terms = d2.iter().zip(self.less).zip(self.log_weights);
+        log_sum_exp(terms.map(|((d2, less), b)| (less - d2) * scale + b))
+    }
 }
 
 #[cfg(test)]
@@ -44,9 +57,27 @@ mod tests {
         assert_abs_diff_eq!(sum(&[-9000.0, -9000.0]), 2f64.ln() - 9000.0, epsilon = 1e-9);
         assert_eq!(sum(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
         let (x, c) = (array![[0.0], [200.0]], array![[0.0], [2.0]]);
-        let got = log_mixture(x.view(), c.view(), array![0.0, 0.0].view(), 1.0);
+        let zeros = array![0.0, 0.0];
+        let mixture = LogMixture {
+            centres: c.view(),
+            log_weights: zeros.view(),
+            less: zeros.view(),
+            sigma: 1.0,
+        };
         // 198² / 2, next to which the kernel at 0 is nothing.
         let expected = array![(1.0 + (-2.0f64).exp()).ln(), -19602.0];
-        assert_abs_diff_eq!(got, expected, epsilon = 1e-8);
+        assert_abs_diff_eq!(mixture.at(x.view()), expected, epsilon = 1e-8);
+    }
+
+    #[test]
+    fn what_is_taken_off_leaves_digits_for_the_weights() {
+        let (c, less, b) = (array![[0.0]], array![1.0], array![3f64.ln()]);
+        let mixture = LogMixture {
+            centres: c.view(),
+            log_weights: b.view(),
+            less: less.view(),
+            sigma: 1e-12,
+        };
+        assert_abs_diff_eq!(mixture.at(array![[1.0]].view())[0], 3f64.ln(), epsilon = 1e-12);
     }
 }

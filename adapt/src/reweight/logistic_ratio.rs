@@ -15,7 +15,7 @@
 use ndarray::{Array1, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
-use super::{DensityRatio, Reweight, Weighting};
+use super::{DensityRatio, Reweight, Weighting, rows};
 use crate::{
     catalogue::Described,
     domains::{Domains, check_query},
@@ -46,6 +46,7 @@ impl Described for LogisticRatio {
 
 impl Reweight for LogisticRatio {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
+        rows::check_squares(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         let (x, y) = both(xs, xt)?;
         let learner = Logistic { penalty: self.penalty, ..Logistic::default() };

@@ -67,7 +67,7 @@ impl MmdTars {
     /// [`crate::error::Error::TooLarge`]; [`crate::error::Error::Degenerate`] when the median is
     /// asked for and all rows are equal.
     pub fn estimate(&self, domains: &Domains<'_>) -> Result<LabelShift> {
-        let classes = Classes::new(domains.need_two_classes(Self::NAME)?);
+        let classes = Classes::of(Self::NAME, domains)?;
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
         let (xs, xt) = (domains.source(), domains.target());
         let kernel = self.kernel.resolve(Self::NAME, concatenate![Axis(0), xs, xt].view())?;

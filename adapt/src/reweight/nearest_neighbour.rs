@@ -43,7 +43,6 @@ impl Reweight for NearestNeighbour {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
         let smoothing = self.smoothing;
         check::non_negative(Self::NAME, "smoothing", smoothing)?;
-        rows::check_magnitude(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         let (n_s, n_t) = (xs.nrows() as f64, xt.nrows() as f64);
         let mut cells = Cells::of(xs);

@@ -77,7 +77,7 @@ impl Rlls {
     /// those of the classifier.
     pub fn estimate(&self, domains: &Domains<'_>) -> Result<LabelShift> {
         self.check()?;
-        let classes = Classes::new(domains.need_two_classes(Self::NAME)?);
+        let classes = Classes::of(Self::NAME, domains)?;
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
         let Self { ref classifier, folds, soft, seed, .. } = *self;
         let predictions =
@@ -92,10 +92,9 @@ impl Rlls {
         let Weights { w, gap, steps } =
             weights(&predictions.confusion, predictions.target.view(), penalty)?;
         let mut certificate = Certificate::new("active set", steps, Measure::DualityGap, gap, 1e-6);
-        let never = predictions.never(classes);
-        if !never.is_empty() {
+        if let Some(never) = predictions.never(classes) {
             certificate.notes.push(format!(
-                "the classifier never predicts class {never:?}, whose weight is the penalty's work"
+                "the classifier never predicts {never}, whose weight is the penalty's work"
             ));
         }
         let w = w.mapv(|w| 1.0 + self.lambda * (w - 1.0));
@@ -288,7 +287,7 @@ mod tests {
             Predictions { confusion: array![[0.5, 0.5], [0.0, 0.0]], target: array![1.0, 0.0] };
         let shift = Rlls::default().solve(&predictions, &classes, 4).unwrap();
         assert_abs_diff_eq!(shift.class_weights, array![1.0, 1.0], epsilon = 1e-6);
-        assert!(shift.certificate.notes[0].contains("never predicts class [1]"));
+        assert!(shift.certificate.notes[0].contains("never predicts class 1,"));
         assert_eq!(shift.condition, f64::INFINITY);
         let bad = Rlls { delta: 0.0, ..Rlls::default() };
         assert!(matches!(bad.check(), Err(Error::Config { field: "delta", .. })));

@@ -9,20 +9,62 @@ use transduct_core::{Stream, rng};
 use crate::{
     domains::Domains,
     error::{Error, Result},
+    math::moments,
 };
 
-/// Checks that squared distances between rows do not overflow.
+/// Checks that squared distances between rows neither overflow nor vanish, and gives a bound of
+/// them.
 ///
 /// # Errors
 /// [`Error::Degenerate`].
-pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Result<()> {
-    let largest = |x: ArrayView2<'_, f64>| x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    let width = largest(domains.source()).max(largest(domains.target())) * 2.0;
-    match (width * width * domains.features() as f64).is_finite() {
+pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Result<f64> {
+    /// Below it squares lose digits.
+    const LEAST: f64 = 1e-140;
+    check_squares(method, domains)?;
+    let largest = largest(domains);
+    if largest > 0.0 && largest < LEAST {
+        let reason = "squared distances between the rows vanish";
+        return Err(Error::degenerate(method, reason, "scale the features up"));
+    }
+    Ok(bound(largest, domains.features()))
+}
+
+/// Checks that squares of rows and of their distances do not overflow.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_squares(method: &'static str, domains: &Domains<'_>) -> Result<()> {
+    match bound(largest(domains), domains.features()).is_finite() {
         true => Ok(()),
         false => {
             let reason = "squared distances between the rows overflow";
             Err(Error::degenerate(method, reason, "scale the features down"))
+        }
+    }
+}
+
+/// max |x_ij| over both domains.
+fn largest(domains: &Domains<'_>) -> f64 {
+    moments::largest(domains.source()).max(moments::largest(domains.target()))
+}
+
+/// What no squared distance between rows of d such numbers is above.
+fn bound(largest: f64, d: usize) -> f64 {
+    (2.0 * largest).powi(2) * d as f64
+}
+
+/// Checks that a kernel width is no smaller beside the distances, whose squares are at most `bound`,
+/// than exponents can tell.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_width(method: &'static str, sigma: f64, bound: f64) -> Result<()> {
+    let square = sigma * sigma;
+    match square.is_normal() && (bound / square).is_finite() {
+        true => Ok(()),
+        false => {
+            let reason = format!("the kernel width {sigma:e} is out of range beside the rows");
+            Err(Error::degenerate(method, reason, "scale the features, or give another width"))
         }
     }
 }

@@ -23,7 +23,7 @@ use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Stream, rng};
 
-use super::{Reweight, Weighting};
+use super::{Reweight, Weighting, rows};
 use crate::{
     catalogue::Described,
     certificate::{Certificate, Measure},
@@ -86,6 +86,7 @@ impl Reweight for SelectionBias {
 
 /// 1 / P(s = 1 | x) of the source rows.
 fn by_logistic(domains: &Domains<'_>, logistic: &Logistic) -> Result<(Array1<f64>, Certificate)> {
+    rows::check_squares(SelectionBias::NAME, domains)?;
     let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
     let population = concatenate![Axis(0), domains.source(), domains.target()];
     let selected: Vec<usize> = (0..n_s + n_t).map(|i| usize::from(i < n_s)).collect();

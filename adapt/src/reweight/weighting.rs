@@ -9,6 +9,7 @@ use crate::{
     domains::Domains,
     error::{Error, Result},
     math::moments,
+    wild,
 };
 
 /// Below this share of the source rows the effective sample size has collapsed.
@@ -44,7 +45,8 @@ pub struct Balance {
 
 impl Weighting {
     /// Weights with their diagnosis. Where the effective sample size collapses below a tenth of the
-    /// rows, the certificate gets a note that offers flattening.
+    /// rows, the certificate gets a note that offers flattening, and where single cells lie absurdly
+    /// far from their columns, notes that name these ([`wild`]).
     ///
     /// # Errors
     /// [`Error::Degenerate`] if all weights are 0: no source row lies where the target does.
@@ -53,7 +55,7 @@ impl Weighting {
         domains: &Domains<'_>,
         weights: Array1<f64>,
         ratio: Option<Box<dyn DensityRatio>>,
-        certificate: Certificate,
+        mut certificate: Certificate,
     ) -> Result<Self> {
         if let Some((row, &value)) = weights.iter().enumerate().find(|(_, w)| !w.is_finite()) {
             return Err(Error::NotFinite { what: "weights", row, column: 0, value });
@@ -63,6 +65,7 @@ impl Weighting {
             let advice = "look at the domains with `transduct diagnose`, or widen the kernel";
             return Err(Error::degenerate(method, reason, advice));
         }
+        certificate.notes.extend(wild::notes(domains));
         let mut weighting = Self::diagnosed(domains, weights, ratio, certificate);
         if weighting.has_collapsed() {
             let (n_eff, n) = (weighting.effective_sample_size, weighting.weights.len());

@@ -12,6 +12,7 @@ mod reproduce;
 mod resume;
 mod runs;
 mod weights;
+mod wild;
 
 use std::{
     fmt::Write as _,
