@@ -12,3 +12,4 @@ pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;
 pub mod qp;
+pub(crate) mod unit;

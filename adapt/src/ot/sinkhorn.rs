@@ -15,13 +15,13 @@ use ndarray::{Array1, Array2, ArrayView1};
 
 use super::{
     Problem,
+    memory::{self, check_memory},
     scaling::{Scaling, Side},
 };
 use crate::{
     certificate::{Certificate, Measure},
     check,
     error::{Error, Result},
-    math::gram,
 };
 
 const NAME: &str = "sinkhorn";
@@ -63,7 +63,7 @@ pub struct Entropic {
 ///
 /// # Errors
 /// [`Error::Config`] for options out of range, [`Error::Degenerate`] for unequal sums,
-/// [`Error::TooLarge`], [`Error::Numerical`] where C / ε overflows.
+/// [`Error::Memory`].
 pub fn sinkhorn(problem: &Problem<'_>, options: &Sinkhorn) -> Result<Entropic> {
     sinkhorn_from(problem, options, None)
 }
@@ -78,12 +78,12 @@ pub(super) fn sinkhorn_from(
     let &Sinkhorn { epsilon, tolerance, max_rounds } = options;
     check_epsilon(NAME, problem, epsilon)?;
     let (n, m) = problem.dim();
-    gram::check_size(NAME, n, m, "use fewer rows")?;
+    check_memory(NAME, &[(memory::ENTROPIC, n, m)], "use fewer rows")?;
     let (a, b) = (problem.a().to_owned(), problem.b().to_owned());
     let b = &b * (a.sum() / b.sum());
     let side = |masses| Side { masses, exponent: 1.0 };
     let mut scaling = Scaling::new(problem.costs(), epsilon, side(a), side(b), g);
-    let ended = scaling.run(tolerance, max_rounds);
+    let ended = scaling.run(NAME, tolerance, max_rounds);
     let (plan, f, g) = scaling.finish();
     let cost = inner(problem, &plan);
     let residual = violation(problem, &plan);

@@ -10,6 +10,7 @@ use transduct_adapt::shallow::aligner;
 
 use super::{
     Output, Status, UsageError,
+    fit_progress::watched,
     tables::{MethodArgs, TableArgs, certificate_lines},
 };
 use crate::{
@@ -69,7 +70,8 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
             entry.name
         );
     }
-    let fitted = method.fit(&tables.domains()?)?;
+    let domains = tables.domains()?;
+    let fitted = watched(entry.name, output, || method.fit(&domains))?;
     let source = fitted.source(tables.x_source.view())?;
     let names = output_names(&tables, source.ncols(), entry.needs.moves_target);
     write(&out, &tables.source, &source, names.as_deref(), &tables)?;
