@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn moments_of_numbers_of_any_size() {
         let x = array![[0.0, 1.5e308, -3e-200], [4e200, 1.7e308, 1e-200]];
-        assert_eq!(mean(x.view()), array![2e200, 1.6e308, -1e-200]);
+        let relative = mean(x.view()) / array![2e200, 1.6e308, -1e-200];
+        assert!(relative.iter().all(|v| (v - 1.0).abs() < 1e-12), "{relative}");
         assert_eq!(weighted_mean(x.view(), array![2.0, 2.0].view()), mean(x.view()));
         let relative = deviations(x.view(), 0) / array![2e200, 0.1e308, 2e-200];
         assert!(relative.iter().all(|v| (v - 1.0).abs() < 1e-12), "{relative}");

@@ -63,20 +63,16 @@ impl Described for LocationScaleMmd {
 impl Align for LocationScaleMmd {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         self.check()?;
-        let labels = domains.need_labels(Self::NAME)?;
+        domains.need_labels(Self::NAME)?;
         let unit = Unit::of_domains(domains);
-        unit.with(domains, |domains| self.fit_in_unit(domains, labels, unit))
+        unit.with(domains, |domains| self.fit_in_unit(domains, unit))
     }
 }
 
 impl LocationScaleMmd {
     /// The map in the rows' own unit, of domains that are given in `unit`.
-    fn fit_in_unit(
-        &self,
-        domains: &Domains<'_>,
-        labels: Labels<'_>,
-        unit: Unit,
-    ) -> Result<Alignment> {
+    fn fit_in_unit(&self, domains: &Domains<'_>, unit: Unit) -> Result<Alignment> {
+        let labels = domains.need_labels(Self::NAME)?;
         let sigma = self.width(domains, unit)?;
         let mut problem = Problem::new(domains, labels, sigma, self.regularisation)?;
         // ‖b‖² of λ is in the features' unit: b is measured there where that is the larger one, so that

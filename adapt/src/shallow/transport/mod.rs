@@ -148,7 +148,7 @@ fn nth(values: &[f64], mut place: usize) -> f64 {
             place -= counts[digit];
             digit += 1;
         }
-        prefix = prefix << DIGIT | digit as u64;
+        prefix = (prefix << DIGIT) | digit as u64;
     }
     f64::from_bits(prefix)
 }
