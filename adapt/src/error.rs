@@ -125,6 +125,31 @@ pub enum Error {
         /// Why, as far as is known.
         reason: String,
     },
+    /// A result that double precision cannot hold, of finite rows.
+    #[error("{method}: {what} cannot be held in double precision; {advice}")]
+    OutOfRange {
+        /// The method.
+        method: &'static str,
+        /// What came out infinite, or NaN, or lost all its digits.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Several matrices at once that would not fit in memory.
+    #[error("{method} needs {} at once ({what}): the limit is {}; {advice}",
+        gibibytes(*.bytes), gibibytes(*.limit))]
+    Memory {
+        /// The method.
+        method: &'static str,
+        /// All of them.
+        bytes: u64,
+        /// Their number and size.
+        what: String,
+        /// Bytes.
+        limit: u64,
+        /// The alternative.
+        advice: &'static str,
+    },
 }
 
 impl Error {
@@ -141,6 +166,11 @@ impl Error {
         expected: impl ToString,
     ) -> Self {
         Self::Config { owner, field, value: value.to_string(), expected: expected.to_string() }
+    }
+
+    /// An [`Error::OutOfRange`], which another unit of the features would not have.
+    pub(crate) fn out_of_range(method: &'static str, what: impl Into<String>) -> Self {
+        Self::OutOfRange { method, what: what.into(), advice: "give the features another unit" }
     }
 
     /// An [`Error::Degenerate`].

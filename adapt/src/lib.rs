@@ -73,6 +73,7 @@ pub mod learn;
 pub mod math;
 pub mod mmd;
 pub mod ot;
+pub mod progress;
 pub mod registry;
 pub mod reweight;
 pub mod shallow;

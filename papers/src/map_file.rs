@@ -10,15 +10,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use transduct_adapt::{
     math::gram::Kernel,
-    shallow::{Affine, Map},
+    shallow::{Affine, LowRank, Map},
 };
 
 use transduct_core::data::table::Encoding;
 
 use crate::record::write_atomic;
 
-/// The layout that this program writes and reads.
-const FORMAT: u32 = 1;
+/// The layout that this program writes. Since 1 it has low-rank maps and copies.
+const FORMAT: u32 = 2;
+
+/// The oldest layout that it reads.
+const OLDEST: u32 = 1;
 
 /// The metadata key of the document.
 const DOCUMENT: &str = "transduct-map";
@@ -61,6 +64,8 @@ enum Node {
     Identity,
     UnitRows,
     Affine { shift: String, matrix: String, offset: String },
+    LowRank { shift: String, scale: f64, left: String, right: String, offset: String },
+    Copies { features: usize, factors: String },
     Kernel { kernel: Kernel, anchors: String, offset: String, weights: String },
     Displacement { anchors: String, images: String },
     Sequence(Vec<Node>),
@@ -112,7 +117,10 @@ impl MapFile {
         }
         let unreadable = "its description cannot be read";
         let Format { format } = serde_json::from_str(text).context(unreadable)?;
-        ensure!(format == FORMAT, "format {format}: this program reads format {FORMAT}");
+        ensure!(
+            (OLDEST..=FORMAT).contains(&format),
+            "format {format}: this program reads formats {OLDEST} to {FORMAT}"
+        );
         let document: Document = serde_json::from_str(text).context(unreadable)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let d = document.encoding.names().len();
@@ -156,6 +164,20 @@ impl Tensors {
                 matrix: self.matrix(place, "matrix", matrix.view()),
                 offset: self.vector(place, "offset", offset),
             },
+            Map::LowRank(LowRank { shift, scale, left, right, offset }) => Node::LowRank {
+                shift: self.vector(place, "shift", shift),
+                scale: *scale,
+                left: self.matrix(place, "left", left.view()),
+                right: self.matrix(place, "right", right.view()),
+                offset: self.vector(place, "offset", offset),
+            },
+            Map::Copies { features, factors } => {
+                let factors = Array1::from(factors.clone());
+                Node::Copies {
+                    features: *features,
+                    factors: self.vector(place, "factors", &factors),
+                }
+            }
             Map::Kernel { kernel, anchors, offset, weights } => Node::Kernel {
                 kernel: *kernel,
                 anchors: self.matrix(place, "anchors", anchors.view()),
@@ -213,6 +235,20 @@ fn load(node: &Node, tensors: &SafeTensors<'_>) -> Result<Map> {
             let matrix = matrix_of(matrix, tensors)?;
             fits(matrix.dim() == (shift.len(), offset.len()))?;
             Map::Affine(Affine { shift, matrix, offset })
+        }
+        Node::LowRank { shift, scale, left, right, offset } => {
+            ensure!(scale.is_finite(), "its low-rank map has the scale {scale}");
+            let (shift, offset) = (vector(shift, tensors)?, vector(offset, tensors)?);
+            let (left, right) = (matrix_of(left, tensors)?, matrix_of(right, tensors)?);
+            let d = shift.len();
+            fits(left.nrows() == d && right.ncols() == d && offset.len() == d)?;
+            fits(left.ncols() == right.nrows())?;
+            Map::LowRank(LowRank { shift, scale: *scale, left, right, offset })
+        }
+        Node::Copies { features, factors } => {
+            let factors = vector(factors, tensors)?.to_vec();
+            fits(!factors.is_empty())?;
+            Map::Copies { features: *features, factors }
         }
         Node::Kernel { kernel, anchors, offset, weights } => {
             if let Kernel::Gaussian { sigma } = kernel {
@@ -304,7 +340,22 @@ mod tests {
             weights: array![[1.0, 2.0], [3.0, 4.0]],
         };
         let moved = Map::Displacement { anchors: array![[0.0, 1.0]], images: array![[1.0, 1.0]] };
-        Map::Sequence(vec![Map::UnitRows, Map::Affine(affine), kernel, Map::Identity, moved])
+        let low_rank = LowRank {
+            shift: array![0.1, 0.2],
+            scale: 1.0 / 7.0,
+            left: array![[1.0], [2.0]],
+            right: array![[0.3, -4.0]],
+            offset: array![0.0, 5.0],
+        };
+        Map::Sequence(vec![
+            Map::UnitRows,
+            Map::Affine(affine),
+            kernel,
+            Map::Identity,
+            moved,
+            Map::LowRank(low_rank),
+            Map::Copies { features: 2, factors: vec![1.0] },
+        ])
     }
 
     #[test]
@@ -324,6 +375,12 @@ mod tests {
     }
 
     #[test]
+    fn files_of_the_format_before_are_read() {
+        let old = file(|text| text.replace("\"format\":2", "\"format\":1"));
+        assert_eq!(MapFile::parse(&old).unwrap().source, chain());
+    }
+
+    #[test]
     fn damaged_and_foreign_files_are_refused() {
         let good = file(str::to_owned);
         assert_eq!(MapFile::parse(&good).unwrap().source, chain());
@@ -333,11 +390,13 @@ mod tests {
         let message = |change: &dyn Fn(&str) -> String| {
             format!("{:#}", MapFile::parse(&file(|text| change(text))).unwrap_err())
         };
-        let other = message(&|text| text.replace("\"format\":1", "\"format\":7"));
-        assert_eq!(other, "format 7: this program reads format 1");
+        let other = message(&|text| text.replace("\"format\":2", "\"format\":7"));
+        assert_eq!(other, "format 7: this program reads formats 1 to 2");
         let lost = message(&|text| text.replace("source.1.shift", "source.9.shift"));
         assert_eq!(lost, "no tensor `source.9.shift`");
         let shapes = message(&|text| text.replace("source.2.weights", "source.4.images"));
+        assert_eq!(shapes, "the shapes of its tensors do not fit each other");
+        let shapes = message(&|text| text.replace("source.5.right", "source.5.left"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
         let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
         let message = MapFile::parse(&foreign).unwrap_err().to_string();

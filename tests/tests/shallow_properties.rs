@@ -331,7 +331,84 @@ fn awkward() -> Vec<(&'static str, Data)> {
                 data.xt *= 1e-9;
             }),
         ),
+        (
+            "one column of another size",
+            with(&|data| {
+                data.xs.column_mut(1).mapv_inplace(|x| 1e155 * x);
+                data.xt.column_mut(1).mapv_inplace(|x| 1e155 * x);
+            }),
+        ),
+        ("a target of another size", with(&|data| data.xt *= 1e160)),
+        ("a source of another size", with(&|data| data.xs *= 1e160)),
     ]
+}
+
+/// Rows whose squares, or their squares, are no numbers.
+fn of_any_size() -> Vec<(i32, Data)> {
+    let scaled = |power: i32| {
+        let mut data = plain(8);
+        data.xs.mapv_inplace(|x| x * 10f64.powi(power));
+        data.xt.mapv_inplace(|x| x * 10f64.powi(power));
+        (power, data)
+    };
+    let powers = [16, 18, 20, 40, 77, 120, 155, 200, 300, 306];
+    powers.into_iter().flat_map(|power| [scaled(power), scaled(-power)]).collect()
+}
+
+#[test]
+fn rows_of_any_size_give_finite_rows_or_an_error_that_says_why() {
+    for (power, data) in of_any_size() {
+        for entry in aligners() {
+            let place = format!("{} at 1e{power}", entry.name);
+            match data.align(&entry) {
+                Ok(fitted) => {
+                    assert!(!fitted.certificate.residual.is_nan(), "{place}");
+                    drop(data.mapped(&place, &fitted));
+                }
+                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+            }
+        }
+        for entry in adapting_classifiers() {
+            let place = format!("{} at 1e{power}", entry.name);
+            match data.label(&entry) {
+                Ok(scores) => check_rows(&place, &scores, data.xt.nrows()),
+                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+            }
+        }
+    }
+}
+
+/// Where no option is a length, an answer is that of rows in any unit, to the last digits.
+#[test]
+fn rows_in_another_unit_move_alike() {
+    let data = plain(12);
+    for (name, options) in [
+        ("pca", Value::Null),
+        ("subspace-alignment", Value::Null),
+        ("gfk", Value::Null),
+        ("coral", serde_json::json!({ "regularisation": 0.0, "centre": true })),
+        ("linear-monge", serde_json::json!({ "regularisation": 0.0 })),
+        ("feature-augmentation", Value::Null),
+        ("ot-emd", Value::Null),
+        ("ot-sinkhorn", Value::Null),
+        ("ot-class", Value::Null),
+        ("ot-laplace", Value::Null),
+        ("ot-unbalanced", Value::Null),
+    ] {
+        let method = (transduct_adapt::shallow::aligner(name).unwrap().build)(&options).unwrap();
+        let fit = |power: i32| {
+            let unit = 2f64.powi(power);
+            let (xs, xt) = (&data.xs * unit, &data.xt * unit);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            let fitted = method.fit(&domains.with_labels(&data.ys).unwrap()).unwrap();
+            let rows = [fitted.source(xs.view()).unwrap(), fitted.target(xt.view()).unwrap()];
+            (rows.map(|x| x / unit), fitted.certificate)
+        };
+        let expected = fit(0);
+        for power in [-900, -515, -257, -60, 60, 257, 515, 900] {
+            assert_eq!(fit(power), expected, "{name} at 2^{power}");
+        }
+    }
 }
 
 #[test]

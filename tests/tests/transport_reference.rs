@@ -119,7 +119,7 @@ fn penalised_transport() {
         let of: Vec<usize> = serde_json::from_value(case.expected["labels"].clone()).unwrap();
         let lasso = GroupLasso { labels: Labels { of: &of, classes: 3 }, weight: 0.3 };
         case.check_penalised("class", &lasso, 0.5);
-        let laplace = Laplace::new(case.xs.view(), case.xt.view(), 3, 0.2, 0.5).unwrap();
+        let laplace = Laplace::new(case.xs.view(), case.xt.view(), 3, 0.2, 0.5);
         case.check_penalised("laplace", &laplace, 0.0);
     }
 }

@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 
 use ndarray::Array1;
 
+use crate::progress::{Residual, report};
+
 /// Pairs of steps and gradient changes that are kept.
 const MEMORY: usize = 10;
 const ARMIJO: f64 = 1e-4;
@@ -61,6 +63,8 @@ pub fn minimise(
         history.push(&next.x - &at.x, &next.gradient - &at.gradient);
         at = next;
         done += 1;
+        let now = Residual { now: at.residual(), wanted: tolerance };
+        report("L-BFGS", done, Some(iterations), Some(now));
     }
     let residual = at.residual();
     Minimum { x: at.x, value: at.value, residual, iterations: done }

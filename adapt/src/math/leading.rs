@@ -5,7 +5,10 @@ use rand::Rng as _;
 use transduct_core::{Stream, rng};
 
 use super::linalg::{self, dot};
-use crate::error::Result;
+use crate::{
+    error::Result,
+    progress::{Residual, report},
+};
 
 /// Columns beyond those asked for, which make the last of these converge.
 const SURPLUS: usize = 10;
@@ -66,6 +69,8 @@ pub fn leading(
             let ritz = Ritz::of(&basis, &images, k + SURPLUS)?;
             let residual = ritz.residual(k);
             let last = depth == BLOCKS;
+            let now = Residual { now: residual, wanted: tolerance };
+            report("block Lanczos", products, Some(BLOCKS * CYCLES), Some(now));
             if residual <= tolerance || (last && cycle == CYCLES) {
                 let values = ritz.values.slice(s![..k]).to_owned();
                 let vectors = ritz.vectors.slice(s![.., ..k]).to_owned();

@@ -13,3 +13,4 @@ pub mod moments;
 pub mod nearest;
 pub(crate) mod parallel;
 pub mod qp;
+pub(crate) mod unit;

@@ -2,13 +2,35 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{distances, linalg, parallel};
+use super::{linalg, parallel, unit::Unit};
 
 /// Rows that are looked at together, whatever the number of threads.
 const ROWS: usize = 1024;
 
-/// x̄ = Σ_i x_i / n, `(d,)`; zeros for no rows.
+/// x̄ = Σ_i x_i / n, `(d,)`; zeros for no rows. Finite for finite rows, whatever their sum.
 pub fn mean(x: ArrayView2<'_, f64>) -> Array1<f64> {
+    whatever_the_sum(x, plain_mean)
+}
+
+/// The means of `plain`, those whose sums overflow from rows in another unit.
+fn whatever_the_sum(
+    x: ArrayView2<'_, f64>,
+    plain: impl Fn(ArrayView2<'_, f64>) -> Array1<f64>,
+) -> Array1<f64> {
+    let mut mean = plain(x);
+    if mean.iter().any(|v| !v.is_finite()) {
+        let unit = Unit::of(largest(x));
+        let scaled = plain(unit.rows(x).view());
+        for (mean, scaled) in mean.iter_mut().zip(scaled) {
+            if !mean.is_finite() {
+                *mean = unit.back(scaled);
+            }
+        }
+    }
+    mean
+}
+
+fn plain_mean(x: ArrayView2<'_, f64>) -> Array1<f64> {
     let n = x.nrows();
     let sums = parallel::map(n.div_ceil(ROWS), |i| {
         x.slice(s![i * ROWS..n.min((i + 1) * ROWS), ..]).sum_axis(Axis(0))
@@ -26,9 +48,9 @@ pub fn largest(x: ArrayView2<'_, f64>) -> f64 {
     parts.into_iter().fold(0.0, f64::max)
 }
 
-/// Σ_i w_i x_i / Σ_i w_i, `(d,)`.
+/// Σ_i w_i x_i / Σ_i w_i, `(d,)`, finite as [`mean`] is.
 pub fn weighted_mean(x: ArrayView2<'_, f64>, w: ArrayView1<'_, f64>) -> Array1<f64> {
-    x.t().dot(&w) / w.sum()
+    whatever_the_sum(x, |x| x.t().dot(&w) / w.sum())
 }
 
 /// (X − 1x̄ᵀ)ᵀ (X − 1x̄ᵀ) / (n − ddof), `(d, d)`. The caller sees to n > ddof.
@@ -36,17 +58,29 @@ pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
     linalg::scatter(x, mean(x).view()) / (x.nrows() - ddof) as f64
 }
 
-/// The standard deviation of every column, with n − ddof, `(d,)`.
+/// The standard deviation of every column, with n − ddof, `(d,)`. Squares of columns of any size
+/// neither overflow nor vanish.
 pub fn deviations(x: ArrayView2<'_, f64>, ddof: usize) -> Array1<f64> {
-    let mut centred = &x - &mean(x);
-    // Squares of columns near either end of the numbers overflow or vanish.
-    let largest = centred.fold_axis(Axis(0), 0.0, |m: &f64, v| m.max(v.abs()));
-    let factors = largest.mapv(distances::safe_factor);
-    if factors.iter().any(|&factor| factor != 1.0) {
-        centred *= &factors;
+    let units: Vec<Unit> = x
+        .columns()
+        .into_iter()
+        .map(|column| Unit::of(column.fold(0.0, |most: f64, v| most.max(v.abs()))))
+        .collect();
+    let mut centred = x.to_owned();
+    for (mut column, unit) in centred.columns_mut().into_iter().zip(&units) {
+        if !unit.is_one() {
+            column.mapv_inplace(|v| unit.length(v));
+        }
     }
+    let mean = mean(centred.view());
+    centred -= &mean;
     let sums = centred.mapv(|v| v * v).sum_axis(Axis(0));
-    (sums / (x.nrows() - ddof) as f64).mapv(f64::sqrt) / factors
+    let mut deviations = (sums / (x.nrows() - ddof) as f64).mapv(f64::sqrt);
+    deviations
+        .iter_mut()
+        .zip(&units)
+        .for_each(|(deviation, unit)| *deviation = unit.back(*deviation));
+    deviations
 }
 
 /// The columns that have one value in all rows.
@@ -77,5 +111,15 @@ mod tests {
             assert_eq!(deviations((&x * unit).view(), 0), expected, "2^{power}");
         }
         assert_eq!(constant_columns(x.view()), [1]);
+    }
+
+    #[test]
+    fn moments_of_numbers_of_any_size() {
+        let x = array![[0.0, 1.5e308, -3e-200], [4e200, 1.7e308, 1e-200]];
+        let relative = mean(x.view()) / array![2e200, 1.6e308, -1e-200];
+        assert!(relative.iter().all(|v| (v - 1.0).abs() < 1e-12), "{relative}");
+        assert_eq!(weighted_mean(x.view(), array![2.0, 2.0].view()), mean(x.view()));
+        let relative = deviations(x.view(), 0) / array![2e200, 0.1e308, 2e-200];
+        assert!(relative.iter().all(|v| (v - 1.0).abs() < 1e-12), "{relative}");
     }
 }

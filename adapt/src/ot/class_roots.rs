@@ -19,6 +19,7 @@ use ndarray::{Array2, Zip};
 
 use super::{
     Problem,
+    memory::{self, check_memory},
     regularised::{Oracle, Penalised, Regularised, class_sums, entropy},
     sinkhorn::inner,
 };
@@ -27,7 +28,7 @@ use crate::{
     check,
     domains::Labels,
     error::Result,
-    math::gram::check_size,
+    progress::{Residual, report, within},
 };
 
 const NAME: &str = "transport with class roots";
@@ -83,18 +84,20 @@ pub fn class_roots(
     check::non_negative(NAME, "epsilon", epsilon)?;
     check::non_negative(NAME, "weight", penalty.weight)?;
     let (n, m) = problem.dim();
-    check_size(NAME, n, m, "use fewer rows")?;
+    check_memory(NAME, &[(memory::CLASS_ROOTS, n, m)], "use fewer rows")?;
     let mut oracle = Oracle::new(epsilon);
-    let mut plan = oracle.best(problem)?;
+    let mut plan = within(|| oracle.best(problem))?;
     let (mut rounds, mut moved) = (0, f64::INFINITY);
     while rounds < max_rounds && moved > tolerance {
         let cost = penalty.majorised(problem, &plan);
-        let next = oracle.best(&problem.with_cost(cost.view())?)?;
+        let next = within(|| oracle.best(&problem.with_cost(cost.view())?))?;
         // What leaves an entry enters another.
         let change = Zip::from(&next).and(&plan).fold(0.0, |sum, a, b| sum + (a - b).abs());
         moved = change / (2.0 * problem.a().sum());
         plan = next;
         rounds += 1;
+        let residual = Residual { now: moved, wanted: tolerance };
+        report(NAME, rounds, Some(max_rounds), Some(residual));
     }
     let cost = inner(problem, &plan);
     let entropic = if epsilon > 0.0 { epsilon * entropy(&plan) } else { 0.0 };

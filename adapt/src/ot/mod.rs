@@ -16,6 +16,7 @@
 
 mod class_roots;
 mod greedy;
+pub(crate) mod memory;
 mod network_simplex;
 pub mod regularised;
 mod scaling;

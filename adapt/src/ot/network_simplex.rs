@@ -27,9 +27,16 @@ use super::{
 use crate::{
     certificate::{Certificate, Measure},
     error::{Error, Result},
+    progress::{Residual, is_watched, report},
 };
 
 const NAME: &str = "network simplex";
+
+/// The relative gap of a converged answer.
+const GAP: f64 = 1e-10;
+
+/// A report, which costs a walk over the cost matrix, comes once in so many resets of the potentials.
+const REPORT: usize = 2;
 
 /// The options of [`emd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +85,7 @@ pub fn emd(problem: &Problem<'_>, options: &Emd) -> Result<Exact> {
     };
     let (rows, columns) = (support(&masses.supplies), support(&masses.demands));
     let solved = if (rows.len(), columns.len()) == (n, m) {
-        Simplex::new(&masses, problem.costs()).solve(options)
+        Simplex::new(&masses, problem.costs()).solve(options, masses.total)
     } else {
         // Rows and columns without mass take no part: an empty arc into a column would break the
         // strong feasibility of the tree.
@@ -91,7 +98,7 @@ pub fn emd(problem: &Problem<'_>, options: &Emd) -> Result<Exact> {
             demands: columns.iter().map(|&j| masses.demands[j]).collect(),
             total: masses.total,
         };
-        Simplex::new(&masses, &costs).solve(options)
+        Simplex::new(&masses, &costs).solve(options, masses.total)
     };
     Ok(solved.certify(problem, &rows, &columns, masses.total))
 }
@@ -135,9 +142,10 @@ impl<'a> Simplex<'a> {
         }
     }
 
-    fn solve(mut self, options: &Emd) -> Solved {
+    /// `total` is the mass of each side.
+    fn solve(mut self, options: &Emd, total: i64) -> Solved {
         let mut pivots = 0;
-        let mut since_reset = 0;
+        let (mut since_reset, mut resets) = (0, 0);
         while pivots < options.max_pivots {
             match self.entering() {
                 Some((row, column, reduced)) => {
@@ -147,6 +155,11 @@ impl<'a> Simplex<'a> {
                     if since_reset >= self.n + self.m {
                         self.tree.reset_potentials(self.costs);
                         since_reset = 0;
+                        resets += 1;
+                        if resets % REPORT == 0 && is_watched() {
+                            let residual = Residual { now: self.gap(total), wanted: GAP };
+                            report(NAME, pivots, None, Some(residual));
+                        }
                     }
                 }
                 None if since_reset > 0 => {
@@ -164,6 +177,25 @@ impl<'a> Simplex<'a> {
             columns: self.tree.potential[self.n..self.n + self.m].iter().map(|v| -v).collect(),
             pivots,
         }
+    }
+
+    /// How far the cost of the plan is above the optimum at most, relative to the cost: no flow of the
+    /// total mass can gain more than the least reduced cost a unit.
+    fn gap(&self, total: i64) -> f64 {
+        let (rows, columns) = self.tree.potential[..self.n + self.m].split_at(self.n);
+        let mut least = 0f64;
+        for (costs, u) in self.costs.chunks_exact(self.m).zip(rows) {
+            least = costs.iter().zip(columns).fold(least, |least, (c, v)| least.min(c + v - u));
+        }
+        let paid: f64 = self
+            .tree
+            .flows()
+            .map(|flow| {
+                let place = flow.row as usize * self.m + flow.column as usize;
+                flow.mass as f64 / total as f64 * self.costs[place]
+            })
+            .sum();
+        -least / paid.abs().max(f64::MIN_POSITIVE)
     }
 
     /// The arc of least reduced cost in the first block that has one below the tolerance.
@@ -253,7 +285,7 @@ impl Solved {
         let (u, v) = feasible(problem, rows, columns, &self.rows, &self.columns);
         let dual = a.dot(&u) + b.dot(&v) * (a.sum() / b.sum());
         let gap = (primal - dual).max(0.0) / primal.abs().max(1.0);
-        let certificate = Certificate::new(NAME, self.pivots, Measure::DualityGap, gap, 1e-10);
+        let certificate = Certificate::new(NAME, self.pivots, Measure::DualityGap, gap, GAP);
         Exact { plan, cost: primal, u, v, certificate }
     }
 }

@@ -13,10 +13,11 @@
 //! Differences from the paper:
 //! 1. It stops by the gap, which is certified, not by the objective's change.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use super::{
     Emd, Problem, Sinkhorn, emd,
+    memory::{self, check_memory},
     sinkhorn::{inner, sinkhorn_from},
 };
 use crate::{
@@ -24,10 +25,8 @@ use crate::{
     check,
     domains::Labels,
     error::Result,
-    math::{
-        gram::{check_size, squared_distances_within},
-        linalg,
-    },
+    math::{linalg, nearest::nearest_within, parallel},
+    progress::{Residual, report, within},
 };
 
 const NAME: &str = "regularised transport";
@@ -74,11 +73,11 @@ pub struct Penalised {
 ///
 /// # Errors
 /// [`Error::Config`] for options out of range, [`Error::Degenerate`] for unequal sums,
-/// [`Error::TooLarge`].
+/// [`Error::Memory`].
 ///
 /// [`Error::Config`]: crate::error::Error::Config
 /// [`Error::Degenerate`]: crate::error::Error::Degenerate
-/// [`Error::TooLarge`]: crate::error::Error::TooLarge
+/// [`Error::Memory`]: crate::error::Error::Memory
 pub fn regularised(
     problem: &Problem<'_>,
     penalty: &dyn Penalty,
@@ -87,22 +86,31 @@ pub fn regularised(
     let &Regularised { epsilon, tolerance, max_rounds } = options;
     check::non_negative(NAME, "epsilon", epsilon)?;
     let (n, m) = problem.dim();
-    check_size(NAME, n, m, "use fewer rows")?;
+    check_memory(NAME, &[(memory::PENALISED, n, m)], "use fewer rows")?;
     let mut oracle = Oracle::new(epsilon);
-    let mut plan = oracle.best(problem)?;
+    let mut plan = within(|| oracle.best(problem))?;
     let mut rounds = 0;
     loop {
-        let slope = &problem.cost() + &penalty.gradient(&plan);
-        let step = oracle.best(&problem.with_cost(slope.view())?)? - &plan;
-        let best = &plan + &step;
+        let mut slope = penalty.gradient(&plan);
+        slope += &problem.cost();
+        let mut step = within(|| oracle.best(&problem.with_cost(slope.view())?))?;
+        step -= &plan;
         let objective = inner(problem, &plan)
             + penalty.value(&plan)
             + if epsilon > 0.0 { epsilon * entropy(&plan) } else { 0.0 };
         let mut gap = -dot(&slope, &step);
+        drop(slope);
         if epsilon > 0.0 {
-            gap += epsilon * (entropy(&plan) - entropy(&best));
+            let best = entropy_of(plan.iter().zip(&step).map(|(p, d)| p + d));
+            gap += epsilon * (entropy(&plan) - best);
         }
         let residual = gap.max(0.0) / objective.abs().max(1.0);
+        report(
+            "conditional gradient",
+            rounds,
+            Some(max_rounds),
+            Some(Residual { now: residual, wanted: tolerance }),
+        );
         if residual <= tolerance || rounds >= max_rounds {
             let cost = inner(problem, &plan);
             let certificate = Certificate::new(
@@ -115,7 +123,8 @@ pub fn regularised(
             return Ok(Penalised { plan, cost, objective, certificate });
         }
         let t = line_search(|t| {
-            let at = &plan + &(&step * t);
+            let mut at = plan.clone();
+            at.zip_mut_with(&step, |p, d| *p += d * t);
             let entropic = match epsilon > 0.0 {
                 true => step.iter().zip(&at).map(|(d, p)| d * p.max(f64::MIN_POSITIVE).ln()).sum(),
                 false => 0.0,
@@ -185,7 +194,11 @@ fn dot(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
 }
 
 pub(super) fn entropy(plan: &Array2<f64>) -> f64 {
-    plan.iter().map(|&p| if p > 0.0 { p * (p.ln() - 1.0) } else { 0.0 }).sum()
+    entropy_of(plan.iter().copied())
+}
+
+fn entropy_of(plan: impl Iterator<Item = f64>) -> f64 {
+    plan.map(|p| if p > 0.0 { p * (p.ln() - 1.0) } else { 0.0 }).sum()
 }
 
 /// Σ_{i ∈ I_c} f(P_ij), `(k, m)`, I_c the rows of class c.
@@ -240,8 +253,8 @@ impl Penalty for GroupLasso<'_> {
 pub struct Laplace<'a> {
     source: ArrayView2<'a, f64>,
     target: ArrayView2<'a, f64>,
-    source_laplacian: Array2<f64>,
-    target_laplacian: Array2<f64>,
+    source_laplacian: Laplacian,
+    target_laplacian: Laplacian,
     weight: f64,
     share: f64,
 }
@@ -249,30 +262,27 @@ pub struct Laplace<'a> {
 impl<'a> Laplace<'a> {
     /// For X_s `(n, d)`, X_t `(m, d)`, the graph of `neighbours` nearest rows, η = `weight` ≥ 0 and
     /// α = `share` in [0, 1].
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`](crate::error::Error::TooLarge).
     pub fn new(
         source: ArrayView2<'a, f64>,
         target: ArrayView2<'a, f64>,
         neighbours: usize,
         weight: f64,
         share: f64,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             source,
             target,
-            source_laplacian: laplacian(source, neighbours)?,
-            target_laplacian: laplacian(target, neighbours)?,
+            source_laplacian: Laplacian::new(source, neighbours),
+            target_laplacian: Laplacian::new(target, neighbours),
             weight,
             share,
-        })
+        }
     }
 }
 
 impl Penalty for Laplace<'_> {
     fn value(&self, plan: &Array2<f64>) -> f64 {
-        let trace = |x: &Array2<f64>, laplacian| dot(x, &linalg::dot(laplacian, x));
+        let trace = |x: &Array2<f64>, laplacian: &Laplacian| dot(x, &laplacian.times(x));
         let moved = linalg::dot(plan, &self.target);
         let back = linalg::dot(&plan.t(), &self.source);
         let source = (1.0 - self.share) * trace(&moved, &self.source_laplacian);
@@ -280,37 +290,63 @@ impl Penalty for Laplace<'_> {
     }
 
     fn gradient(&self, plan: &Array2<f64>) -> Array2<f64> {
-        let moved = linalg::dot(&self.source_laplacian, &linalg::dot(plan, &self.target));
-        let back = linalg::dot(&self.target_laplacian, &linalg::dot(&plan.t(), &self.source));
-        let source = linalg::dot(&moved, &self.target.t()) * (1.0 - self.share);
-        let target = linalg::dot(&self.source, &back.t()) * self.share;
-        (source + target) * (2.0 * self.weight)
+        let moved = self.source_laplacian.times(&linalg::dot(plan, &self.target));
+        let back = self.target_laplacian.times(&linalg::dot(&plan.t(), &self.source));
+        let mut gradient = linalg::dot(&moved, &self.target.t());
+        let target = linalg::dot(&self.source, &back.t());
+        let (share, factor) = (self.share, 2.0 * self.weight);
+        gradient.zip_mut_with(&target, |s, t| *s = (*s * (1.0 - share) + t * share) * factor);
+        gradient
     }
 }
 
 /// D − (A + Aᵀ) / 2, where A_ij = 1 if row j is among the nearest of row i.
-fn laplacian(x: ArrayView2<'_, f64>, neighbours: usize) -> Result<Array2<f64>> {
-    let n = x.nrows();
-    check_size("laplace regularisation", n, n, "use fewer rows, or another regularisation")?;
-    let distances = squared_distances_within(x);
-    let mut out = Array2::<f64>::zeros((n, n));
-    for (i, row) in distances.rows().into_iter().enumerate() {
-        let mut others: Vec<usize> = (0..n).filter(|&j| j != i).collect();
-        others.sort_by(|&j, &k| row[j].total_cmp(&row[k]));
-        for &j in others.iter().take(neighbours) {
-            out[(i, j)] -= 0.5;
-            out[(j, i)] -= 0.5;
+#[derive(Clone, Debug)]
+struct Laplacian {
+    /// For every row, its neighbours in ascending order and the entries of (A + Aᵀ) / 2, ½ or 1.
+    edges: Vec<Vec<(usize, f64)>>,
+}
+
+impl Laplacian {
+    fn new(x: ArrayView2<'_, f64>, neighbours: usize) -> Self {
+        let near = nearest_within(x, neighbours).indices;
+        let mut edges = vec![Vec::new(); x.nrows()];
+        for (i, row) in near.rows().into_iter().enumerate() {
+            for &j in row {
+                edges[i].push((j, 0.5));
+                edges[j].push((i, 0.5));
+            }
         }
+        for row in &mut edges {
+            row.sort_unstable_by_key(|&(j, _)| j);
+            row.dedup_by(|next, first| {
+                let same = next.0 == first.0;
+                first.1 += if same { next.1 } else { 0.0 };
+                same
+            });
+        }
+        Self { edges }
     }
-    let degrees = -out.sum_axis(Axis(1));
-    out.diag_mut().assign(&degrees);
-    Ok(out)
+
+    /// L X `(n, d)`.
+    fn times(&self, x: &Array2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros(x.dim());
+        let d = x.ncols();
+        parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), d, |i, row| {
+            for &(j, weight) in &self.edges[i] {
+                for ((out, own), other) in row.iter_mut().zip(x.row(i)).zip(x.row(j)) {
+                    *out += weight * (own - other);
+                }
+            }
+        });
+        out
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::array;
+    use ndarray::{Axis, array};
 
     use super::*;
 
@@ -340,7 +376,7 @@ mod tests {
         let plan = Array2::from_shape_fn((6, 4), |(i, j)| (1 + (i + 2 * j) % 5) as f64 / 60.0);
         let labels = Labels { of: &[0, 1, 0, 1, 2, 2], classes: 3 };
         let lasso = GroupLasso { labels, weight: 0.7 };
-        let laplace = Laplace::new(xs.view(), xt.view(), 2, 0.5, 0.3).unwrap();
+        let laplace = Laplace::new(xs.view(), xt.view(), 2, 0.5, 0.3);
         check_gradient(&lasso, &plan);
         check_gradient(&laplace, &plan);
         for (penalty, epsilon) in [(&lasso as &dyn Penalty, 0.5), (&laplace, 0.5), (&laplace, 0.0)]
@@ -351,6 +387,15 @@ mod tests {
             let masses = Array1::from_elem(6, 1.0 / 6.0);
             assert_abs_diff_eq!(penalised.plan.sum_axis(Axis(1)), masses, epsilon = 1e-8);
         }
+    }
+
+    #[test]
+    fn a_laplacian_by_hand() {
+        // 0 and 1 are nearest to each other; 1 is the nearest of 5, which is nobody's.
+        let x = array![[0.0], [1.0], [5.0]];
+        let laplacian = Laplacian::new(x.view(), 1);
+        let whole = laplacian.times(&Array2::eye(3));
+        assert_eq!(whole, array![[1.0, -1.0, 0.0], [-1.0, 1.5, -0.5], [0.0, -0.5, 0.5]]);
     }
 
     #[test]

@@ -15,7 +15,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::math::parallel;
+use crate::{
+    math::parallel,
+    progress::{Residual, report},
+};
 
 /// Rows of K whose part of Kᵀ x is summed up together.
 const BLOCK: usize = 64;
@@ -79,8 +82,8 @@ impl<'a> Scaling<'a> {
         scaling
     }
 
-    /// Rounds until the residual is at most `tolerance`.
-    pub(super) fn run(&mut self, tolerance: f64, max_rounds: usize) -> Ended {
+    /// Rounds until the residual is at most `tolerance`; `solver` reports them.
+    pub(super) fn run(&mut self, solver: &'static str, tolerance: f64, max_rounds: usize) -> Ended {
         let mut ended = Ended { rounds: 0, residual: f64::INFINITY };
         while ended.rounds < max_rounds {
             ended.rounds += 1;
@@ -99,6 +102,8 @@ impl<'a> Scaling<'a> {
                 continue;
             }
             ended.residual = residual;
+            let residual_now = Residual { now: residual, wanted: tolerance };
+            report(solver, ended.rounds, Some(max_rounds), Some(residual_now));
             if residual <= tolerance {
                 // Of the plan as it is, whose columns are exact.
                 break;

@@ -15,16 +15,24 @@ use ndarray::{Array1, Array2, ArrayView1};
 
 use super::{
     Problem,
+    memory::{self, check_memory},
     scaling::{Scaling, Side},
 };
 use crate::{
     certificate::{Certificate, Measure},
     check,
     error::{Error, Result},
-    math::gram,
+    progress::within,
 };
 
 const NAME: &str = "sinkhorn";
+
+/// max C / ε above which ε is scaled down.
+const STEEP: f64 = 1e4;
+/// max C / ε of the first problem then.
+const FIRST: f64 = 1e3;
+/// The most rounds of each but the last.
+const ROUNDS: usize = 500;
 
 /// The options of [`sinkhorn`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +41,7 @@ pub struct Sinkhorn {
     pub epsilon: f64,
     /// The largest violation of a marginal that ends the rounds, in units of mass.
     pub tolerance: f64,
-    /// The most rounds.
+    /// The most rounds, of the last problem where ε is scaled down.
     pub max_rounds: usize,
 }
 
@@ -63,7 +71,7 @@ pub struct Entropic {
 ///
 /// # Errors
 /// [`Error::Config`] for options out of range, [`Error::Degenerate`] for unequal sums,
-/// [`Error::TooLarge`], [`Error::Numerical`] where C / ε overflows.
+/// [`Error::Memory`].
 pub fn sinkhorn(problem: &Problem<'_>, options: &Sinkhorn) -> Result<Entropic> {
     sinkhorn_from(problem, options, None)
 }
@@ -78,17 +86,39 @@ pub(super) fn sinkhorn_from(
     let &Sinkhorn { epsilon, tolerance, max_rounds } = options;
     check_epsilon(NAME, problem, epsilon)?;
     let (n, m) = problem.dim();
-    gram::check_size(NAME, n, m, "use fewer rows")?;
+    check_memory(NAME, &[(memory::ENTROPIC, n, m)], "use fewer rows")?;
     let (a, b) = (problem.a().to_owned(), problem.b().to_owned());
     let b = &b * (a.sum() / b.sum());
     let side = |masses| Side { masses, exponent: 1.0 };
-    let mut scaling = Scaling::new(problem.costs(), epsilon, side(a), side(b), g);
-    let ended = scaling.run(tolerance, max_rounds);
+    let (mut start, mut earlier) = (g.map(|g| g.to_owned()), 0);
+    let largest = largest(problem);
+    if start.is_none() && largest > STEEP * epsilon {
+        let least =
+            a.iter().chain(&b).filter(|&&mass| mass > 0.0).fold(f64::INFINITY, |l, &m| l.min(m));
+        let mut coarse = largest / FIRST;
+        while coarse > 2.0 * epsilon {
+            let (a, b) = (side(a.clone()), side(b.clone()));
+            let g = start.as_ref().map(|g| g.view());
+            let mut scaling = Scaling::new(problem.costs(), coarse, a, b, g);
+            let rounds = ROUNDS.min(max_rounds);
+            earlier += within(|| scaling.run(NAME, 1e-3 * least, rounds)).rounds;
+            start = Some(scaling.finish().2);
+            coarse /= 4.0;
+        }
+    }
+    let start = start.as_ref().map(|g| g.view());
+    let mut scaling = Scaling::new(problem.costs(), epsilon, side(a), side(b), start);
+    let ended = scaling.run(NAME, tolerance, max_rounds);
     let (plan, f, g) = scaling.finish();
     let cost = inner(problem, &plan);
     let residual = violation(problem, &plan);
-    let certificate =
-        Certificate::new(NAME, ended.rounds, Measure::Marginals, residual, tolerance.max(1e-14));
+    let certificate = Certificate::new(
+        NAME,
+        earlier + ended.rounds,
+        Measure::Marginals,
+        residual,
+        tolerance.max(1e-14),
+    );
     Ok(Entropic { plan, cost, f, g, certificate })
 }
 
@@ -99,7 +129,7 @@ pub(super) fn check_epsilon(
     epsilon: f64,
 ) -> Result<()> {
     check::positive(owner, "epsilon", epsilon)?;
-    let largest = problem.costs().iter().fold(0.0, |largest: f64, c| largest.max(c.abs()));
+    let largest = largest(problem);
     match largest / epsilon < 1e12 {
         true => Ok(()),
         false => {
@@ -107,6 +137,11 @@ pub(super) fn check_epsilon(
             Err(Error::config(owner, "epsilon", epsilon, expected))
         }
     }
+}
+
+/// max |C|.
+fn largest(problem: &Problem<'_>) -> f64 {
+    problem.costs().iter().fold(0.0, |largest: f64, c| largest.max(c.abs()))
 }
 
 /// ⟨C, P⟩.
@@ -179,6 +214,24 @@ mod tests {
         let exact = emd(&problem, &Emd::default()).unwrap();
         assert!(entropic.cost >= exact.cost - 1e-9);
         assert!(entropic.cost <= exact.cost + 0.2 * (9f64 * 7.0).ln());
+    }
+
+    #[test]
+    fn a_tiny_epsilon_meets_the_marginals_at_the_exact_cost() {
+        let cost = Array2::from_shape_fn((30, 25), |(i, j)| {
+            let (x, y) = ((i * i * 37 % 101) as f64, (j * j * 53 % 97) as f64 + 20.0);
+            (x - y).powi(2) + ((i * 7 + j * 3) % 11) as f64
+        });
+        let problem = Problem::uniform(cost.view()).unwrap();
+        let exact = emd(&problem, &Emd::default()).unwrap();
+        for share in [1e-5, 1e-7, 1e-9] {
+            let epsilon = share * 1e4;
+            let options = Sinkhorn { epsilon, tolerance: 1e-5, max_rounds: 10_000 };
+            let entropic = sinkhorn(&problem, &options).unwrap();
+            assert!(entropic.certificate.converged, "{share}: {:?}", entropic.certificate);
+            let bound = epsilon * 750f64.ln() + 1e-5 * 55.0 * 2e4;
+            assert!((entropic.cost - exact.cost).abs() <= bound, "{share}");
+        }
     }
 
     #[test]

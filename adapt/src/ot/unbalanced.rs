@@ -14,6 +14,7 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::{
     Problem,
+    memory::{self, check_memory},
     scaling::{Scaling, Side},
     sinkhorn::{check_epsilon, inner},
 };
@@ -21,7 +22,6 @@ use crate::{
     certificate::{Certificate, Measure},
     check,
     error::Result,
-    math::gram,
 };
 
 const NAME: &str = "unbalanced sinkhorn";
@@ -61,16 +61,16 @@ pub struct Relaxed {
 /// The plan that minimises the objective.
 ///
 /// # Errors
-/// [`Error::Config`] for options out of range, [`Error::TooLarge`].
+/// [`Error::Config`] for options out of range, [`Error::Memory`].
 ///
 /// [`Error::Config`]: crate::error::Error::Config
-/// [`Error::TooLarge`]: crate::error::Error::TooLarge
+/// [`Error::Memory`]: crate::error::Error::Memory
 pub fn unbalanced(problem: &Problem<'_>, options: &Unbalanced) -> Result<Relaxed> {
     let &Unbalanced { epsilon, marginals, tolerance, max_rounds } = options;
     check_epsilon(NAME, problem, epsilon)?;
     check::positive(NAME, "marginals", marginals)?;
     let (n, m) = problem.dim();
-    gram::check_size(NAME, n, m, "use fewer rows")?;
+    check_memory(NAME, &[(memory::UNBALANCED, n, m)], "use fewer rows")?;
     let exponent = marginals / (marginals + epsilon);
     // ε KL(P ‖ abᵀ) is the entropy ε Σ P (log P − 1) at the cost C − ε log abᵀ, up to a constant.
     let (log_a, log_b) = (problem.a().mapv(f64::ln), problem.b().mapv(f64::ln));
@@ -83,7 +83,7 @@ pub fn unbalanced(problem: &Problem<'_>, options: &Unbalanced) -> Result<Relaxed
     let (a, b) = (side(problem.a().to_owned()), side(problem.b().to_owned()));
     let costs = shifted.as_slice().unwrap_or_default();
     let mut scaling = Scaling::new(costs, epsilon, a, b, None);
-    let ended = scaling.run(tolerance, max_rounds);
+    let ended = scaling.run(NAME, tolerance, max_rounds);
     let (plan, ..) = scaling.finish();
     let cost = inner(problem, &plan);
     let objective = cost + penalties(problem, &plan, epsilon, marginals);

@@ -38,7 +38,7 @@ use crate::{
     check,
     domains::{Domains, Labels},
     error::{Error, Result},
-    math::{linalg::Cholesky, moments},
+    math::{linalg::Cholesky, moments, unit::Unit},
 };
 
 /// μ as a configuration names it: `{ fixed = 0.5 }`, `"estimated"`.
@@ -114,7 +114,9 @@ impl Align for Bda {
         let initial = nearest_labels(xs, labels.of, xt);
         let mu = match self.balance {
             Balance::Fixed(mu) => mu,
-            Balance::Estimated => estimated_balance(domains, labels, &initial)?,
+            // The rows' unit does not matter to which classifier is right how often.
+            Balance::Estimated => Unit::of_domains(domains)
+                .with(domains, |domains| estimated_balance(domains, labels, &initial))?,
         };
         if !(0.0..=1.0).contains(&mu) {
             return Err(Error::config(Self::NAME, "balance", mu, "a number from 0 to 1"));

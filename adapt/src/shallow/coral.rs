@@ -14,7 +14,8 @@
 //! ```text
 //! f(C) = f(λ) I + V diag(f(s + λ) − f(λ)) Vᵀ
 //! ```
-//! so that a domain of n < d rows costs a decomposition of an n × n matrix.
+//! so that a domain of n < d rows costs a decomposition of an n × n matrix. Where 2 (n_s + n_t) ≤ d, A is
+//! made and kept as a multiple of the identity and a matrix of low rank: time and memory are linear in d.
 //!
 //! Differences from the paper:
 //! 1. `centre` moves the mean as well. The paper normalises its features to zero mean beforehand,
@@ -23,14 +24,17 @@
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::{Affine, Align, Alignment, Map, linear_monge::moved_covariance_gap, pca::Principal};
+use super::{
+    Align, Alignment, Map,
+    covariances::{Covariance, Covariances},
+};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
     check,
     domains::Domains,
     error::Result,
-    math::{gram, linalg, parallel},
+    math::linalg,
 };
 
 /// The options of CORAL; the defaults are the paper's.
@@ -62,36 +66,29 @@ impl Align for Coral {
         let lambda = self.regularisation;
         check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
-        let d = domains.features();
-        gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;
-        let principal = |rows| Principal::of(Self::NAME, rows, 1);
-        let (source, target) =
-            parallel::join(|| principal(domains.source()), || principal(domains.target()));
-        let (source, target) = (source?, target?);
+        let pair = Covariances::of(Self::NAME, domains, 1, lambda)?;
 
-        let whiten = covariance_function(&source, lambda, inverse_sqrt);
-        let matrix = linalg::dot(&whiten, &covariance_function(&target, lambda, f64::sqrt));
+        let whiten = covariance_function(&pair.source, inverse_sqrt);
+        let matrix = linalg::dot(&whiten, &covariance_function(&pair.target, f64::sqrt));
 
         // Aᵀ C_s A = C_t, up to the directions that the source lacks.
-        let c_s = covariance_function(&source, lambda, |v| v);
-        let c_t = covariance_function(&target, lambda, |v| v);
-        let residual = moved_covariance_gap(&matrix, &c_s, &c_t);
+        let c_s = covariance_function(&pair.source, |v| v);
+        let c_t = covariance_function(&pair.target, |v| v);
+        let residual = pair.gap(&matrix, &c_s, &c_t);
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
+        let d = domains.features();
         let (shift, offset) = match self.centre {
-            true => (source.mean, target.mean),
+            true => (pair.source.mean.clone(), pair.target.mean.clone()),
             false => (Array1::zeros(d), Array1::zeros(d)),
         };
-        Ok(Alignment {
-            source: Map::Affine(Affine { shift, matrix, offset }),
-            target: Map::Identity,
-            certificate,
-        })
+        let source = pair.map(matrix, shift, offset)?;
+        Alignment::new(Self::NAME, source, Map::Identity, certificate)
     }
 }
 
 /// f(C), f(0) = 0 for directions in which the rows do not vary, where λ = 0.
-fn covariance_function(rows: &Principal, lambda: f64, f: impl Fn(f64) -> f64) -> Array2<f64> {
-    let (d, r) = rows.axes.dim();
+fn covariance_function(rows: &Covariance, f: impl Fn(f64) -> f64) -> Array2<f64> {
+    let ((d, r), lambda) = (rows.axes.dim(), rows.lambda);
     // Without a complement, its share would add rounding of the size of f(λ) alone.
     let outside = if r == d { 0.0 } else { f(lambda) };
     let inside = rows.variances.mapv(|s| f(s + lambda) - outside);
@@ -109,9 +106,10 @@ fn inverse_sqrt(v: f64) -> f64 {
 mod tests {
     use approx::assert_abs_diff_eq;
     use ndarray::{Array2, array};
+    use proptest::prelude::*;
 
     use super::*;
-    use crate::math::moments;
+    use crate::{error::Error, math::moments};
 
     #[test]
     fn diagonal_covariances_by_hand() {
@@ -159,9 +157,86 @@ mod tests {
         let Map::Affine(fitted) = Coral::default().fit(&domains).unwrap().source else {
             panic!("an affine map")
         };
-        let c_s = moments::covariance(xs.view(), 1) + Array2::<f64>::eye(7);
-        let c_t = moments::covariance(xt.view(), 1) + Array2::<f64>::eye(7);
-        let a = linalg::inverse_sqrt(&c_s).unwrap().dot(&linalg::sqrt(&c_t).unwrap());
-        assert_abs_diff_eq!(fitted.matrix, a, epsilon = 1e-12);
+        assert_abs_diff_eq!(fitted.matrix, by_whole_matrices(&xs, &xt, 1.0), epsilon = 1e-12);
+    }
+
+    fn by_whole_matrices(xs: &Array2<f64>, xt: &Array2<f64>, lambda: f64) -> Array2<f64> {
+        let ridge = Array2::<f64>::eye(xs.ncols()) * lambda;
+        let c_s = moments::covariance(xs.view(), 1) + &ridge;
+        let c_t = moments::covariance(xt.view(), 1) + &ridge;
+        linalg::inverse_sqrt(&c_s).unwrap().dot(&linalg::sqrt(&c_t).unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_shape_equals_whole_matrices(
+            (n, m, d) in (2usize..6, 2usize..6, 1usize..40),
+            values in prop::collection::vec(-3.0..3.0f64, 2 * 6 * 40),
+            lambda in 0.01..3.0f64,
+            centre in any::<bool>(),
+        ) {
+            let xs = Array2::from_shape_fn((n, d), |(i, j)| values[i * 40 + j]);
+            let xt = Array2::from_shape_fn((m, d), |(i, j)| values[240 + i * 40 + j] + 1.0);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            let fitted = Coral { regularisation: lambda, centre }.fit(&domains).unwrap();
+            let low_rank = matches!(fitted.source, Map::LowRank(_));
+            prop_assert_eq!(low_rank, 2 * (n + m) <= d);
+            prop_assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+            let a = by_whole_matrices(&xs, &xt, lambda);
+            let new = xt.slice(ndarray::s![..2, ..]).to_owned() * 2.0;
+            for x in [&xs, &new] {
+                let expected = match centre {
+                    true => (x - &moments::mean(xs.view())).dot(&a) + moments::mean(xt.view()),
+                    false => x.dot(&a),
+                };
+                let got = fitted.source(x.view()).unwrap();
+                assert_abs_diff_eq!(got, expected, epsilon = 1e-10);
+            }
+        }
+
+        #[test]
+        fn rows_in_another_unit_move_alike(
+            power in prop::sample::select(vec![-900i32, -517, -150, 150, 517, 900]),
+            d in prop::sample::select(vec![2usize, 30]),
+        ) {
+            let entry = |i: usize, j: usize| ((i * i * 5 + j * 3 + i * j * 7) % 11) as f64;
+            let xs = Array2::from_shape_fn((5, d), |(i, j)| entry(i, j));
+            let xt = Array2::from_shape_fn((6, d), |(i, j)| entry(j + 2, i));
+            let fit = |power: i32| {
+                let unit = 2f64.powi(power);
+                let (xs, xt) = (&xs * unit, &xt * unit);
+                let domains = Domains::new(xs.view(), xt.view()).unwrap();
+                let method = Coral { regularisation: 0.0, centre: true };
+                let fitted = method.fit(&domains).unwrap();
+                (fitted.source(xs.view()).unwrap() / unit, fitted.certificate.residual)
+            };
+            prop_assert_eq!(fit(power), fit(0));
+        }
+    }
+
+    #[test]
+    fn tens_of_thousands_of_columns_need_no_matrix_of_their_square() {
+        // As a whole, A would have 200 GiB.
+        let d = 160_000;
+        let entry = |i: usize, j: usize| ((i * 31 + j * 17 + i * j) % 101) as f64;
+        let xs = Array2::from_shape_fn((4, d), |(i, j)| entry(i, j));
+        let xt = Array2::from_shape_fn((3, d), |(i, j)| entry(i + 5, j));
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let fitted = Coral::default().fit(&domains).unwrap();
+        assert_eq!(fitted.source(xs.view()).unwrap().dim(), (4, d));
+        assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+    }
+
+    #[test]
+    fn a_ridge_that_squares_drown_is_an_error_where_it_is_needed() {
+        // The second feature needs λ, and 1 is no number beside 1e400.
+        let xs = array![[1e200, 0.0], [-1e200, 0.0], [3e200, 0.0]];
+        let xt = array![[1e200, 1e200], [0.0, 3e200], [2e200, 5e200]];
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let error = Coral::default().fit(&domains).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+        assert!(Coral { regularisation: 0.0, centre: true }.fit(&domains).is_ok());
     }
 }

@@ -14,10 +14,9 @@
 //!    weight, and a ridge penalty splits its weights between the other two, of which the target
 //!    reads one. The method is of use with learners that see labels of both.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Affine, Align, Alignment, Map};
+use super::{Align, Alignment, Map};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
@@ -40,17 +39,15 @@ impl Described for FeatureAugmentation {
 
 impl Align for FeatureAugmentation {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        let d = domains.features();
-        gram::check_size(Self::NAME, d, 3 * d, "reduce the features first, for instance by `pca`")?;
+        let rows = domains.source().nrows().max(domains.target().nrows());
+        let advice = "reduce the features first, for instance by `pca`";
+        gram::check_size(Self::NAME, rows, 3 * domains.features(), advice)?;
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
-        let copies = |own: usize| Map::Affine(Affine::linear(copies(d, own)));
-        Ok(Alignment { source: copies(1), target: copies(2), certificate })
+        let features = domains.features();
+        let copies =
+            |source: f64, target: f64| Map::Copies { features, factors: vec![1.0, source, target] };
+        Alignment::new(Self::NAME, copies(1.0, 0.0), copies(0.0, 1.0), certificate)
     }
-}
-
-/// `(d, 3d)`: the common version and the `own`-th of the three.
-fn copies(d: usize, own: usize) -> Array2<f64> {
-    Array2::from_shape_fn((d, 3 * d), |(i, j)| if j == i || j == own * d + i { 1.0 } else { 0.0 })
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Align for GeodesicFlow {
             ));
         }
         let map = Map::Affine(Affine::linear(factor));
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(Self::NAME, map.clone(), map, certificate)
     }
 }
 

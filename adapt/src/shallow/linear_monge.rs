@@ -8,7 +8,8 @@
 //! ```
 //! X_s `(n_s, d)`, X_t `(n_t, d)`; target rows stay. Among the affine maps that give the source the
 //! mean and covariance of the target this one moves the rows least; CORAL is another of them. For
-//! λ = 0 and a singular C_s the inverse is the pseudo-inverse.
+//! λ = 0 and a singular C_s the inverse is the pseudo-inverse. Where 2 (n_s + n_t) ≤ d, A is made and kept
+//! as a multiple of the identity and a matrix of low rank: time and memory are linear in d.
 //!
 //! Differences from the paper:
 //! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's.
@@ -16,14 +17,14 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Affine, Align, Alignment, Map};
+use super::{Align, Alignment, Map, covariances::Covariances};
 use crate::{
     catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
     check,
     domains::Domains,
     error::Result,
-    math::{gram, linalg, moments},
+    math::linalg,
 };
 
 /// The options of the linear Monge map.
@@ -53,23 +54,20 @@ impl Align for LinearMonge {
         let lambda = self.regularisation;
         check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
-        let d = domains.features();
-        gram::check_size(Self::NAME, d, d, "reduce the features first, for instance by `pca`")?;
-        let (xs, xt) = (domains.source(), domains.target());
-        let ridge = Array2::<f64>::eye(d) * lambda;
-        let c_s = moments::covariance(xs, 0) + &ridge;
-        let c_t = moments::covariance(xt, 0) + &ridge;
+        let pair = Covariances::of(Self::NAME, domains, 0, lambda)?;
+        let [c_s, c_t] = pair.matrices(domains, 0);
 
         let matrix = monge(&c_s, &c_t)?;
 
-        let residual = moved_covariance_gap(&matrix, &c_s, &c_t);
+        let residual = pair.gap(&matrix, &c_s, &c_t);
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
-        let source = Affine { shift: moments::mean(xs), matrix, offset: moments::mean(xt) };
-        Ok(Alignment { source: Map::Affine(source), target: Map::Identity, certificate })
+        let (shift, offset) = (pair.source.mean.clone(), pair.target.mean.clone());
+        let source = pair.map(matrix, shift, offset)?;
+        Alignment::new(Self::NAME, source, Map::Identity, certificate)
     }
 }
 
-/// A, symmetric `(d, d)`.
+/// A, symmetric, of covariances `(q, q)`.
 fn monge(c_s: &Array2<f64>, c_t: &Array2<f64>) -> Result<Array2<f64>> {
     let half = linalg::sqrt(c_s)?;
     let inverse_half = linalg::inverse_sqrt(c_s)?;
@@ -81,23 +79,14 @@ fn monge(c_s: &Array2<f64>, c_t: &Array2<f64>) -> Result<Array2<f64>> {
     Ok(a)
 }
 
-/// ‖Mᵀ C_s M − C_t‖_F / ‖C_t‖_F of a map with Mᵀ in front of x.
-pub(super) fn moved_covariance_gap(
-    matrix: &Array2<f64>,
-    c_s: &Array2<f64>,
-    c_t: &Array2<f64>,
-) -> f64 {
-    let got = linalg::dot(&matrix.t(), &linalg::dot(c_s, matrix));
-    let size = linalg::frobenius(c_t.view()).max(f64::MIN_POSITIVE);
-    linalg::frobenius((got - c_t).view()) / size
-}
-
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
     use ndarray::array;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::{error::Error, math::moments};
 
     #[test]
     fn commuting_covariances_by_hand() {
@@ -118,5 +107,68 @@ mod tests {
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains).unwrap();
         assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-10);
+    }
+
+    fn by_whole_matrices(xs: &Array2<f64>, xt: &Array2<f64>, lambda: f64) -> Array2<f64> {
+        let ridge = Array2::<f64>::eye(xs.ncols()) * lambda;
+        let c_s = moments::covariance(xs.view(), 0) + &ridge;
+        let c_t = moments::covariance(xt.view(), 0) + &ridge;
+        let a = monge(&c_s, &c_t).unwrap();
+        (xs - &moments::mean(xs.view())).dot(&a) + moments::mean(xt.view())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_shape_equals_whole_matrices(
+            (n, m, d) in (2usize..6, 2usize..6, 1usize..40),
+            values in prop::collection::vec(-3.0..3.0f64, 2 * 6 * 40),
+            lambda in 0.01..3.0f64,
+        ) {
+            let xs = Array2::from_shape_fn((n, d), |(i, j)| values[i * 40 + j]);
+            let xt = Array2::from_shape_fn((m, d), |(i, j)| values[240 + i * 40 + j] + 1.0);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            let fitted = LinearMonge { regularisation: lambda }.fit(&domains).unwrap();
+            prop_assert_eq!(matches!(fitted.source, Map::LowRank(_)), 2 * (n + m) <= d);
+            prop_assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+            let got = fitted.source(xs.view()).unwrap();
+            assert_abs_diff_eq!(got, by_whole_matrices(&xs, &xt, lambda), epsilon = 1e-9);
+        }
+
+        #[test]
+        fn rows_in_another_unit_move_alike(
+            power in prop::sample::select(vec![-900i32, -517, -256, -150, 150, 256, 517, 900]),
+            d in prop::sample::select(vec![2usize, 30]),
+        ) {
+            // Features of 1e77 gave NaN: their fourth powers overflow.
+            let entry = |i: usize, j: usize| ((i * i * 5 + j * 3 + i * j * 7) % 11) as f64;
+            let xs = Array2::from_shape_fn((5, d), |(i, j)| entry(i, j));
+            let xt = Array2::from_shape_fn((6, d), |(i, j)| entry(j + 2, i));
+            let fit = |power: i32| {
+                let unit = 2f64.powi(power);
+                let (xs, xt) = (&xs * unit, &xt * unit);
+                let domains = Domains::new(xs.view(), xt.view()).unwrap();
+                let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains).unwrap();
+                (fitted.source(xs.view()).unwrap() / unit, fitted.certificate.residual)
+            };
+            prop_assert_eq!(fit(power), fit(0));
+        }
+    }
+
+    #[test]
+    fn domains_of_units_far_apart_and_further() {
+        let xs = array![[1.0, 0.0], [2.0, 1.0], [-1.0, 3.0], [0.5, -2.0]];
+        let fit = |source: f64, target: f64| {
+            let (xs, xt) = (&xs * source, &xs * target);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains)?;
+            fitted.source(xs.view()).map(|x| x / target)
+        };
+        for (source, target) in [(1.0, 1e200), (1e200, 1.0), (1e-200, 1e100)] {
+            assert_abs_diff_eq!(fit(source, target).unwrap(), xs, epsilon = 1e-9);
+        }
+        let error = fit(1e-200, 1e200).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     check,
     domains::{Domains, Labels},
     error::{Error, Result},
-    math::{gram, lbfgs, linalg},
+    math::{gram, lbfgs, linalg, unit::Unit},
 };
 
 /// The options of location and scale by MMD.
@@ -63,8 +63,25 @@ impl Described for LocationScaleMmd {
 impl Align for LocationScaleMmd {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         self.check()?;
+        domains.need_labels(Self::NAME)?;
+        let unit = Unit::of_domains(domains);
+        unit.with(domains, |domains| self.fit_in_unit(domains, unit))
+    }
+}
+
+impl LocationScaleMmd {
+    /// The map in the rows' own unit, of domains that are given in `unit`.
+    fn fit_in_unit(&self, domains: &Domains<'_>, unit: Unit) -> Result<Alignment> {
         let labels = domains.need_labels(Self::NAME)?;
-        let problem = Problem::new(domains, labels, self.width(domains)?, self.regularisation)?;
+        let sigma = self.width(domains, unit)?;
+        let mut problem = Problem::new(domains, labels, sigma, self.regularisation)?;
+        // ‖b‖² of λ is in the features' unit: b is measured there where that is the larger one, so that
+        // no step of b outweighs one of w.
+        match unit.exponent() {
+            0 => {}
+            1.. => problem.location = unit.length(1.0),
+            _ => problem.location_penalty = unit.back(unit.back(1.0)),
+        }
         let minimum = lbfgs::minimise(
             |theta| problem.objective(theta),
             problem.identity(),
@@ -78,17 +95,16 @@ impl Align for LocationScaleMmd {
             minimum.residual,
             self.tolerance,
         );
-        let images = problem.images(&minimum.x);
-        let source = Map::Displacement { anchors: domains.source().to_owned(), images };
-        Ok(Alignment { source, target: Map::Identity, certificate })
+        let own = |x: Array2<f64>| if unit.is_one() { x } else { x.mapv(|v| unit.back(v)) };
+        let images = own(problem.images(&minimum.x));
+        let source = Map::Displacement { anchors: own(domains.source().to_owned()), images };
+        Alignment::new(Self::NAME, source, Map::Identity, certificate)
     }
-}
 
-impl LocationScaleMmd {
-    /// σ.
-    fn width(&self, domains: &Domains<'_>) -> Result<f64> {
+    /// σ, in the unit of the domains.
+    fn width(&self, domains: &Domains<'_>, unit: Unit) -> Result<f64> {
         match self.sigma {
-            Some(sigma) => check::positive(Self::NAME, "sigma", sigma).map(|()| sigma),
+            Some(sigma) => check::positive(Self::NAME, "sigma", sigma).map(|()| unit.length(sigma)),
             None => gram::median_distance(both(domains).view()).ok_or_else(|| {
                 let reason = "all rows are equal, so that no kernel width follows from them";
                 Error::degenerate(Self::NAME, reason, "give `sigma`, or rows that differ")
@@ -113,6 +129,9 @@ struct Problem<'a> {
     shares: Array1<f64>,
     sigma: f64,
     lambda: f64,
+    /// What one of b in θ is in the rows' unit, and what its square costs beside that of w.
+    location: f64,
+    location_penalty: f64,
     /// ΣΣ k(x_i, x_j) / n_t² over the target.
     target_term: f64,
 }
@@ -125,7 +144,8 @@ impl<'a> Problem<'a> {
         let mut shares = Array1::zeros(labels.classes);
         labels.of.iter().for_each(|&c| shares[c] += 1.0 / xs.nrows() as f64);
         let target_term = gaussians(xt, xt, sigma).mean().unwrap_or_default();
-        Ok(Self { xs, xt, labels, shares, sigma, lambda, target_term })
+        let (location, location_penalty) = (1.0, 1.0);
+        Ok(Self { xs, xt, labels, shares, sigma, lambda, location, location_penalty, target_term })
     }
 
     fn identity(&self) -> Array1<f64> {
@@ -144,7 +164,7 @@ impl<'a> Problem<'a> {
     fn images(&self, theta: &Array1<f64>) -> Array2<f64> {
         let [w, b] = self.parts(theta);
         let of_rows = |part: Array2<f64>| part.select(Axis(0), self.labels.of);
-        &self.xs * &of_rows(w) + of_rows(b)
+        &self.xs * &of_rows(w) + of_rows(b) * self.location
     }
 
     /// The objective and its gradient.
@@ -156,7 +176,8 @@ impl<'a> Problem<'a> {
 
         let [w, b] = self.parts(theta);
         let (excess, shares) = (&w - 1.0, self.shares.view().insert_axis(Axis(1)));
-        let penalty = ((&excess * &excess + &b * &b) * shares).sum();
+        let squares = &excess * &excess + &b * &b * self.location_penalty;
+        let penalty = (squares * shares).sum();
         let mmd = within.sum() - 2.0 * across.sum() + self.target_term;
 
         // ∂MMD² / ∂x̂_i, from ∂k(x, y) / ∂x = −k(x, y) (x − y) / σ².
@@ -165,14 +186,14 @@ impl<'a> Problem<'a> {
         };
         let slope = (pull(&within, images.view()) - pull(&across, self.xt))
             * (2.0 / (self.sigma * self.sigma));
-        let mut gradient = concatenate![Axis(0), excess, b];
+        let mut gradient = concatenate![Axis(0), excess, b * self.location_penalty];
         let k = self.labels.classes;
         gradient *= &(concatenate![Axis(0), shares, shares] * (2.0 * self.lambda));
         for ((&c, slope), x) in self.labels.of.iter().zip(slope.rows()).zip(self.xs.rows()) {
             let mut of_scale = gradient.slice_mut(s![c, ..]);
             of_scale += &(&slope * &x);
             let mut of_location = gradient.slice_mut(s![k + c, ..]);
-            of_location += &slope;
+            of_location.scaled_add(self.location, &slope);
         }
         (mmd + self.lambda * penalty, gradient.into_iter().collect())
     }

@@ -44,7 +44,10 @@ use crate::{
         gram::{self, Kernel},
         linalg::{self, Lu},
         parallel,
+        unit::Unit,
     },
+    ot::memory::check_memory,
+    progress::report,
 };
 
 /// The options of MEDA; the defaults are those of the paper's experiments.
@@ -97,9 +100,17 @@ impl Described for Meda {
 impl AdaptClassifier for Meda {
     fn fit(&self, domains: &Domains<'_>) -> Result<Labelling> {
         self.check()?;
+        // Features are linear in the rows, and scaled to unit length: the map is that of any unit.
+        Unit::of_domains(domains).with(domains, |domains| self.fit_in_unit(domains))
+    }
+}
+
+impl Meda {
+    fn fit_in_unit(&self, domains: &Domains<'_>) -> Result<Labelling> {
         let labels = domains.need_two_classes(Self::NAME)?;
         let n = domains.source().nrows() + domains.target().nrows();
-        gram::check_size(Self::NAME, n, n, "use fewer rows")?;
+        // K, the system, and its decomposition.
+        check_memory(Self::NAME, &[(3, n, n)], "use fewer rows")?;
         let flow = GeodesicFlow { components: Some(self.components) }.fit(domains)?;
         let features = Features {
             source: flow.source(domains.source())?,
@@ -125,6 +136,7 @@ impl AdaptClassifier for Meda {
             let differ = new.iter().zip(&of_target).filter(|(a, b)| a != b).count();
             of_target = new;
             rounds += 1;
+            report(Self::NAME, rounds, Some(self.iterations), None);
             if differ == 0 || rounds == self.iterations {
                 break (beta, f, differ as f64 / of_target.len() as f64);
             }
@@ -147,9 +159,7 @@ impl AdaptClassifier for Meda {
             certificate,
         })
     }
-}
 
-impl Meda {
     fn check(&self) -> Result<()> {
         check_components(Self::NAME, self.components)?;
         check::non_negative(Self::NAME, "alignment", self.alignment)?;

@@ -3,6 +3,7 @@
 
 mod bda;
 mod coral;
+mod covariances;
 mod feature_augmentation;
 mod gfk;
 mod jcpot;
@@ -34,7 +35,7 @@ pub use jda::Jda;
 pub use jdot::Jdot;
 pub use linear_monge::LinearMonge;
 pub use location_scale_mmd::LocationScaleMmd;
-pub use map::{Affine, Map, unit_rows};
+pub use map::{Affine, LowRank, Map, unit_rows};
 pub use meda::Meda;
 pub use mmd_projection::Representation;
 pub use pca::Pca;
@@ -48,7 +49,11 @@ pub use transport::{ClassNorm, CostScale, OtClass, OtEmd, OtLaplace, OtSinkhorn,
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::{certificate::Certificate, domains::Domains, error::Result};
+use crate::{
+    certificate::Certificate,
+    domains::Domains,
+    error::{Error, Result},
+};
 
 /// A method that aligns two domains.
 pub trait Align: std::fmt::Debug + Send + Sync {
@@ -56,7 +61,7 @@ pub trait Align: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Options out of range; domains on which the method is not defined; a matrix past the limit of
-    /// memory.
+    /// memory; a map that double precision cannot hold.
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment>;
 }
 
@@ -72,6 +77,27 @@ pub struct Alignment {
 }
 
 impl Alignment {
+    /// What a method found, where all of it is a number.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub(crate) fn new(
+        method: &'static str,
+        source: Map,
+        target: Map,
+        certificate: Certificate,
+    ) -> Result<Self> {
+        for (what, map) in [("source", &source), ("target", &target)] {
+            if !map.is_finite() {
+                return Err(Error::out_of_range(method, format!("the map of the {what} rows")));
+            }
+        }
+        match certificate.residual.is_nan() {
+            true => Err(Error::out_of_range(method, "the residual of its answer")),
+            false => Ok(Self { source, target, certificate }),
+        }
+    }
+
     /// Aligned source rows: `(n, d)` → `(n, k)`.
     ///
     /// # Errors

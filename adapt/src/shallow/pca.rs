@@ -21,7 +21,7 @@ use crate::{
     check,
     domains::Domains,
     error::{Error, Result},
-    math::{gram, linalg, moments},
+    math::{gram, linalg, moments, unit::Unit},
 };
 
 /// The options of the joint principal components.
@@ -54,7 +54,7 @@ impl Align for Pca {
         let principal = principal.leading(self.components);
         let certificate = subspace_certificate(&[&principal], self.components);
         let map = Map::Affine(principal.projection());
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(Self::NAME, map.clone(), map, certificate)
     }
 }
 
@@ -85,7 +85,8 @@ pub(super) struct Principal {
     pub(super) mean: Array1<f64>,
     /// P `(d, r)`, orthonormal columns, each one's component of largest magnitude positive.
     pub(super) axes: Array2<f64>,
-    /// The variances along the axes, of normaliser n − ddof, all above rounding, `(r,)`.
+    /// The variances along the axes, of normaliser n − ddof, all above rounding, `(r,)`, in the square of
+    /// the rows' [`Unit`].
     pub(super) variances: Array1<f64>,
     /// ‖A v − λ v‖ / ‖A‖ of the worst eigenpair, where A is the matrix that was decomposed.
     pub(super) residual: f64,
@@ -100,6 +101,9 @@ impl Principal {
     pub(super) fn of(method: &'static str, x: ArrayView2<'_, f64>, ddof: usize) -> Result<Self> {
         let (n, d) = x.dim();
         gram::check_size(method, n.min(d), n.min(d), "use fewer rows or fewer features")?;
+        let unit = Unit::of(moments::largest(x));
+        let x = unit.rows(x);
+        let x = x.view();
         let mean = moments::mean(x);
         let products = match d <= n {
             true => linalg::scatter(x, mean.view()),
@@ -115,6 +119,7 @@ impl Principal {
             true => vectors,
             false => orthonormal(linalg::dot(&(&x - &mean).t(), &vectors))?,
         };
+        let mean = if unit.is_one() { mean } else { mean.mapv(|v| unit.back(v)) };
         Ok(Self { mean, axes, variances: values, residual })
     }
 
@@ -199,6 +204,24 @@ mod tests {
         assert!(fitted.certificate.converged);
         let note = "1 components instead of 30: the rows vary in no more directions";
         assert_eq!(fitted.certificate.notes, [note]);
+    }
+
+    #[test]
+    fn rows_of_any_size_have_the_same_axes() {
+        let rows = Array2::from_shape_fn((6, 3), |(i, j)| ((i * i * 7 + j * 5) % 13) as f64);
+        for (x, power) in [-900, -520, 520, 900].iter().flat_map(|&power| {
+            [(rows.clone(), power), (rows.t().as_standard_layout().into_owned(), power)]
+        }) {
+            let unit = 2f64.powi(power);
+            let fit = |unit: f64| {
+                let x = &x * unit;
+                let domains = Domains::new(x.view(), x.view()).unwrap();
+                let fitted = Pca::default().fit(&domains).unwrap();
+                assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+                fitted.source(x.view()).unwrap() / unit
+            };
+            assert_eq!(fit(unit), fit(1.0));
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::{Alignment, mmd_projection::Rows, unit_rows};
 use crate::{
     certificate::{Certificate, Measure},
     error::{Error, Result},
-    math::nearest::nearest,
+    math::{moments, nearest::nearest, unit::Unit},
+    progress::{report, within},
 };
 
 /// Rounds of directions and pseudo labels, until no label changes.
@@ -33,8 +34,9 @@ impl Rounds {
         let (mut changed, mut rounds) = (1.0, 0);
         while rounds < self.rounds && changed > 0.0 {
             let e = discrepancy(pseudo.as_deref());
-            let directions =
-                rows.directions(&e, self.regularisation, None, self.components, found.as_ref())?;
+            let directions = within(|| {
+                rows.directions(&e, self.regularisation, None, self.components, found.as_ref())
+            })?;
             let images = rows.images(&directions);
             let images = if self.normalise_output { unit_rows(images) } else { images };
             let (source, target) = images.view().split_at(Axis(0), rows.source_rows());
@@ -43,6 +45,7 @@ impl Rounds {
             pseudo = Some(now);
             found = Some(directions);
             rounds += 1;
+            report(self.method, rounds, Some(self.rounds), None);
         }
         let directions =
             found.ok_or_else(|| Error::config(self.method, "rounds", self.rounds, "at least 1"))?;
@@ -53,9 +56,10 @@ impl Rounds {
             let residual = directions.certificate.residual;
             let note = format!("the eigenpairs of the last round have residual {residual:.1e}");
             certificate = certificate.with_note(note);
+            certificate.converged = false;
         }
         let map = rows.into_map(directions, self.normalise_output);
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(self.method, map.clone(), map, certificate)
     }
 }
 
@@ -65,7 +69,9 @@ pub(super) fn nearest_labels(
     labels: &[usize],
     target: ArrayView2<'_, f64>,
 ) -> Vec<usize> {
-    nearest(target, source, 1).indices.iter().map(|&i| labels[i]).collect()
+    let unit = Unit::of(moments::largest(source).max(moments::largest(target)));
+    let (source, target) = (unit.rows(source), unit.rows(target));
+    nearest(target.view(), source.view(), 1).indices.iter().map(|&i| labels[i]).collect()
 }
 
 fn share_changed(before: &[usize], now: &[usize]) -> f64 {

@@ -34,6 +34,7 @@ use crate::{
         gram::median,
         linalg::{dot, self_dot},
         nearest::nearest_within,
+        unit::Unit,
     },
 };
 
@@ -115,12 +116,13 @@ impl Align for SemiSupervisedTca {
             let smooth = self.laplacian_times(domains, phi)?;
             penalty += &(dot(&phi.t(), &smooth) * (self.manifold / (n as f64).powi(2)));
         }
-        penalty.diag_mut().mapv_inplace(|v| v + self.regularisation);
+        let regularisation = rows.regularisation(self.regularisation)?;
+        penalty.diag_mut().mapv_inplace(|v| v + regularisation);
 
         let found = rows.directions_of(&dependence, &penalty, self.components)?;
         let certificate = found.certificate.clone();
         let map = rows.into_map(found, self.normalise_output);
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(Self::NAME, map.clone(), map, certificate)
     }
 }
 
@@ -139,6 +141,8 @@ impl SemiSupervisedTca {
     fn laplacian_times(&self, domains: &Domains<'_>, phi: &Array2<f64>) -> Result<Array2<f64>> {
         let x = concatenate(Axis(0), &[domains.source(), domains.target()])
             .map_err(|e| Error::shape("rows of both domains", "equal columns", e))?;
+        // Weights of edges are ratios of distances.
+        let x = Unit::of_domains(domains).rows(x.view()).into_owned();
         let mut out = Array2::zeros(phi.dim());
         for (i, j, weight) in self.edges(&x) {
             let change = (&phi.row(i) - &phi.row(j)) * weight;

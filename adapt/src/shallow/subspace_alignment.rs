@@ -60,7 +60,7 @@ impl Align for SubspaceAlignment {
         let aligned = linalg::dot(&source.axes, &m);
         let source = Affine { matrix: aligned, ..source.projection() };
         let target = Map::Affine(target.projection());
-        Ok(Alignment { source: Map::Affine(source), target, certificate })
+        Alignment::new(Self::NAME, Map::Affine(source), target, certificate)
     }
 }
 

@@ -87,7 +87,7 @@ impl Align for Tca {
         let found = rows.directions(&e, self.regularisation, None, self.components, None)?;
         let certificate = found.certificate.clone();
         let map = rows.into_map(found, self.normalise_output);
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(Self::NAME, map.clone(), map, certificate)
     }
 }
 

@@ -33,6 +33,7 @@ use crate::{
     domains::Domains,
     error::{Error, Result},
     math::linalg::dot,
+    progress::{report, within},
 };
 
 /// The least norm of a row of A, relative to the largest.
@@ -100,8 +101,14 @@ impl Align for Tjm {
         let mut certificate =
             Certificate::new(solver, objectives.len(), Measure::Change, change, TOLERANCE);
         certificate.notes = directions.certificate.notes.clone();
+        if !directions.certificate.converged {
+            let residual = directions.certificate.residual;
+            let note = format!("the eigenpairs of the last round have residual {residual:.1e}");
+            certificate = certificate.with_note(note);
+            certificate.converged = false;
+        }
         let map = rows.into_map(directions, self.normalise_output);
-        Ok(Alignment { source: map.clone(), target: map, certificate })
+        Alignment::new(Self::NAME, map.clone(), map, certificate)
     }
 }
 
@@ -128,8 +135,9 @@ impl Tjm {
         let mut objectives: Vec<f64> = Vec::new();
         for _ in 0..self.rounds {
             let lambda = self.regularisation;
-            let directions =
-                rows.directions(&e, lambda, Some(&ridge), self.components, found.as_ref())?;
+            let directions = within(|| {
+                rows.directions(&e, lambda, Some(&ridge), self.components, found.as_ref())
+            })?;
             let a = rows.whitened(&directions);
             let norms = row_norms(&a);
             let gap = dot(&rows.product(&e), &a);
@@ -149,6 +157,7 @@ impl Tjm {
                 .last()
                 .is_some_and(|before| (before - objective).abs() <= STILL * before.abs());
             objectives.push(objective);
+            report(Self::NAME, objectives.len(), Some(self.rounds), None);
             if stays {
                 break;
             }

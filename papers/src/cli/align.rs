@@ -11,6 +11,7 @@ use transduct_core::data::table::Table;
 
 use super::{
     Output, Status, UsageError,
+    fit_progress::watched,
     tables::{MethodArgs, TableArgs, certificate_lines},
 };
 use crate::{
@@ -66,7 +67,8 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     if entry.needs.source_labels {
         tables.need_classes(entry.name)?;
     }
-    let fitted = method.fit(&tables.domains()?)?;
+    let domains = tables.domains()?;
+    let fitted = watched(entry.name, output, || method.fit(&domains))?;
     let source = fitted.source(tables.x_source.view())?;
     let names = output_names(&tables, source.ncols(), entry.needs.moves_target);
     write(&out, &tables.source, &source, names.as_deref(), &tables)?;

@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod diagnose;
 mod export;
+mod fit_progress;
 mod list;
 mod output;
 mod predict;

@@ -14,6 +14,7 @@ use transduct_adapt::{
 
 use super::{
     Output, Status, UsageError,
+    fit_progress::watched,
     output::table,
     tables::{MethodArgs, TableArgs, brief, certificate_lines, words},
 };
@@ -83,7 +84,7 @@ pub(super) fn execute(
         bail!("{path}: has a column `{0}` already: name another with --column", args.column);
     }
     let domains = tables.domains()?;
-    let mut fitted = method.fit(&domains)?;
+    let mut fitted = watched(entry.name, output, || method.fit(&domains))?;
     if let Some(tau) = args.flatten {
         fitted = fitted.flatten(&domains, tau)?;
     }

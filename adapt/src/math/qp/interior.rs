@@ -10,7 +10,10 @@
 use ndarray::{Array1, ArrayView1, Zip};
 
 use super::{Hessian, Programme, Shifted, Solution, Stop};
-use crate::error::Result;
+use crate::{
+    error::Result,
+    progress::{Residual, report},
+};
 
 const NAME: &str = "interior point";
 
@@ -113,6 +116,8 @@ pub(super) fn solve(
     for iteration in 0..=stop.iterations {
         let answer = programme.judge(at.x.clone(), px.view(), NAME, iteration, stop.tolerance);
         let residual = answer.certificate.residual;
+        let now = Residual { now: residual, wanted: stop.tolerance };
+        report(NAME, iteration, Some(stop.iterations), Some(now));
         let worse = best.as_ref().is_some_and(|b| b.certificate.residual <= residual);
         if residual.is_finite() && !worse {
             best = Some(answer);

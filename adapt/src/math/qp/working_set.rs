@@ -17,7 +17,11 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{Dense, Programme, Solution, Stop, interior};
-use crate::{error::Result, math::parallel};
+use crate::{
+    error::Result,
+    math::parallel,
+    progress::{Residual, report, within},
+};
 
 const NAME: &str = "working set";
 
@@ -105,6 +109,8 @@ pub(super) fn solve(
             answer = at.judge(round, stop);
         }
         let residual = answer.certificate.residual;
+        let now = Residual { now: residual, wanted: stop.tolerance };
+        report(NAME, round, Some(limits.rounds), Some(now));
         let unit = answer.objective.abs().max(1.0);
         if best.as_ref().is_none_or(|b| residual.total_cmp(&b.certificate.residual).is_lt()) {
             best = Some(answer);
@@ -130,7 +136,7 @@ pub(super) fn solve(
         at.add(&entering)?;
         let least = stop.tolerance * EXACT * if refined { 0.1 } else { 1.0 };
         let tolerance = if refined { least } else { (residual * FINER).clamp(least, ROUGH) };
-        at.minimise(tolerance * unit, stop.iterations)?;
+        within(|| at.minimise(tolerance * unit, stop.iterations))?;
     }
     let Some(best) = best.filter(|b| b.certificate.converged || n > limits.whole) else {
         return whole(programme, columns, stop);

@@ -40,6 +40,8 @@ use crate::{
     domains::{Domains, Labels},
     error::{Error, Result},
     math::{linalg, log_sum::log_sum_exp, parallel},
+    ot::memory::{self, check_memory},
+    progress::{Residual, report},
 };
 
 /// The largest |log| of a scale that is not absorbed into the potentials.
@@ -118,8 +120,13 @@ impl Jcpot {
             sources.iter().map(|s| s.need_labels(Self::NAME)).collect::<Result<_>>()?;
         let sizes = class_sizes(&labels)?;
         let mut plans = Vec::with_capacity(sources.len());
+        let matrices: Vec<_> = sources
+            .iter()
+            .map(|source| (memory::ENTROPIC, source.source().nrows(), source.target().nrows()))
+            .collect();
+        check_memory(Self::NAME, &matrices, "use fewer rows")?;
         for ((domains, labels), sizes) in sources.iter().zip(&labels).zip(sizes) {
-            let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+            let cost = self.normalise_cost.cost(Self::NAME, domains, memory::ENTROPIC)?;
             plans.push(Plan::new(self.over_epsilon(cost)?, labels.of, sizes));
         }
         let (proportions, certificate) = self.project(&mut plans);
@@ -168,6 +175,8 @@ impl Jcpot {
                 residual = residual.max(plan.violation(&log_sums));
                 columns.push(log_sums);
             }
+            let now = Residual { now: residual, wanted: self.tolerance };
+            report(Self::NAME, rounds, Some(self.max_rounds), Some(now));
             if residual <= self.tolerance || rounds == self.max_rounds {
                 break (log_h, residual);
             }

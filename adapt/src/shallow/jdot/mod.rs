@@ -18,7 +18,7 @@
 //! source's, since every plan keeps them so.
 //!
 //! The ridge system is decomposed once; a round is a transport problem and O(n_t² k). Memory is two
-//! `(n_s, n_t)` and three `(n_t, n_t)` matrices.
+//! `(n_s, n_t)` matrices, three with ε, and two `(n_t, n_t)` ones.
 //!
 //! Differences from the paper:
 //! 1. For classes the paper has the hinge loss; the squared loss, its choice for regression, makes
@@ -40,8 +40,10 @@ use crate::{
         gram::{self, Kernel, KernelChoice},
         linalg::{self, Cholesky},
         moments, parallel,
+        unit::Unit,
     },
-    ot::{Emd, Problem, Sinkhorn, emd, sinkhorn},
+    ot::{Emd, Problem, Sinkhorn, emd, memory::check_memory, sinkhorn},
+    progress::{Residual, report, within},
 };
 
 /// The least n_t λ beside the trace of H K H: with less, f would lose more than six digits.
@@ -120,22 +122,28 @@ impl Jdot {
         domains: &Domains<'_>,
         labels: Labels<'_>,
     ) -> Result<(Regression, Fitted, Certificate)> {
-        let mut cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let (n, m) = (domains.source().nrows(), domains.target().nrows());
+        // The costs of features and of both together, a kernel; H K H and its system.
+        let costs = if self.epsilon.is_some() { 3 } else { 2 };
+        check_memory(Self::NAME, &[(costs, n, m), (2, m, m)], "use fewer rows")?;
+        let mut cost = self.normalise_cost.cost(Self::NAME, domains, costs)?;
         gram::map_inplace(&mut cost, |c| self.features * c);
         let regression = Regression::new(self, domains)?;
-        let mut transported = self.transport(cost.view(), &cost, labels)?;
+        let mut transported = within(|| self.transport(cost.view(), &cost, labels))?;
         let mut fitted = regression.fit(&transported);
         let mut objective = regression.objective(&transported, &fitted);
         let (mut rounds, mut change) = (1, f64::INFINITY);
         let mut joint = Array2::zeros(cost.dim());
         while rounds < self.rounds && change > self.tolerance {
             add_losses(&mut joint, &cost, labels, &fitted.values);
-            transported = self.transport(joint.view(), &cost, labels)?;
+            transported = within(|| self.transport(joint.view(), &cost, labels))?;
             fitted = regression.fit(&transported);
             let new = regression.objective(&transported, &fitted);
             change = (objective - new).abs() / objective.abs().max(f64::MIN_POSITIVE);
             objective = new;
             rounds += 1;
+            let residual = Residual { now: change, wanted: self.tolerance };
+            report(Self::NAME, rounds, Some(self.rounds), Some(residual));
         }
         let solver = "block coordinate descent";
         let certificate = Certificate::new(solver, rounds, Measure::Change, change, self.tolerance);
@@ -218,6 +226,8 @@ impl Transported {
 /// f's system, which is the same in all rounds.
 struct Regression {
     kernel: Kernel,
+    /// Of the kernel's width and the anchors.
+    unit: Unit,
     /// The target rows, less `shift`.
     anchors: Array2<f64>,
     /// The target's mean where the kernel is linear, whose centring it is; else 0.
@@ -245,11 +255,17 @@ impl Regression {
     fn new(options: &Jdot, domains: &Domains<'_>) -> Result<Self> {
         let xt = domains.target();
         let both = || concatenate![Axis(0), domains.source(), xt];
-        let (kernel, shift) = match options.kernel {
-            KernelChoice::Linear => (Kernel::Linear, moments::mean(xt)),
-            choice => (choice.resolve(Jdot::NAME, both().view())?, Array1::zeros(xt.ncols())),
+        let (kernel, shift, unit) = match options.kernel {
+            KernelChoice::Linear => (Kernel::Linear, moments::mean(xt), Unit::of(0.0)),
+            KernelChoice::Gaussian { sigma } => {
+                let unit = Unit::of_domains(domains);
+                let sigma = sigma.map(|sigma| unit.length(sigma));
+                let choice = KernelChoice::Gaussian { sigma };
+                let kernel = choice.resolve(Jdot::NAME, unit.rows(both().view()).view())?;
+                (kernel, Array1::zeros(xt.ncols()), unit)
+            }
         };
-        let anchors = &xt - &shift;
+        let anchors = &unit.rows(xt) - &shift;
         let mut centred = kernel.gram(Jdot::NAME, anchors.view(), anchors.view())?;
         let means = centred.sum_axis(Axis(1)) / xt.nrows() as f64;
         gram::centre(centred.view_mut());
@@ -265,7 +281,16 @@ impl Regression {
         }
         let mut system = centred.clone();
         system.diag_mut().mapv_inplace(|v| v + added);
-        Ok(Self { kernel, anchors, shift, means, system: Cholesky::new(&system)?, centred, lambda })
+        Ok(Self {
+            kernel,
+            unit,
+            anchors,
+            shift,
+            means,
+            system: Cholesky::in_place(system)?,
+            centred,
+            lambda,
+        })
     }
 
     /// The best f for this plan.
@@ -295,7 +320,12 @@ impl Regression {
             return Map::Affine(Affine { shift: self.shift, matrix, offset });
         }
         let intercept = Affine { offset, ..Affine::linear(Array2::eye(weights.ncols())) };
-        let (kernel, anchors, offset) = (self.kernel, self.anchors, self.means);
+        let (unit, offset) = (self.unit, self.means);
+        let kernel = match self.kernel {
+            Kernel::Gaussian { sigma } => Kernel::Gaussian { sigma: unit.back(sigma) },
+            Kernel::Linear => Kernel::Linear,
+        };
+        let anchors = self.anchors.mapv_into(|v| unit.back(v));
         let sum = Map::Kernel { kernel, anchors, offset, weights };
         Map::Sequence(vec![sum, Map::Affine(intercept)])
     }

@@ -7,16 +7,25 @@ use crate::{
     math::linalg::{self, dot},
 };
 
+/// λ / σ² at which the first form would lose half the digits.
+const ROUNDING: f64 = 1e-16;
+
 /// T with Tᵀ (λ R + Gᵀ G) T = I: with G R^(−½) = U diag(σ) Vᵀ,
-/// T = R^(−½) (I − V diag(1 − (λ / (λ + σ²))^½) Vᵀ) / λ^½.
+/// ```text
+/// T = R^(−½) (I − V diag(1 − (λ / (λ + σ²))^½) Vᵀ) / λ^½
+///   = R^(−½) ((I − V Vᵀ) / λ^½ + V diag((λ + σ²)^(−½)) Vᵀ)
+/// ```
+/// The second form is taken where V is square, and for those σ beside which λ is rounding.
 pub(super) struct InverseRoot {
     g: Array2<f64>,
     lambda: f64,
     ridge: Option<Array1<f64>>,
     /// V `(m, r)`.
     v: Array2<f64>,
-    /// 1 − (λ / (λ + σ²))^½.
+    /// 1 − (λ / (λ + σ²))^½, 1 for the second form.
     share: Array1<f64>,
+    /// (λ + σ²)^(−½) of the second form, 0 for the first.
+    outside: Array1<f64>,
 }
 
 impl InverseRoot {
@@ -26,15 +35,30 @@ impl InverseRoot {
             None => g.clone(),
         };
         let svd = linalg::svd(&scaled.t())?;
-        let share = svd.singular.mapv(|s| 1.0 - (lambda / (lambda + s * s)).sqrt());
-        Ok(Self { g, lambda, ridge: ridge.cloned(), v: svd.u, share })
+        let square = svd.u.nrows() == svd.u.ncols();
+        let second = |s: f64| square || lambda < ROUNDING * s * s;
+        let share = svd.singular.mapv(|s| match second(s) {
+            true => 1.0,
+            false => 1.0 - (lambda / (lambda + s * s)).sqrt(),
+        });
+        let outside =
+            svd.singular.mapv(|s| if second(s) { (lambda + s * s).sqrt().recip() } else { 0.0 });
+        Ok(Self { g, lambda, ridge: ridge.cloned(), v: svd.u, share, outside })
     }
 
-    /// (I − V diag(share) Vᵀ) A / λ^½, symmetric.
+    /// (I − V diag(share) Vᵀ) A / λ^½ + V diag(outside) Vᵀ A, symmetric.
     fn inner(&self, a: Array2<f64>) -> Array2<f64> {
-        let share = self.share.view().insert_axis(Axis(1));
-        let inside = dot(&self.v.t(), &a) * share;
-        (a - dot(&self.v, &inside)) / self.lambda.sqrt()
+        let inside = dot(&self.v.t(), &a);
+        let times =
+            |factors: &Array1<f64>| dot(&self.v, &(&inside * &factors.view().insert_axis(Axis(1))));
+        if self.v.nrows() == self.v.ncols() {
+            return times(&self.outside);
+        }
+        let mut out = (a - times(&self.share)) / self.lambda.sqrt();
+        if self.outside.iter().any(|&factor| factor != 0.0) {
+            out += &times(&self.outside);
+        }
+        out
     }
 
     fn scaled(&self, mut a: Array2<f64>) -> Array2<f64> {

@@ -18,10 +18,10 @@ mod inverse_root;
 pub(super) use discrepancy::{conditional, counts, factor, marginal};
 
 use inverse_root::InverseRoot;
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::{Affine, Map};
+use super::{Affine, Map, pca::Principal};
 use crate::{
     certificate::{Certificate, Measure},
     check,
@@ -32,6 +32,7 @@ use crate::{
         landmarks::landmarks,
         leading::{leading, worth_while},
         linalg::{self, dot},
+        unit::Unit,
     },
 };
 
@@ -85,6 +86,10 @@ pub(super) struct Rows {
     /// The kernel and its anchors; nothing in the primal form.
     kernel: Option<Anchored>,
     source_rows: usize,
+    /// Of the rows: kernels of rows and λ of the primal form are measured in it.
+    unit: Unit,
+    /// Q `(d, m)` of the primal form with few rows, Φ = X Q: an orthonormal basis of what the rows span.
+    basis: Option<Array2<f64>>,
 }
 
 #[derive(Debug)]
@@ -116,15 +121,35 @@ impl Rows {
         anchors: Anchors,
     ) -> Result<Self> {
         // Both have d columns.
-        let x = ndarray::concatenate(Axis(0), &[domains.source(), domains.target()])
+        let mut x = ndarray::concatenate(Axis(0), &[domains.source(), domains.target()])
             .map_err(|e| Error::shape("rows of both domains", "equal columns", e))?;
+        let unit = Unit::of_domains(domains);
+        if !unit.is_one() {
+            x.mapv_inplace(|v| unit.length(v));
+        }
         let choice = match representation {
             Representation::Primal => None,
-            Representation::Linear => Some(KernelChoice::Linear),
-            Representation::Gaussian { sigma } => Some(KernelChoice::Gaussian { sigma }),
+            Representation::Linear if unit.is_one() => Some(KernelChoice::Linear),
+            Representation::Linear => {
+                return Err(Error::out_of_range(method, "powers of the linear kernel's values"));
+            }
+            Representation::Gaussian { sigma } => {
+                if let Some(sigma) = sigma {
+                    check::positive(method, "sigma", sigma)?;
+                }
+                Some(KernelChoice::Gaussian { sigma: sigma.map(|sigma| unit.length(sigma)) })
+            }
         };
+        let mut basis = None;
         let (mut phi, kernel) = match choice {
-            None => (x, None),
+            None => match span(method, x.view())? {
+                None => (x, None),
+                Some(q) => {
+                    let phi = dot(&x, &q);
+                    basis = Some(q);
+                    (phi, None)
+                }
+            },
             Some(choice) => {
                 let m = anchors.landmarks.unwrap_or(x.nrows());
                 check::at_least(method, "landmarks", m, 1)?;
@@ -137,10 +162,23 @@ impl Rows {
                 (phi, Some(Anchored { kernel, rows, anchors }))
             }
         };
+        if phi.iter().any(|v| !v.is_finite()) {
+            return Err(Error::out_of_range(method, "the kernel matrix"));
+        }
         let mean = crate::math::moments::mean(phi.view());
         phi -= &mean;
         let source_rows = domains.source().nrows();
-        Ok(Self { method, centred: phi, mean, scatter: None, range: None, kernel, source_rows })
+        Ok(Self {
+            method,
+            centred: phi,
+            mean,
+            scatter: None,
+            range: None,
+            kernel,
+            source_rows,
+            unit,
+            basis,
+        })
     }
 
     /// The number n of rows.
@@ -173,7 +211,7 @@ impl Rows {
             self.range = range(&scatter)?;
             self.scatter = Some(scatter);
         }
-        let root = InverseRoot::new(self.product(e), lambda, ridge)?;
+        let root = InverseRoot::new(self.product(e), self.regularisation(lambda)?, ridge)?;
         let apply = |v: &Array2<f64>| root.transposed(self.scatter_times(&root.times(v.clone())));
         let start = before.map(|before| &before.start);
         let mut found = match iterative {
@@ -207,7 +245,7 @@ impl Rows {
 
         let values = values.slice(s![..rank]).to_owned();
         let start = vectors.slice(s![.., ..rank]).to_owned();
-        let weights = unit_columns(root.times(start.clone()));
+        let weights = self.finite(unit_columns(root.times(start.clone())))?;
         let left = self.scatter_times(&weights);
         let residual = residual(&left, &root.matrix_times(&weights), &values);
         let certificate =
@@ -232,7 +270,7 @@ impl Rows {
         let rank = self.rank(&values)?;
         let values = values.slice(s![..rank]).to_owned();
         let vectors = eigen.vectors.slice(s![.., ..;-1]).slice(s![.., ..rank]).to_owned();
-        let weights = unit_columns(vectors);
+        let weights = self.finite(unit_columns(vectors))?;
         let residual = residual(&dot(a, &weights), &dot(b, &weights), &values);
         let solver = "generalised eigendecomposition";
         let certificate = Certificate::new(solver, 0, Measure::Eigenpairs, residual, CERTIFIED);
@@ -240,8 +278,39 @@ impl Rows {
         Ok(Directions { start: weights.clone(), weights, certificate })
     }
 
+    /// λ in the units of Φᵀ Φ, R = I being without any.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] where it is no number beside the rows' squares, or they beside it.
+    pub(super) fn regularisation(&self, lambda: f64) -> Result<f64> {
+        /// Its square and that of its inverse are normal numbers.
+        const RANGE: std::ops::Range<f64> = 1e-150..1e150;
+        let scaled = match self.kernel {
+            None => self.unit.square(lambda),
+            Some(_) => lambda,
+        };
+        match scaled == lambda || RANGE.contains(&scaled) {
+            true => Ok(scaled),
+            false => {
+                let what = format!("regularisation {lambda} beside the features' squares");
+                Err(Error::out_of_range(self.method, what))
+            }
+        }
+    }
+
+    /// The directions, all of them numbers.
+    fn finite(&self, weights: Array2<f64>) -> Result<Array2<f64>> {
+        match weights.iter().all(|v| v.is_finite()) {
+            true => Ok(weights),
+            false => Err(Error::out_of_range(self.method, "a direction of its projection")),
+        }
+    }
+
     /// How many values are above rounding: directions in which no row varies are none.
     fn rank(&self, values: &Array1<f64>) -> Result<usize> {
+        if values.iter().any(|theta| !theta.is_finite()) {
+            return Err(Error::out_of_range(self.method, "an eigenvalue of its projection"));
+        }
         let dust = values[0].max(0.0) * self.size() as f64 * f64::EPSILON;
         let rank = values.iter().take_while(|&&theta| theta > dust).count();
         match rank == 0 || self.centred.iter().all(|&x| x == 0.0) {
@@ -286,8 +355,19 @@ impl Rows {
     pub(super) fn into_map(self, directions: Directions, unit: bool) -> Map {
         let weights = directions.weights;
         let map = match self.kernel {
-            None => Map::Affine(Affine::linear(weights)),
-            Some(Anchored { kernel, anchors, .. }) => {
+            None => Map::Affine(Affine::linear(match &self.basis {
+                Some(q) => dot(q, &weights),
+                None => weights,
+            })),
+            Some(Anchored { kernel, mut anchors, .. }) => {
+                let unit = self.unit;
+                if !unit.is_one() {
+                    anchors.mapv_inplace(|v| unit.back(v));
+                }
+                let kernel = match kernel {
+                    Kernel::Linear => Kernel::Linear,
+                    Kernel::Gaussian { sigma } => Kernel::Gaussian { sigma: unit.back(sigma) },
+                };
                 let offset = Array1::zeros(anchors.nrows());
                 Map::Kernel { kernel, anchors, offset, weights }
             }
@@ -311,6 +391,25 @@ impl Rows {
             None => dot(&self.centred.t(), &dot(&self.centred, v)),
         }
     }
+}
+
+/// Q `(d, q)`, orthonormal: directions outside of what the rows and their mean span are of no use to
+/// any method here. Nothing where that is no small part of the d, or no row differs.
+fn span(method: &'static str, x: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>> {
+    let (n, d) = x.dim();
+    if 2 * n > d {
+        return Ok(None);
+    }
+    let principal = Principal::of(method, x, 0)?;
+    if principal.variances.is_empty() {
+        return Ok(None);
+    }
+    let norm = principal.mean.dot(&principal.mean).sqrt();
+    let mean = principal.mean.mapv(|v| if norm > 0.0 { v / norm } else { 0.0 });
+    let mean = mean.insert_axis(Axis(1));
+    let columns = ndarray::concatenate(Axis(1), &[principal.axes.view(), mean.view()])
+        .map_err(|e| Error::shape("axes", "one number of rows", e))?;
+    Ok(Some(linalg::orthonormal(&columns)))
 }
 
 /// P `(m, r)` with P Pᵀ = the scatter `(m, m)`, for 0 < r < m.

@@ -17,7 +17,7 @@ use crate::{
     domains::Domains,
     error::Result,
     ot::{
-        ClassRoots, Problem, class_roots,
+        ClassRoots, Problem, class_roots, memory,
         regularised::{GroupLasso, Regularised, regularised},
     },
     shallow::{Align, Alignment},
@@ -79,13 +79,17 @@ impl Align for OtClass {
         check::positive(Self::NAME, "epsilon", epsilon)?;
         check::non_negative(Self::NAME, "weight", weight)?;
         let labels = domains.need_two_classes(Self::NAME)?;
-        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let matrices = match norm {
+            ClassNorm::L1L2 => memory::PENALISED,
+            ClassNorm::LpL1 => memory::CLASS_ROOTS,
+        };
+        let cost = self.normalise_cost.cost(Self::NAME, domains, matrices)?;
         let problem = Problem::uniform(cost.view())?;
         let options = Regularised { epsilon, tolerance, max_rounds };
         let fitted = match norm {
             ClassNorm::L1L2 => regularised(&problem, &GroupLasso { labels, weight }, &options)?,
             ClassNorm::LpL1 => class_roots(&problem, &ClassRoots { labels, weight }, &options)?,
         };
-        Ok(dense_alignment(domains, &fitted.plan, fitted.certificate))
+        dense_alignment(Self::NAME, domains, &fitted.plan, fitted.certificate)
     }
 }

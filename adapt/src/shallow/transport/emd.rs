@@ -10,7 +10,7 @@ use crate::{
     catalogue::Described,
     domains::Domains,
     error::Result,
-    ot::{Emd, Problem, emd},
+    ot::{Emd, Problem, emd, memory},
     shallow::{Align, Alignment},
 };
 
@@ -36,9 +36,10 @@ impl Described for OtEmd {
 
 impl Align for OtEmd {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let (cost, _) = self.normalise_cost.cost_in_unit(Self::NAME, domains, memory::EXACT)?;
         let exact = emd(&Problem::uniform(cost.view())?, &Emd::default())?;
         let (masses, _) = exact.plan.marginals();
-        Ok(alignment(domains, exact.plan.dot(domains.target()), masses, exact.certificate))
+        let sums = exact.plan.dot(domains.target());
+        alignment(Self::NAME, domains, sums, masses, exact.certificate)
     }
 }

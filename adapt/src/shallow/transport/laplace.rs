@@ -17,9 +17,9 @@ use crate::{
     check,
     domains::Domains,
     error::{Error, Result},
-    math::gram,
+    math::{gram, unit::Unit},
     ot::{
-        Problem,
+        Problem, memory,
         regularised::{Laplace, Regularised, regularised},
     },
     shallow::{Align, Alignment},
@@ -75,15 +75,17 @@ impl Align for OtLaplace {
             return Err(Error::config(Self::NAME, "target_share", target_share, expected));
         }
         check::at_least(Self::NAME, "neighbours", neighbours, 1)?;
-        let (xs, xt) = (domains.source(), domains.target());
-        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let matrices = memory::PENALISED_TWICE;
+        let cost = self.normalise_cost.cost(Self::NAME, domains, matrices)?;
+        let unit = Unit::of_domains(domains);
+        let (xs, xt) = (unit.rows(domains.source()), unit.rows(domains.target()));
         // Both terms in the same units: the cost's scale is the ratio of plain to scaled costs.
-        let plain: f64 = gram::squared_distances(xs, xt).sum();
+        let plain: f64 = gram::squared_distances(xs.view(), xt.view()).sum();
         let scaled = cost.sum();
         let weight = if plain > 0.0 { weight * scaled / plain } else { weight };
-        let penalty = Laplace::new(xs, xt, neighbours, weight, target_share)?;
+        let penalty = Laplace::new(xs.view(), xt.view(), neighbours, weight, target_share);
         let options = Regularised { epsilon, tolerance, max_rounds };
         let fitted = regularised(&Problem::uniform(cost.view())?, &penalty, &options)?;
-        Ok(dense_alignment(domains, &fitted.plan, fitted.certificate))
+        dense_alignment(Self::NAME, domains, &fitted.plan, fitted.certificate)
     }
 }

@@ -11,7 +11,9 @@
 //! it, [`Map::Displacement`]; of equal training rows the first one's image counts. Rows that send
 //! nothing (unbalanced transport) stay.
 //!
-//! The cost matrix is `(n_s, n_t)`; past the limit of memory it is refused.
+//! The cost matrix is `(n_s, n_t)`. Exact transport holds one matrix of this size, entropic transport
+//! two, unbalanced transport three, and that with penalties four to six; past the limit of memory all
+//! together are refused before the first is made.
 
 mod class;
 mod emd;
@@ -33,7 +35,8 @@ use crate::{
     certificate::Certificate,
     domains::Domains,
     error::{Error, Result},
-    math::gram,
+    math::{gram, unit::Unit},
+    ot::memory::check_memory,
 };
 
 pub(super) const COURTY: &str =
@@ -53,25 +56,42 @@ pub enum CostScale {
 }
 
 impl CostScale {
-    /// C `(n_s, n_t)`.
+    /// C `(n_s, n_t)`, for a method that holds so many matrices of its size at once.
     ///
     /// # Errors
-    /// [`Error::TooLarge`]; [`Error::Degenerate`] when the scale is 0.
-    pub(super) fn cost(self, method: &'static str, domains: &Domains<'_>) -> Result<Array2<f64>> {
-        let (xs, xt) = (domains.source(), domains.target());
-        let advice = "align on fewer rows, and apply the map to the others";
-        gram::check_size(method, xs.nrows(), xt.nrows(), advice)?;
-        let mut cost = gram::squared_distances(xs, xt);
-        if let Some((i, j)) = cost.indexed_iter().find(|(_, c)| !c.is_finite()).map(|(at, _)| at) {
-            let reason =
-                format!("the squared distance of source row {i} and target row {j} is infinite");
-            return Err(Error::degenerate(method, reason, "scale the features"));
+    /// [`Error::Memory`]; [`Error::Degenerate`] when the scale is 0; [`Error::OutOfRange`] for
+    /// distances whose squares are not finite.
+    pub(super) fn cost(
+        self,
+        method: &'static str,
+        domains: &Domains<'_>,
+        matrices: u64,
+    ) -> Result<Array2<f64>> {
+        let (mut cost, unit) = self.cost_in_unit(method, domains, matrices)?;
+        if self == Self::None && !unit.is_one() {
+            gram::map_inplace(&mut cost, |c| unit.back(unit.back(c)));
+            check_finite(method, &cost)?;
         }
+        Ok(cost)
+    }
+
+    /// The same, where costs that nothing divides are in the square of the rows' unit: for solvers
+    /// whose plan is that of any multiple of the cost.
+    fn cost_in_unit(
+        self,
+        method: &'static str,
+        domains: &Domains<'_>,
+        matrices: u64,
+    ) -> Result<(Array2<f64>, Unit)> {
+        let (n, m) = (domains.source().nrows(), domains.target().nrows());
+        check_memory(method, &[(matrices, n, m)], ADVICE)?;
+        let unit = Unit::of_domains(domains);
+        let (xs, xt) = (unit.rows(domains.source()), unit.rows(domains.target()));
+        let mut cost = gram::squared_distances(xs.view(), xt.view());
+        check_finite(method, &cost)?;
         let scale = match self {
             Self::None => 1.0,
-            Self::Median => {
-                gram::median(&mut cost.iter().copied().collect::<Vec<_>>()).unwrap_or_default()
-            }
+            Self::Median => median(cost.as_slice().unwrap_or_default()),
             Self::Max => cost.iter().copied().fold(0.0, f64::max),
         };
         if scale <= 0.0 {
@@ -80,17 +100,67 @@ impl CostScale {
             return Err(Error::degenerate(method, reason, "set `normalise_cost` to `none`"));
         }
         gram::map_inplace(&mut cost, |c| c / scale);
-        Ok(cost)
+        check_finite(method, &cost)?;
+        Ok((cost, unit))
     }
+}
+
+/// What to do about rows that are too many.
+const ADVICE: &str = "align on fewer rows, and apply the map to the others";
+
+fn check_finite(method: &'static str, cost: &Array2<f64>) -> Result<()> {
+    match cost.indexed_iter().find(|(_, c)| !c.is_finite()) {
+        None => Ok(()),
+        Some(((i, j), _)) => {
+            let what = format!("the squared distance of source row {i} and target row {j}");
+            Err(Error::out_of_range(method, what))
+        }
+    }
+}
+
+/// The median of finite values ≥ 0, the mean of the middle two for an even number, 0 of nothing:
+/// found by counting, without a copy of them.
+fn median(values: &[f64]) -> f64 {
+    match (values.len(), values.len() / 2) {
+        (0, _) => 0.0,
+        (n, half) if n % 2 == 1 => nth(values, half),
+        (_, half) => f64::midpoint(nth(values, half - 1), nth(values, half)),
+    }
+}
+
+/// The value of this place in ascending order, from 0. Values ≥ 0 are ordered as their bits are, of
+/// which every pass fixes a digit.
+fn nth(values: &[f64], mut place: usize) -> f64 {
+    const DIGIT: u32 = 16;
+    let mut prefix = 0u64;
+    for shift in (0..4).rev().map(|digit| digit * DIGIT) {
+        let mut counts = vec![0usize; 1 << DIGIT];
+        for value in values {
+            // −0 counts as 0.
+            let bits = value.abs().to_bits();
+            // What is above the digit; nothing is above the first.
+            if bits.checked_shr(shift + DIGIT).unwrap_or(0) == prefix {
+                counts[(bits >> shift) as usize & ((1 << DIGIT) - 1)] += 1;
+            }
+        }
+        let mut digit = 0;
+        while digit + 1 < counts.len() && place >= counts[digit] {
+            place -= counts[digit];
+            digit += 1;
+        }
+        prefix = (prefix << DIGIT) | digit as u64;
+    }
+    f64::from_bits(prefix)
 }
 
 /// Source rows to their barycentric images, of P X_t `(n_s, d)` and P 1 `(n_s,)`.
 fn alignment(
+    method: &'static str,
     domains: &Domains<'_>,
     sums: Array2<f64>,
     masses: Array1<f64>,
     mut certificate: Certificate,
-) -> Alignment {
+) -> Result<Alignment> {
     let anchors = domains.source().to_owned();
     let mut images = sums;
     let mut still = 0;
@@ -106,17 +176,19 @@ fn alignment(
         certificate =
             certificate.with_note(format!("{still} source rows send no mass and stay in place"));
     }
-    Alignment { source: Map::Displacement { anchors, images }, target: Map::Identity, certificate }
+    let source = Map::Displacement { anchors, images };
+    Alignment::new(method, source, Map::Identity, certificate)
 }
 
 /// The same of a dense plan.
 fn dense_alignment(
+    method: &'static str,
     domains: &Domains<'_>,
     plan: &Array2<f64>,
     certificate: Certificate,
-) -> Alignment {
+) -> Result<Alignment> {
     let sums = crate::math::linalg::dot(plan, &domains.target());
-    alignment(domains, sums, plan.sum_axis(Axis(1)), certificate)
+    alignment(method, domains, sums, plan.sum_axis(Axis(1)), certificate)
 }
 
 #[cfg(test)]
@@ -157,6 +229,73 @@ mod tests {
             // A new row moves as its nearest.
             let new = fitted.source(array![[10.0, 0.0]].view()).unwrap();
             assert_abs_diff_eq!(new, array![[10.5, 0.5]], epsilon = 1e-2);
+        }
+    }
+
+    #[test]
+    fn medians_by_counting() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.5]), 3.5);
+        assert_eq!(median(&[0.0, 1e300, 2.0]), 2.0);
+        assert_eq!(median(&[-0.0, 1e-310, 5.0, 4.0]), 2.0 + 5e-311);
+        let values: Vec<f64> = (0..1001).map(|i| f64::from((i * 37) % 1009).powi(7)).collect();
+        for n in [2, 3, 500, 501, 1000, 1001] {
+            assert_eq!(Some(median(&values[..n])), gram::median(&mut values[..n].to_vec()));
+        }
+    }
+
+    #[test]
+    fn rows_in_another_unit_move_alike() {
+        let rows = |n: usize, a: usize| {
+            Array2::from_shape_fn((n, 2), |(i, j)| ((i * a + j * 5 + i * i) % 11) as f64)
+        };
+        let (xs, xt) = (rows(6, 3), rows(5, 7) + 1.0);
+        let labels = [0, 1, 0, 1, 0, 1];
+        let methods: [Box<dyn Align>; 6] = [
+            Box::new(OtEmd::default()),
+            Box::new(OtSinkhorn::default()),
+            Box::new(OtClass::default()),
+            Box::new(OtClass { norm: ClassNorm::LpL1, ..OtClass::default() }),
+            Box::new(OtLaplace::default()),
+            Box::new(OtUnbalanced::default()),
+        ];
+        for method in methods {
+            let fit = |power: i32| {
+                let unit = 2f64.powi(power);
+                let (xs, xt) = (&xs * unit, &xt * unit);
+                let domains = Domains::new(xs.view(), xt.view()).unwrap();
+                let fitted = method.fit(&domains.with_labels(&labels).unwrap()).unwrap();
+                (fitted.source(xs.view()).unwrap() / unit, fitted.certificate)
+            };
+            for power in [-900, -530, 530, 900] {
+                assert_eq!(fit(power), fit(0), "{method:?} at 2^{power}");
+            }
+        }
+        // A cost in squared feature units is beyond these.
+        let far = &xs * 1e200;
+        let domains = Domains::new(far.view(), far.view()).unwrap();
+        let plain = OtSinkhorn { normalise_cost: CostScale::None, ..OtSinkhorn::default() };
+        let error = plain.fit(&domains).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+    }
+
+    #[test]
+    fn all_matrices_together_are_within_the_limit_or_refused() {
+        // 1.5 GiB a matrix: one and two of them fit in 4 GiB.
+        let x = Array2::<f64>::zeros((14_190, 1));
+        let domains = Domains::new(x.view(), x.view()).unwrap();
+        let labels: Vec<usize> = (0..14_190).map(|i| i % 2).collect();
+        let domains = domains.with_labels(&labels).unwrap();
+        for (method, matrices) in [
+            (&OtUnbalanced::default() as &dyn Align, 3),
+            (&OtClass { norm: ClassNorm::LpL1, ..OtClass::default() }, 4),
+            (&OtClass::default(), 5),
+            (&OtLaplace::default(), 6),
+        ] {
+            let error = method.fit(&domains).unwrap_err();
+            let Error::Memory { bytes, what, .. } = &error else { panic!("{error}") };
+            assert_eq!(*bytes, matrices * 8 * 14_190 * 14_190);
+            assert!(what.starts_with(&format!("{matrices} matrices of 14190 × 14190")), "{what}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     check,
     domains::Domains,
     error::Result,
-    ot::{Problem, Sinkhorn, sinkhorn},
+    ot::{Problem, Sinkhorn, memory, sinkhorn},
     shallow::{Align, Alignment},
 };
 
@@ -49,9 +49,9 @@ impl Align for OtSinkhorn {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, tolerance, max_rounds, .. } = self;
         check::positive(Self::NAME, "epsilon", epsilon)?;
-        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let cost = self.normalise_cost.cost(Self::NAME, domains, memory::ENTROPIC)?;
         let options = Sinkhorn { epsilon, tolerance, max_rounds };
         let entropic = sinkhorn(&Problem::uniform(cost.view())?, &options)?;
-        Ok(dense_alignment(domains, &entropic.plan, entropic.certificate))
+        dense_alignment(Self::NAME, domains, &entropic.plan, entropic.certificate)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     check,
     domains::Domains,
     error::Result,
-    ot::{Problem, Unbalanced, unbalanced},
+    ot::{Problem, Unbalanced, memory, unbalanced},
     shallow::{Align, Alignment},
 };
 
@@ -60,9 +60,9 @@ impl Align for OtUnbalanced {
         let &Self { epsilon, marginals, tolerance, max_rounds, .. } = self;
         check::positive(Self::NAME, "epsilon", epsilon)?;
         check::positive(Self::NAME, "marginals", marginals)?;
-        let cost = self.normalise_cost.cost(Self::NAME, domains)?;
+        let cost = self.normalise_cost.cost(Self::NAME, domains, memory::UNBALANCED)?;
         let options = Unbalanced { epsilon, marginals, tolerance, max_rounds };
         let relaxed = unbalanced(&Problem::uniform(cost.view())?, &options)?;
-        Ok(dense_alignment(domains, &relaxed.plan, relaxed.certificate))
+        dense_alignment(Self::NAME, domains, &relaxed.plan, relaxed.certificate)
     }
 }

@@ -1,0 +1,161 @@
+//! Both domains' covariances, as CORAL and the linear Monge map need them.
+//!
+//! ```text
+//! C = (X − 1x̄ᵀ)ᵀ(X − 1x̄ᵀ) / (n − ddof) + λ I = λ I + V diag(s) Vᵀ
+//! ```
+//! V `(d, r)` are the axes along which a domain varies. With Q `(d, q)`, q ≤ r_s + r_t, an orthonormal
+//! basis of both domains' axes, every function of C_s and C_t is one of the small Qᵀ C_s Q and
+//! Qᵀ C_t Q, beside a multiple of the identity outside of Q:
+//! ```text
+//! A = γ I + Q (M − γ I) Qᵀ        M `(q, q)`
+//! ```
+//! so that time and memory are linear in d for domains of few rows. Where 2 (n_s + n_t) > d nothing
+//! is gained, and Q is the identity.
+//!
+//! Each domain has a unit of its own, with its covariance near 1 there, whatever the features' unit.
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+
+use super::{Affine, LowRank, Map, pca::Principal};
+use crate::{
+    domains::Domains,
+    error::{Error, Result},
+    math::{
+        gram, linalg, moments, parallel,
+        unit::{Unit, times_power},
+    },
+};
+
+/// Two covariances in one basis.
+pub(super) struct Covariances {
+    method: &'static str,
+    /// Q `(d, q)` where q < d.
+    basis: Option<Array2<f64>>,
+    d: usize,
+    lambda: f64,
+    pub(super) source: Covariance,
+    pub(super) target: Covariance,
+}
+
+/// One of them, in its own unit.
+pub(super) struct Covariance {
+    unit: Unit,
+    /// x̄ `(d,)`, in the features' unit.
+    pub(super) mean: Array1<f64>,
+    /// Qᵀ V `(q, r)`.
+    pub(super) axes: Array2<f64>,
+    /// s `(r,)`, in descending order.
+    pub(super) variances: Array1<f64>,
+    /// λ.
+    pub(super) lambda: f64,
+}
+
+impl Covariances {
+    /// Of normaliser n − ddof, which the caller sees to is above 0.
+    pub(super) fn of(
+        method: &'static str,
+        domains: &Domains<'_>,
+        ddof: usize,
+        lambda: f64,
+    ) -> Result<Self> {
+        let (xs, xt) = (domains.source(), domains.target());
+        let d = domains.features();
+        let small = 2 * (xs.nrows() + xt.nrows()) <= d;
+        if !small {
+            let advice = "reduce the features first, for instance by `pca`";
+            gram::check_size(method, d, d, advice)?;
+        }
+        let of = |rows: ndarray::ArrayView2<'_, f64>| -> Result<Covariance> {
+            // Both λ and the variances are at most about 1 in this unit.
+            let unit = Unit::of(moments::largest(rows).max(lambda.sqrt()));
+            let principal = Principal::of(method, unit.rows(rows).view(), ddof)?;
+            Ok(Covariance {
+                unit,
+                mean: principal.mean.mapv(|v| unit.back(v)),
+                axes: principal.axes,
+                variances: principal.variances,
+                lambda: unit.square(lambda),
+            })
+        };
+        let (source, target) = parallel::join(|| of(xs), || of(xt));
+        let (mut source, mut target) = (source?, target?);
+        let mut basis = None;
+        if small {
+            let axes = concatenate(Axis(1), &[source.axes.view(), target.axes.view()])
+                .map_err(|e| Error::shape("axes", "one number of columns", e))?;
+            // Where no row differs, any direction will do.
+            let q = match axes.ncols() {
+                0 => Array2::from_shape_fn((d, 1), |(i, _)| if i == 0 { 1.0 } else { 0.0 }),
+                _ => linalg::orthonormal(&axes),
+            };
+            for side in [&mut source, &mut target] {
+                side.axes = linalg::dot(&q.t(), &side.axes);
+            }
+            basis = Some(q);
+        }
+        for side in [&source, &target] {
+            // Directions without variance need λ to be a number beside the largest variance.
+            let lost = lambda > 0.0 && side.lambda < f64::MIN_POSITIVE / f64::EPSILON;
+            if lost && side.variances.len() < side.axes.nrows() {
+                let what = format!("the regularisation {lambda} beside the features' squares");
+                return Err(Error::out_of_range(method, what));
+            }
+        }
+        Ok(Self { method, basis, d, lambda, source, target })
+    }
+
+    /// The covariances `(q, q)` of the rows, each in its own unit.
+    pub(super) fn matrices(&self, domains: &Domains<'_>, ddof: usize) -> [Array2<f64>; 2] {
+        let of = |side: &Covariance, rows: ndarray::ArrayView2<'_, f64>| {
+            let x = side.unit.rows(rows);
+            let mut c = match &self.basis {
+                None => moments::covariance(x.view(), ddof),
+                Some(q) => {
+                    let mean = side.mean.mapv(|v| side.unit.length(v));
+                    let none = Array1::zeros(q.ncols());
+                    let z = linalg::affine(x.view(), mean.view(), q.view(), none.view());
+                    linalg::self_dot(&z) / (rows.nrows() - ddof) as f64
+                }
+            };
+            c.diag_mut().mapv_inplace(|v| v + side.lambda);
+            c
+        };
+        [of(&self.source, domains.source()), of(&self.target, domains.target())]
+    }
+
+    /// ‖Mᵀ C_s M − C_t‖_F / ‖C_t‖_F of matrices `(q, q)`, each domain in its own unit: how well the
+    /// map gives the source the target's covariance. Outside of Q both are λ I, and agree.
+    pub(super) fn gap(&self, m: &Array2<f64>, c_s: &Array2<f64>, c_t: &Array2<f64>) -> f64 {
+        let got = linalg::dot(&m.t(), &linalg::dot(c_s, m));
+        let outside = (self.d - c_t.nrows()) as f64 * self.target.lambda * self.target.lambda;
+        let size = linalg::frobenius(c_t.view()).hypot(outside.sqrt());
+        linalg::frobenius((got - c_t).view()) / size.max(f64::MIN_POSITIVE)
+    }
+
+    /// x ↦ A (x − shift) + offset, of M = Aᵀ `(q, q)` from the source's unit to the target's.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] where the domains' units are too far apart.
+    pub(super) fn map(
+        &self,
+        mut m: Array2<f64>,
+        shift: Array1<f64>,
+        offset: Array1<f64>,
+    ) -> Result<Map> {
+        let power = self.target.unit.exponent() - self.source.unit.exponent();
+        if power != 0 {
+            m.mapv_inplace(|v| times_power(v, power));
+        }
+        if m.iter().any(|v| !v.is_finite()) {
+            return Err(Error::out_of_range(self.method, "the ratio of the domains' deviations"));
+        }
+        let Some(q) = &self.basis else {
+            return Ok(Map::Affine(Affine { shift, matrix: m, offset }));
+        };
+        // Outside, √λ over √λ; the pseudo-inverse of nothing without λ.
+        let scale = if self.lambda > 0.0 { 1.0 } else { 0.0 };
+        m.diag_mut().mapv_inplace(|v| v - scale);
+        let right = linalg::dot(&m, &q.t());
+        Ok(Map::LowRank(LowRank { shift, scale, left: q.clone(), right, offset }))
+    }
+}
