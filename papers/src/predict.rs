@@ -1,14 +1,16 @@
 //! Predictions of a trained model for new data.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
 use transduct_core::{
     DeviceChoice, Error,
-    data::read::read_unlabelled_path,
+    data::{Samples, read::read_unlabelled_path},
     host::{HostOutputs, probabilities},
     model::Model,
     suggest,
@@ -46,6 +48,7 @@ pub(crate) struct Predictions {
     /// What each row is called: the path of a picture, else its number.
     names: Vec<String>,
     classes: Vec<String>,
+    provenance: BTreeMap<String, String>,
     outputs: HostOutputs,
 }
 
@@ -128,8 +131,25 @@ fn model_file(part: &PartDir, checkpoint: &str) -> Result<PathBuf> {
     Err(anyhow!("{}: {reason}", path.display()))
 }
 
+/// The rows of `input` as the model at `path` takes them, by what its file says of that, and a name for
+/// each.
+fn read(path: &Path, preprocessing: &Value, input: &Path) -> Result<(Samples, Vec<String>)> {
+    let preprocessing: Preprocessing =
+        serde_json::from_value(preprocessing.clone()).with_context(|| {
+            let path = path.display();
+            format!("{path}: it does not say how this program makes its rows: `preprocessing`")
+        })?;
+    let (samples, names) = read_unlabelled_path(input, &preprocessing.files)?;
+    let samples = preprocessing
+        .preparation
+        .apply(samples)
+        .with_context(|| format!("{} for {}", input.display(), path.display()))?;
+    Ok((samples, names))
+}
+
 impl Predictions {
-    /// Predicts the rows of `input` with the model at `path`.
+    /// Predicts the rows of `input` with the model at `path`: one of a run, or an exported one, in
+    /// either precision.
     ///
     /// # Errors
     /// The model or the input cannot be read, or the rows are not of the model's shape.
@@ -137,14 +157,7 @@ impl Predictions {
         on_device!(device, |dev| {
             let model = Model::load(&dev, path)?;
             let card = model.card();
-            let preprocessing: Preprocessing =
-                serde_json::from_value(card.preprocessing.clone())
-                    .with_context(|| format!("{}: preprocessing", path.display()))?;
-            let (samples, names) = read_unlabelled_path(input, &preprocessing.files)?;
-            let samples = preprocessing
-                .preparation
-                .apply(samples)
-                .with_context(|| format!("{} for {}", input.display(), path.display()))?;
+            let (samples, names) = read(path, &card.preprocessing, input)?;
             let shape = transduct_core::InputShape::of(&samples);
             if shape != card.input {
                 bail!(
@@ -154,10 +167,15 @@ impl Predictions {
                     card.input
                 );
             }
-            let classes = card.classes.clone();
+            let (classes, provenance) = (card.classes.clone(), card.provenance.clone());
             let outputs = HostOutputs::of(&dev, &samples, |x| model.outputs(x))?;
-            Ok(Self { names, classes, outputs })
+            Ok(Self { names, classes, provenance, outputs })
         })
+    }
+
+    /// What the model's file says of where it comes from.
+    pub(crate) fn provenance(&self) -> &BTreeMap<String, String> {
+        &self.provenance
     }
 
     /// The number of rows.
@@ -211,6 +229,7 @@ mod tests {
         let predictions = Predictions {
             names: vec!["a,b.png".into(), "1".into()],
             classes: vec!["cat".into(), "dog".into()],
+            provenance: BTreeMap::new(),
             outputs: HostOutputs {
                 features: array![[0.0], [0.0]],
                 logits: array![[0.0, 3f32.ln()], [1.0, 1.0]],

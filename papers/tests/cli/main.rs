@@ -5,6 +5,7 @@ mod align;
 mod commands;
 mod demo;
 mod diagnose;
+mod model_files;
 mod predict;
 mod refusals;
 mod reproduce;
