@@ -78,7 +78,4 @@ pub mod reweight;
 pub mod shallow;
 pub mod validate;
 
-/// The README's example compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+pub use transduct_core::{dfdx, ndarray};
