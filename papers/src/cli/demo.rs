@@ -20,7 +20,7 @@ use super::{Output, Status};
 
 /// Shared with the build script: what one writes, the other looks for.
 #[path = "../../build/page.rs"]
-#[cfg_attr(not(test), expect(dead_code, reason = "it is the build script that lays a page out"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "it is the build script that lays a page out"))]
 mod page;
 use page::{GZIPPED, INDEX};
 
@@ -216,7 +216,7 @@ fn with(response: Bytes, name: &str, value: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpStream, thread};
+    use std::{collections::HashMap, io::Write, net::TcpStream, thread};
 
     use super::*;
 
@@ -234,10 +234,10 @@ mod tests {
         fs::create_dir_all(to.join("old")).unwrap();
         page::stage(&page, &to).unwrap();
         assert!(!to.join("old").exists());
-        Box::new(move |path| {
-            let path = place.path().join("page").join(path);
-            fs::read(path).ok().map(Cow::Owned)
-        })
+        let files = ["index.html.gz", "pkg/a_bg.wasm.gz"]
+            .map(|path| (path.to_owned(), fs::read(to.join(path)).unwrap()));
+        let files = HashMap::from(files);
+        Box::new(move |path| files.get(path).cloned().map(Cow::Owned))
     }
 
     fn get(address: SocketAddr, path: &str, header: &str) -> (String, Vec<u8>) {
