@@ -80,7 +80,4 @@ pub mod shallow;
 pub mod validate;
 pub mod wild;
 
-/// The README's example compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+pub use transduct_core::{dfdx, ndarray};

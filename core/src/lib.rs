@@ -25,6 +25,11 @@ pub mod suggest;
 pub mod tensors;
 pub mod train;
 
+/// Tensors and gradients: the version whose types stand in the interfaces of this crate.
+pub use dfdx;
+/// Arrays on the host: the version whose types stand in the interfaces of this crate.
+pub use ndarray;
+
 #[cfg(feature = "cuda")]
 pub use device::cuda;
 pub use device::{Dev, DeviceChoice, Maps, Matrix, Recorded, Scalar, Taped, Vector, cpu, value};

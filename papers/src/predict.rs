@@ -1,11 +1,13 @@
 //! Predictions of a trained model for new data.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
 use transduct_core::{
     DeviceChoice, Error,
     data::{
@@ -51,6 +53,7 @@ pub(crate) struct Predictions {
     /// What each row is called: the path of a picture, else its number.
     names: Vec<String>,
     classes: Vec<String>,
+    provenance: BTreeMap<String, String>,
     outputs: HostOutputs,
     notes: Vec<String>,
 }
@@ -134,9 +137,47 @@ fn model_file(part: &PartDir, checkpoint: &str) -> Result<PathBuf> {
     Err(anyhow!("{}: {reason}", path.display()))
 }
 
+/// Rows as a model takes them.
+struct Rowed {
+    samples: Samples,
+    /// What each row is called.
+    names: Vec<String>,
+    /// What rules decided in reading them.
+    notes: Vec<String>,
+}
+
+/// The rows of `input` as the model at `path` takes them, by what its file says of that, and read as
+/// `options` say.
+fn rows(path: &Path, preprocessing: &Value, input: &Path, options: &ReadOptions) -> Result<Rowed> {
+    let preprocessing: Preprocessing =
+        serde_json::from_value(preprocessing.clone()).with_context(|| {
+            let path = path.display();
+            format!("{path}: it does not say how this program makes its rows: `preprocessing`")
+        })?;
+    let files = options.over(&preprocessing.files);
+    let content = read(input, &files, LabelSearch::Unread)?;
+    let notes = file_notes(&content);
+    let names = content.rows.names();
+    let samples = match content.rows {
+        Rows::Table(table) => {
+            let encoding = match preprocessing.encoding {
+                Some(encoding) => encoding,
+                None => by_place(&table, &files)?,
+            };
+            Samples::Features(encoding.apply(&table, &files.drop)?)
+        }
+        Rows::Images { x, .. } => Samples::Images(x),
+    };
+    let samples = preprocessing
+        .preparation
+        .apply(samples)
+        .with_context(|| format!("{} for {}", input.display(), path.display()))?;
+    Ok(Rowed { samples, names, notes })
+}
+
 impl Predictions {
     /// Predicts the rows of `input`, read as `options` say and else as the model's target was, with the
-    /// model at `path`.
+    /// model at `path`: one of a run, or an exported one, in either precision.
     ///
     /// # Errors
     /// The model or the input cannot be read, or the rows are not of the model's shape.
@@ -149,27 +190,7 @@ impl Predictions {
         on_device!(device, |dev| {
             let model = Model::load(&dev, path)?;
             let card = model.card();
-            let preprocessing: Preprocessing =
-                serde_json::from_value(card.preprocessing.clone())
-                    .with_context(|| format!("{}: preprocessing", path.display()))?;
-            let files = options.over(&preprocessing.files);
-            let content = read(input, &files, LabelSearch::Unread)?;
-            let notes = file_notes(&content);
-            let names = content.rows.names();
-            let samples = match content.rows {
-                Rows::Table(table) => {
-                    let encoding = match preprocessing.encoding {
-                        Some(encoding) => encoding,
-                        None => by_place(&table, &files)?,
-                    };
-                    Samples::Features(encoding.apply(&table, &files.drop)?)
-                }
-                Rows::Images { x, .. } => Samples::Images(x),
-            };
-            let samples = preprocessing
-                .preparation
-                .apply(samples)
-                .with_context(|| format!("{} for {}", input.display(), path.display()))?;
+            let Rowed { samples, names, notes } = rows(path, &card.preprocessing, input, options)?;
             let shape = transduct_core::InputShape::of(&samples);
             if shape != card.input {
                 bail!(
@@ -179,15 +200,20 @@ impl Predictions {
                     card.input
                 );
             }
-            let classes = card.classes.clone();
+            let (classes, provenance) = (card.classes.clone(), card.provenance.clone());
             let outputs = HostOutputs::of(&dev, &samples, |x| model.outputs(x))?;
-            Ok(Self { names, classes, outputs, notes })
+            Ok(Self { names, classes, provenance, outputs, notes })
         })
     }
 
     /// What rules decided in reading the rows.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What the model's file says of where it comes from.
+    pub(crate) fn provenance(&self) -> &BTreeMap<String, String> {
+        &self.provenance
     }
 
     /// The number of rows.
@@ -250,6 +276,7 @@ mod tests {
         let predictions = Predictions {
             names: vec!["a,b.png".into(), "1".into()],
             classes: vec!["cat".into(), "dog".into()],
+            provenance: BTreeMap::new(),
             outputs: HostOutputs {
                 features: array![[0.0], [0.0]],
                 logits: array![[0.0, 3f32.ln()], [1.0, 1.0]],

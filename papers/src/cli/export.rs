@@ -19,7 +19,10 @@ Examples:
   transduct export runs/mine --out model.safetensors
       The model that the run recommends, chosen without target labels.
   transduct export runs/quickstart --method source-only --seed 0 --half --out small.safetensors
-      Another model of the run, in half the bytes.";
+      Another model of the run, in half the bytes.
+  transduct predict --model small.safetensors --input new-images --out predictions.csv
+      Such a file predicts without the run. Other programs read it too: papers/MODEL-FILES.md in the
+      repository says what is in it.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]

@@ -1,13 +1,17 @@
 //! `transduct predict`.
 
-use std::{io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use transduct_core::data::read::ReadOptions;
 
-use super::{Global, Output, Status, reading::FileArgs};
+use super::{Global, Output, Status, UsageError, reading::FileArgs};
 use crate::{
     predict::{Choice, Predictions, Selected},
     record::{ORACLE, RunDir},
@@ -18,14 +22,15 @@ Examples:
   transduct predict --run runs/mine --input new-photos --out predictions.csv
       A folder of images, or one image, with the model that the run recommends.
   transduct predict --run runs/mine --method dann --seed 2 --checkpoint final --input x.npy
-      Another model of the run; the predictions go to standard output.";
+      Another model of the run; the predictions go to standard output.
+  transduct predict --model model.safetensors --input new.csv --out predictions.csv
+      A file that `transduct export` wrote, without the run that it comes from.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct PredictArgs {
-    /// The run directory.
-    #[arg(long, value_name = "DIR")]
-    run: PathBuf,
+    #[command(flatten)]
+    origin: Origin,
     /// The data: an image, a folder of images, or a file of the target's kind.
     #[arg(long, value_name = "PATH")]
     input: PathBuf,
@@ -39,6 +44,18 @@ pub(super) struct PredictArgs {
     model: ModelArgs,
     #[command(flatten)]
     file: FileArgs,
+}
+
+/// Where the model is: the one or the other.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Origin {
+    /// The run directory.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// A model file, as `transduct export` writes it, in either precision.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "seed", "checkpoint"])]
+    model: Option<PathBuf>,
 }
 
 /// Which model of a run.
@@ -68,15 +85,33 @@ impl ModelArgs {
 }
 
 pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Result<Status> {
-    let selected = args.model.select(args.run)?;
-    let by = match selected.checkpoint.as_str() {
-        ORACLE => "the oracle's choice, by target labels".to_owned(),
-        name => format!("model-{name}"),
-    };
-    output.note(format!("using {} seed {}, {by}", selected.method, selected.seed));
     let mut files = ReadOptions::default();
     args.file.apply(&mut files);
-    let predictions = Predictions::of(&selected.path, &args.input, &files, global.device)?;
+    let Origin { run, model } = args.origin;
+    let (model, predictions) = match (run, model) {
+        (Some(run), _) => {
+            let selected = args.model.select(run)?;
+            let by = match selected.checkpoint.as_str() {
+                ORACLE => "the oracle's choice, by target labels".to_owned(),
+                name => format!("model-{name}"),
+            };
+            output.note(format!("using {} seed {}, {by}", selected.method, selected.seed));
+            let predictions = Predictions::of(&selected.path, &args.input, &files, global.device)?;
+            let model = json!({
+                "method": selected.method,
+                "seed": selected.seed,
+                "checkpoint": selected.checkpoint,
+                "model": selected.path,
+            });
+            (model, predictions)
+        }
+        (None, Some(path)) => {
+            let predictions = Predictions::of(&path, &args.input, &files, global.device)?;
+            output.note(format!("using {}", told(predictions.provenance())));
+            (described(&path, predictions.provenance()), predictions)
+        }
+        (None, None) => return Err(UsageError("give --run or --model".to_owned()).into()),
+    };
     predictions.notes().iter().for_each(|note| output.note(format!("note: {note}")));
     let Some(out) = args.out else {
         predictions.write(io::stdout().lock())?;
@@ -84,19 +119,47 @@ pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Re
     };
     predictions.save(&out)?;
     let counts = predictions.counts();
-    let value = json!({
-        "method": selected.method,
-        "seed": selected.seed,
-        "checkpoint": selected.checkpoint,
-        "model": selected.path,
-        "rows": predictions.len(),
-        "predicted": counts.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-        "notes": predictions.notes(),
-        "out": out,
-    });
+    let mut value = model;
+    value["rows"] = json!(predictions.len());
+    value["predicted"] = json!(counts.iter().cloned().collect::<BTreeMap<_, _>>());
+    value["notes"] = json!(predictions.notes());
+    value["out"] = json!(out);
     let counts: Vec<_> = counts.iter().map(|(class, n)| format!("{class} {n}")).collect();
     let text =
         format!("{} rows → {}\npredicted: {}", predictions.len(), out.display(), counts.join(", "));
     output.conclude(&value, text)?;
     Ok(Status::Done)
+}
+
+/// Where the model of a file comes from, for people.
+fn told(provenance: &BTreeMap<String, String>) -> String {
+    let known = |key: &str| provenance.get(key).map(String::as_str);
+    let Some(method) = known("method") else {
+        return "a model that does not say where it comes from".to_owned();
+    };
+    let mut text = method.to_owned();
+    if let Some(seed) = known("seed") {
+        text += &format!(" seed {seed}");
+    }
+    match known("choice") {
+        Some(ORACLE) => text += ", the oracle's choice, by target labels",
+        Some(choice) => text += &format!(", model-{choice}"),
+        None => {}
+    }
+    if let (Some(source), Some(target)) = (known("source"), known("target")) {
+        text += &format!(", trained on {source} and adapted to {target}");
+    }
+    text
+}
+
+/// The same for programs, in the words that a run's model has.
+fn described(path: &Path, provenance: &BTreeMap<String, String>) -> Value {
+    let seed = provenance.get("seed").and_then(|seed| seed.parse::<u64>().ok());
+    json!({
+        "method": provenance.get("method"),
+        "seed": seed,
+        "checkpoint": provenance.get("choice"),
+        "model": path,
+        "provenance": provenance,
+    })
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "diagnose",
     "weights",
     "align",
@@ -12,6 +12,9 @@ const COMMANDS: [&str; 15] = [
     "quickstart",
     "run",
     "predict",
+    "reproduce",
+    "export",
+    "demo",
     "report",
     "list",
     "data",

@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod diagnose;
 mod door;
+mod model_files;
 mod predict;
 mod refusals;
 mod reproduce;
