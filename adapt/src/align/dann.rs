@@ -24,7 +24,7 @@ use transduct_core::{
     schedule::warm_up,
 };
 
-use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
 
 /// The paper's values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ impl<D: Dev> Dann<D> {
 impl<D: Dev> DomainLoss<D> for Dann<D> {
     fn name(&self) -> &'static str {
         DannConfig::NAME
+    }
+
+    fn layers(&self) -> &[Layer] {
+        &[Layer::Features]
     }
 
     fn loss(&mut self, view: View<'_, D>) -> Result<Terms<D>> {
