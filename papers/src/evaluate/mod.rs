@@ -177,10 +177,8 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             }
         };
         let truth = self.data.truth.as_ref().map(|truth| truth.reveal_labels());
-        let outputs = ModelOutputs {
-            source: kept(&validation, Some(labels)),
-            target: kept(&test, truth),
-        };
+        let outputs =
+            ModelOutputs { source: kept(&validation, Some(labels)), target: kept(&test, truth) };
         outputs.write(&self.part.outputs())?;
         Ok(Done {
             steps: step,
