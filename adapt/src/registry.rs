@@ -100,3 +100,34 @@ pub fn build_method<D: Dev>(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dfdx::prelude::Cpu;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_given_is_the_default_for_the_rows() {
+        let input = InputShape::Features { d: 3 };
+        let given = json!({"weight": 0.5, "critic": {"hidden": [7]}});
+        let config: DannConfig = read_options(input, &given).unwrap();
+        let mut expected = DannConfig::defaults_for(input);
+        expected.weight = 0.5;
+        expected.critic.hidden = vec![7];
+        assert_eq!(config, expected);
+        assert_ne!(config.critic.dropout, DannConfig::default().critic.dropout);
+        let images = InputShape::Images { c: 1, h: 16, w: 16 };
+        let config: DannConfig = read_options(images, &Value::Null).unwrap();
+        assert_eq!(config, DannConfig::default());
+    }
+
+    #[test]
+    fn defaults_for_images_are_the_listed_ones() {
+        let images = InputShape::Images { c: 3, h: 32, w: 32 };
+        for entry in methods::<Cpu>() {
+            assert_eq!((entry.defaults_for)(images), entry.defaults, "{}", entry.name);
+        }
+    }
+}
