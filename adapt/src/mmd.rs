@@ -22,10 +22,12 @@ use crate::kernel::{Gaussians, distinct_entries, squared_distances};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// All pairs, a row with itself included: V-statistic.
-    #[default]
+    /// All pairs, a row with itself included: V-statistic. What it adds on average to the unbiased
+    /// one shrinks when a sample contracts, so that a network which minimises it is rewarded for
+    /// features that are all alike.
     Biased,
     /// All pairs of distinct rows: U-statistic.
+    #[default]
     Unbiased,
     /// Each row once, in time O(n d), with a larger variance.
     Linear,

@@ -1,7 +1,8 @@
 //! The one list of deep methods.
 
+use serde::Serialize;
 use serde_json::Value;
-use transduct_core::{Dev, Error, Method, Result, suggest};
+use transduct_core::{Dev, Error, InputShape, Method, Result, suggest};
 
 pub use crate::align::{Capabilities, Parts};
 use crate::align::{
@@ -29,9 +30,11 @@ pub struct MethodEntry<D: Dev> {
     pub paper: &'static str,
     /// What it needs and does.
     pub capabilities: Capabilities,
-    /// All its options with their defaults.
+    /// All its options with their defaults for images.
     pub defaults: Value,
-    /// Makes it; options that are not given keep their defaults.
+    /// The same for rows of this shape.
+    pub defaults_for: fn(InputShape) -> Value,
+    /// Makes it; options that are not given keep their defaults for the rows of its backbone.
     pub build: Build<D>,
 }
 
@@ -44,18 +47,38 @@ fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
         about: C::ABOUT,
         paper: C::PAPER,
         capabilities: C::CAPABILITIES,
-        defaults: serde_json::to_value(C::default()).unwrap_or_default(),
-        build: |parts, options| read_options::<C>(options)?.build(parts),
+        defaults: to_json(&C::default()),
+        defaults_for: |input| to_json(&C::defaults_for(input)),
+        build: |parts, options| read_options::<C>(parts.backbone.input(), options)?.build(parts),
     }
 }
 
-fn read_options<C: MethodConfig>(options: &Value) -> Result<C> {
+fn to_json(options: &impl Serialize) -> Value {
+    serde_json::to_value(options).unwrap_or_default()
+}
+
+fn read_options<C: MethodConfig>(input: InputShape, options: &Value) -> Result<C> {
+    let defaults = C::defaults_for(input);
     if options.is_null() {
-        return Ok(C::default());
+        return Ok(defaults);
     }
-    serde_json::from_value(options.clone()).map_err(|e| {
+    serde_json::from_value(completed(options, to_json(&defaults))).map_err(|e| {
         Error::config(C::NAME, "options", options, &format!("the fields of `{}`: {e}", C::NAME))
     })
+}
+
+/// `given`, with the fields that it does not name taken from `defaults`.
+fn completed(given: &Value, defaults: Value) -> Value {
+    match (given, defaults) {
+        (Value::Object(given), Value::Object(mut all)) => {
+            for (key, value) in given {
+                let default = all.remove(key).unwrap_or_default();
+                all.insert(key.clone(), completed(value, default));
+            }
+            Value::Object(all)
+        }
+        (given, _) => given.clone(),
+    }
 }
 
 /// Makes the method of this name.
@@ -75,5 +98,36 @@ pub fn build_method<D: Dev>(
             name: name.to_owned(),
             suggestion: suggest::nearest(name, all.iter().map(|entry| entry.name)),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::prelude::Cpu;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_given_is_the_default_for_the_rows() {
+        let input = InputShape::Features { d: 3 };
+        let given = json!({"weight": 0.5, "critic": {"hidden": [7]}});
+        let config: DannConfig = read_options(input, &given).unwrap();
+        let mut expected = DannConfig::defaults_for(input);
+        expected.weight = 0.5;
+        expected.critic.hidden = vec![7];
+        assert_eq!(config, expected);
+        assert_ne!(config.critic.dropout, DannConfig::default().critic.dropout);
+        let images = InputShape::Images { c: 1, h: 16, w: 16 };
+        let config: DannConfig = read_options(images, &Value::Null).unwrap();
+        assert_eq!(config, DannConfig::default());
+    }
+
+    #[test]
+    fn defaults_for_images_are_the_listed_ones() {
+        let images = InputShape::Images { c: 3, h: 32, w: 32 };
+        for entry in methods::<Cpu>() {
+            assert_eq!((entry.defaults_for)(images), entry.defaults, "{}", entry.name);
+        }
     }
 }

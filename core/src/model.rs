@@ -192,6 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn a_linear_probe_is_saved_with_its_head_alone() {
+        let card = ModelCard {
+            backbone_options: json!({"hidden": []}),
+            ..card(InputShape::Features { d: 3 })
+        };
+        let (dev, mut init) = (cpu(), rng(5, Stream::Init));
+        let head = Head::new(&dev, (3, 2), &PerceptronConfig::default(), &mut init).unwrap();
+        let parameters: Vec<_> = head.parameters().into_iter().map(|p| (Group::Head, p)).collect();
+        let bytes = to_bytes(&card, &parameters).unwrap();
+        let model = Model::from_bytes(&dev, "m", &bytes).unwrap();
+        let values = vec![0.1, 0.2, 0.3, -1.0, 2.0, 0.5];
+        let x = Input::from_values(&dev, card.input, values.clone()).unwrap();
+        let outputs = model.outputs(&x).unwrap();
+        assert_eq!(outputs.features.as_vec(), values);
+        let rows: crate::Matrix<Cpu> = dev.tensor_from_vec(values, (2, 3));
+        let logits = head.forward(rows, &mut Pass::eval()).unwrap();
+        assert_eq!(outputs.logits.as_vec(), logits.as_vec());
+        assert_eq!(model.to_bytes(Precision::Single).unwrap(), bytes);
+    }
+
+    #[test]
     fn half_precision_nearly_halves_the_file_and_keeps_the_logits() {
         let (x, logits, bytes) = bytes(&card(InputShape::Features { d: 3 }));
         let half = Model::from_bytes(&cpu(), "m", &bytes).unwrap().to_bytes(Precision::Half);

@@ -77,7 +77,8 @@ impl Plan {
     /// used.
     pub(crate) fn new(mut config: RunConfig, dir: &DataDir) -> Result<Self> {
         // What needs no data first: a slip in a name is told at once.
-        let methods = complete_methods(&mut config)?;
+        let given = config.method.clone();
+        complete_methods(&mut config, None)?;
         if config.seeds.is_empty() {
             config.seeds = (0..SEEDS).collect();
         }
@@ -95,6 +96,9 @@ impl Plan {
         }
         let data = RunData::load(&mut config, dir)?;
         check_batches(&config.training, &data)?;
+        // What a method takes by default depends on the rows.
+        config.method = given;
+        let methods = complete_methods(&mut config, Some(data.input()))?;
         let backbone = complete_backbone(&mut config, data.input())?;
         config.training = config.training.resolved(data.source.len())?;
         // The steps say it all; a saved configuration must not say it twice.
@@ -171,8 +175,11 @@ impl Plan {
     }
 }
 
-/// Makes every option of every method of the run explicit.
-fn complete_methods(config: &mut RunConfig) -> Result<Vec<(String, Value)>> {
+/// Makes every option of every method of the run explicit, for rows of this shape if it is known.
+fn complete_methods(
+    config: &mut RunConfig,
+    input: Option<InputShape>,
+) -> Result<Vec<(String, Value)>> {
     if config.methods.is_empty() {
         config.methods = METHODS.map(str::to_owned).to_vec();
     }
@@ -195,7 +202,8 @@ fn complete_methods(config: &mut RunConfig) -> Result<Vec<(String, Value)>> {
     for name in names {
         let entry = find(&name)?;
         let given = config.method.remove(&name).unwrap_or_default();
-        let options = fill(&format!("method.{name}"), &given, &from_json(&entry.defaults))?;
+        let defaults = input.map_or(entry.defaults.clone(), entry.defaults_for);
+        let options = fill(&format!("method.{name}"), &given, &from_json(&defaults))?;
         complete.push((name.clone(), to_json(&options)));
         config.method.insert(name, options);
     }

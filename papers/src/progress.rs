@@ -142,8 +142,12 @@ impl Progress {
             Some(accuracy) => format!(", target {:.1} %", 100.0 * accuracy),
             None => String::new(),
         };
+        let collapsed = match done.collapsed {
+            Some(true) => ": collapsed, no better than guessing on the source",
+            _ => "",
+        };
         self.say(&format!(
-            "{}: source {:.1} %{accuracy} after {} steps",
+            "{}: source {:.1} %{accuracy} after {} steps{collapsed}",
             self.part,
             100.0 * done.source_validation_accuracy,
             done.steps

@@ -25,18 +25,19 @@ use transduct_tests::numbers;
 const K: usize = 3;
 const ROWS: usize = 6;
 
-/// A backbone and the rows that it takes.
-const SETTINGS: [(&str, InputShape); 2] = [
-    ("mlp", InputShape::Features { d: 5 }),
-    ("digit-net", InputShape::Images { c: 1, h: 16, w: 16 }),
+/// A backbone, its options and the rows that it takes. Dropout treats a row by its place in the
+/// batch, and would hide that a loss is symmetric.
+const SETTINGS: [(&str, &str, InputShape); 2] = [
+    ("mlp", r#"{"dropout": 0.0}"#, InputShape::Features { d: 5 }),
+    ("digit-net", "{}", InputShape::Images { c: 1, h: 16, w: 16 }),
 ];
 
 /// Calls `check` with every method on every setting, and says where it failed.
 fn for_all(check: impl Fn(&MethodEntry<Cpu>, &Bench)) {
     for entry in methods::<Cpu>() {
-        for (backbone, shape) in SETTINGS {
+        for (backbone, options, shape) in SETTINGS {
             println!("{} on {backbone}", entry.name);
-            check(&entry, &Bench { backbone, shape });
+            check(&entry, &Bench { backbone, options, shape });
         }
     }
 }
@@ -44,6 +45,7 @@ fn for_all(check: impl Fn(&MethodEntry<Cpu>, &Bench)) {
 /// Where a method is tried.
 struct Bench {
     backbone: &'static str,
+    options: &'static str,
     shape: InputShape,
 }
 
@@ -59,7 +61,8 @@ type BoxedMethod = Box<dyn Method<Cpu>>;
 impl Bench {
     fn build(&self, entry: &MethodEntry<Cpu>, options: &Value, seed: u64) -> Result<BoxedMethod> {
         let (dev, mut rng) = (cpu(), rng(seed, Stream::Init));
-        let backbone = build_backbone(&dev, self.backbone, self.shape, &Value::Null, &mut rng)?;
+        let given = serde_json::from_str(self.options).unwrap();
+        let backbone = build_backbone(&dev, self.backbone, self.shape, &given, &mut rng)?;
         let head = Head::new(&dev, (backbone.features(), K), &Default::default(), &mut rng)?;
         (entry.build)(Parts { dev: &dev, backbone, head, classes: K, rng: &mut rng }, options)
     }
@@ -237,7 +240,7 @@ fn options_are_checked_by_name() {
         assert!(error.contains(name) && error.contains("`wieght`"), "{error}");
 
         // What the list shows as defaults is accepted, and is what no options mean.
-        let explicit = bench.build(entry, &entry.defaults, 7).unwrap();
+        let explicit = bench.build(entry, &(entry.defaults_for)(bench.shape), 7).unwrap();
         assert_eq!(state(&*explicit), state(&*bench.new_method(entry)));
 
         for (field, value) in entry.defaults.as_object().unwrap() {
@@ -285,6 +288,35 @@ fn capabilities_are_what_the_method_does() {
     });
 }
 
+/// A loss on the features alone has nothing to change where nothing below them is trained.
+#[test]
+fn a_linear_probe_is_adapted_or_refused() {
+    let shape = InputShape::Features { d: 5 };
+    let bench = Bench { backbone: "mlp", options: r#"{"hidden": []}"#, shape };
+    let mut refused = Vec::new();
+    for entry in methods::<Cpu>() {
+        match bench.build(&entry, &Value::Null, 7) {
+            Ok(mut method) => {
+                let before = state(&*method);
+                let batch = bench.batch(ROWS, ROWS);
+                for Losses(terms) in train(&mut *method, 3, &batch).unwrap() {
+                    assert!(terms.iter().all(|(_, value)| value.is_finite()), "{terms:?}");
+                }
+                assert_ne!(state(&*method), before);
+                let outputs = method.outputs(&batch.target).unwrap();
+                assert_eq!(outputs.features.shape(), &(ROWS, 5));
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let start = format!("{}.backbone = mlp: expected a backbone with", entry.name);
+                assert!(error.starts_with(&start), "{error}");
+                refused.push(entry.name);
+            }
+        }
+    }
+    assert!(!refused.is_empty() && refused.len() < methods::<Cpu>().len(), "{refused:?}");
+}
+
 #[test]
 fn entries_are_complete_and_names_unique() {
     let lists = [
@@ -311,7 +343,8 @@ fn entries_are_complete_and_names_unique() {
 
 #[test]
 fn an_unknown_name_suggests_the_nearest() {
-    let bench = Bench { backbone: SETTINGS[0].0, shape: SETTINGS[0].1 };
+    let (backbone, options, shape) = SETTINGS[0];
+    let bench = Bench { backbone, options, shape };
     for entry in methods::<Cpu>() {
         let slip = format!("{}x", entry.name);
         let (dev, mut rng) = (cpu(), rng(0, Stream::Init));

@@ -108,7 +108,8 @@ fn mmd() {
 #[test]
 fn dan_with_its_default_kernels() {
     for (bandwidth, value) in [(Bandwidth::Median, 0.172995351), (Bandwidth::Mean, 0.183315777)] {
-        let mut dan = Dan { bandwidth, layers: vec![Layer::Features], ..Dan::default() };
+        let estimator = Estimator::Biased;
+        let mut dan = Dan { estimator, bandwidth, layers: vec![Layer::Features], ..Dan::default() };
         assert_close(term(&mut dan, &features(), 0.0).array(), value);
     }
 }

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Error, Group, Input, Labelled, Losses, Matrix, Method, Outputs, Parameter, Recorded,
+    Dev, Error, Group, Input, Kind, Labelled, Losses, Matrix, Method, Outputs, Parameter, Recorded,
     Result, Rng, Scalar, Step, Taped, Unlabelled,
     ops::{self, CrossEntropy},
     value,
@@ -86,6 +86,11 @@ pub trait DomainLoss<D: Dev> {
         1
     }
 
+    /// The outputs through which its gradient reaches the network, at least one.
+    fn layers(&self) -> &[Layer] {
+        &[Layer::Features, Layer::Logits]
+    }
+
     /// Checks the options.
     ///
     /// # Errors
@@ -125,9 +130,19 @@ impl<D: Dev, L: DomainLoss<D>> Aligned<D, L> {
     /// A method of these parts.
     ///
     /// # Errors
-    /// Those of [`DomainLoss::check`].
+    /// Those of [`DomainLoss::check`], and [`Error::Config`] for a loss on the features alone where
+    /// nothing below them is trained: it would change nothing.
     pub fn new(network: Network<D>, loss: L) -> Result<Self> {
         loss.check()?;
+        let trained = |p: &Parameter<D>| p.kind() != Kind::Buffer && !p.frozen();
+        if !loss.layers().contains(&Layer::Logits)
+            && !network.backbone.parameters().iter().any(trained)
+        {
+            let name = network.backbone.name();
+            let expected = "a backbone with parameters to train, since the loss is on its features: \
+                            with all of them frozen, or `hidden = []`, this would be source-only";
+            return Err(Error::config(loss.name(), "backbone", name, expected));
+        }
         Ok(Self { network, loss })
     }
 }

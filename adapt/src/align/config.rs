@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use transduct_core::{
-    Dev, Method, Result, Rng,
+    Dev, InputShape, Method, Result, Rng,
     backbone::{Backbone, Head},
 };
 
@@ -20,6 +20,11 @@ pub trait MethodConfig: Serialize + DeserializeOwned + Default + 'static {
     const PAPER: &'static str;
     /// What it needs and does.
     const CAPABILITIES: Capabilities;
+
+    /// The defaults for rows of this shape, where what serves images does not serve vectors.
+    fn defaults_for(_input: InputShape) -> Self {
+        Self::default()
+    }
 
     /// Makes the method.
     ///

@@ -57,6 +57,10 @@ impl<D: Dev> DomainLoss<D> for DeepCoral {
         2
     }
 
+    fn layers(&self) -> &[Layer] {
+        std::slice::from_ref(&self.layer)
+    }
+
     fn check(&self) -> Result<()> {
         check::non_negative(Self::NAME, "weight", self.weight)
     }

@@ -18,7 +18,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, check, ops};
 
-use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
 
 /// The weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,10 @@ impl MethodConfig for EntropyMinimisation {
 impl<D: Dev> DomainLoss<D> for EntropyMinimisation {
     fn name(&self) -> &'static str {
         Self::NAME
+    }
+
+    fn layers(&self) -> &[Layer] {
+        &[Layer::Logits]
     }
 
     fn check(&self) -> Result<()> {

@@ -10,20 +10,24 @@ use crate::{
     ops::{self, Activation},
 };
 
-/// One hidden layer of 100 units by default, the network that the DANN paper uses for feature
-/// vectors (Ganin et al., JMLR 2016, Sec. 5.1).
+/// By default a bottleneck of 256 ReLU units with dropout 0.5: what is usual on features of a
+/// pre-trained network (TLlib's DAN; 256 units also in the code of Long et al., "Conditional
+/// Adversarial Domain Adaptation", NeurIPS 2018). Without dropout adversarial methods are unsteady
+/// there. The DANN paper has 100 units without dropout for feature vectors (Ganin et al., JMLR
+/// 2016, Sec. 5.1): `hidden = [100], dropout = 0`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
-    /// Widths of the layers, at least one, each followed by ReLU; the last gives the features.
+    /// Widths of the layers, each followed by ReLU; the last gives the features. Without any, the
+    /// features are the inputs, and a linear head on them is a linear probe.
     pub hidden: Vec<usize>,
-    /// Dropout after each layer, 0 ≤ p < 1.
+    /// Dropout after each layer, 0 ≤ p < 1; without layers there is none.
     pub dropout: f32,
 }
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self { hidden: vec![100], dropout: 0.0 }
+        Self { hidden: vec![256], dropout: 0.5 }
     }
 }
 
@@ -43,9 +47,6 @@ impl<D: Dev> Mlp<D> {
     /// [`Error::Config`] for values out of range, [`Error::Device`] when memory is short.
     pub fn new(dev: &D, input: InputShape, config: &MlpConfig, rng: &mut Rng) -> Result<Self> {
         PerceptronConfig { hidden: config.hidden.clone(), dropout: config.dropout }.check("mlp")?;
-        if config.hidden.is_empty() {
-            return Err(Error::config("mlp", "hidden", "[]", "at least one layer"));
-        }
         let mut d_in = input.len();
         let mut layers = Vec::with_capacity(config.hidden.len());
         for (i, &d_out) in config.hidden.iter().enumerate() {
@@ -97,7 +98,7 @@ impl<D: Dev> Backbone<D> for Mlp<D> {
     }
 
     fn features(&self) -> usize {
-        self.layers.last().map_or(0, Linear::d_out)
+        self.layers.last().map_or(self.input.len(), Linear::d_out)
     }
 
     fn stages(&self) -> Vec<Stage<D>> {
@@ -124,5 +125,47 @@ impl<D: Dev> Backbone<D> for Mlp<D> {
 
     fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>> {
         self.run(recorded(self.rows(x)?), &mut Pass::train(rng))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Stream,
+        backbone::{Freeze, Head, Summary},
+        cpu, rng,
+    };
+
+    fn identity(input: InputShape) -> Mlp<Cpu> {
+        let config = MlpConfig { hidden: vec![], ..MlpConfig::default() };
+        Mlp::new(&cpu(), input, &config, &mut rng(0, Stream::Init)).unwrap()
+    }
+
+    #[test]
+    fn without_layers_the_features_are_the_inputs() {
+        let dev = cpu();
+        let images = InputShape::Images { c: 2, h: 1, w: 2 };
+        for input in [InputShape::Features { d: 4 }, images] {
+            let mlp = identity(input);
+            assert_eq!((mlp.features(), mlp.stages().len(), mlp.parameters().len()), (4, 0, 0));
+            let values: Vec<f32> = (0..8).map(|i| i as f32 - 3.0).collect();
+            let rows = Input::from_values(&dev, input, values.clone()).unwrap();
+            assert_eq!(mlp.forward(&rows).unwrap().as_vec(), values);
+            let taped = mlp.forward_train(&rows, &mut rng(0, Stream::Step)).unwrap();
+            assert_eq!(taped.as_vec(), values);
+        }
+    }
+
+    #[test]
+    fn without_layers_freezing_and_the_summary_know_the_head_alone() {
+        let mut mlp = identity(InputShape::Features { d: 4 });
+        mlp.freeze(&Freeze::Everything).unwrap();
+        let message = mlp.freeze(&Freeze::UpTo("fc1".into())).unwrap_err().to_string();
+        assert_eq!(message, "unknown stage `fc1`");
+        let mut init = rng(0, Stream::Init);
+        let head = Head::new(&cpu(), (4, 3), &Default::default(), &mut init).unwrap();
+        let summary = Summary::of(&mlp, Some(&head));
+        assert_eq!((summary.rows.len(), summary.parameters()), (1, 4 * 3 + 3));
     }
 }

@@ -72,11 +72,8 @@ pub trait Backbone<D: Dev> {
                 Some(i) => i + 1,
                 None => {
                     let names: Vec<_> = stages.iter().map(|s| s.name.as_str()).collect();
-                    return Err(Error::Unknown {
-                        kind: "stage",
-                        name: name.clone(),
-                        suggestion: Some(names.join("`, `")),
-                    });
+                    let suggestion = (!names.is_empty()).then(|| names.join("`, `"));
+                    return Err(Error::Unknown { kind: "stage", name: name.clone(), suggestion });
                 }
             },
         };

@@ -23,9 +23,12 @@ pub struct BackboneEntry<D: Dev> {
 /// All backbones. Adding one is its file and its line here.
 pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
     vec![
-        entry("mlp", "ReLU layers for feature vectors", MlpConfig::default(), |d, i, o, r| {
-            Ok(Box::new(Mlp::new(d, i, &options("mlp", o)?, r)?))
-        }),
+        entry(
+            "mlp",
+            "ReLU layers for feature vectors; without layers, a linear probe",
+            MlpConfig::default(),
+            |d, i, o, r| Ok(Box::new(Mlp::new(d, i, &options("mlp", o)?, r)?)),
+        ),
         entry(
             "digit-net",
             "LeNet-like network of the DANN digit experiments, images from 16 × 16",

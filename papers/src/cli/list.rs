@@ -13,7 +13,7 @@ use transduct_adapt::{
     shallow::{adapting_classifiers, aligners},
     validate::validators,
 };
-use transduct_core::backbone::backbones;
+use transduct_core::{InputShape, backbone::backbones};
 
 use super::{Global, Output, Status, data, output};
 use crate::{config::table::from_json, experiments::experiments};
@@ -75,10 +75,16 @@ impl Kind {
                     let m: &transduct_adapt::registry::MethodEntry<Cpu> = m;
                     json!({
                         "name": m.name, "about": m.about, "paper": m.paper, "defaults": m.defaults,
+                        "defaults_on_features": (m.defaults_for)(FEATURES),
                     })
                 };
                 let row = |m: &transduct_adapt::registry::MethodEntry<Cpu>| {
-                    [m.name.to_owned(), with_options(m.about, &m.defaults), m.paper.to_owned()]
+                    let mut about = with_options(m.about, &m.defaults);
+                    let others = differing(&(m.defaults_for)(FEATURES), &m.defaults);
+                    if !others.is_empty() {
+                        about += &format!("\non features: {}", others.join(", "));
+                    }
+                    [m.name.to_owned(), about, m.paper.to_owned()]
                 };
                 let table = output::table(["Method", "What it does", "Paper"], all.iter().map(row));
                 ("methods", all.iter().map(value).collect(), table)
@@ -155,9 +161,19 @@ fn described<T: ?Sized>(all: &[Entry<T>]) -> (Value, Vec<[String; 3]>) {
 }
 
 /// `about` and, on a line of their own, the options with their defaults as TOML.
+/// Rows of this kind have defaults of their own; how long they are does not matter.
+const FEATURES: InputShape = InputShape::Features { d: 1 };
+
+/// The options that have another value among the others.
+fn differing(options: &Value, others: &Value) -> Vec<String> {
+    let others = from_json(others);
+    let options = from_json(options);
+    let differ = options.iter().filter(|(key, value)| others.get(*key) != Some(value));
+    differ.map(|(key, value)| format!("{key} = {value}")).collect()
+}
+
 fn with_options(about: &str, defaults: &Value) -> String {
-    let options: Vec<_> =
-        from_json(defaults).iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let options = differing(defaults, &Value::Null);
     if options.is_empty() { about.to_owned() } else { format!("{about}\n{}", options.join(", ")) }
 }
 

@@ -1,5 +1,7 @@
 //! Judging models: what validators say without target labels and, apart from that, the oracle.
 
+mod collapse;
+
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -163,6 +165,8 @@ impl<'a, D: Dev> Evaluator<'a, D> {
         let last = self.last.as_ref().context("a run without an evaluation")?;
         self.save(FINAL, step, method)?;
         let Outputs { validation, test } = self.outputs(method)?;
+        let labels = self.data.source_validation.labels();
+        let collapsed = collapse::collapsed(&validation.predictions(), labels);
         let kept = |outputs: &HostOutputs, labels: Option<Vec<Option<usize>>>| {
             let rows = drawn(outputs.features.nrows(), FEATURE_ROWS, seed);
             DomainOutputs {
@@ -173,7 +177,7 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             }
         };
         let truth = self.data.truth.as_ref().map(|truth| truth.reveal_labels().to_vec());
-        let of_source = self.data.source_validation.labels().iter().copied().map(Some).collect();
+        let of_source = labels.iter().copied().map(Some).collect();
         let outputs =
             ModelOutputs { source: kept(&validation, Some(of_source)), target: kept(&test, truth) };
         outputs.write(&self.part.outputs())?;
@@ -181,6 +185,7 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             steps: step,
             target_accuracy: last.oracle.map(|oracle| oracle.target_accuracy),
             source_validation_accuracy: last.source_validation_accuracy,
+            collapsed,
             chosen: self.chosen.clone(),
             oracle: self.oracle,
             seconds,

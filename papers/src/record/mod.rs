@@ -218,6 +218,10 @@ pub struct Done {
     pub target_accuracy: Option<f64>,
     /// Of the final model, in [0, 1].
     pub source_validation_accuracy: f64,
+    /// Whether the final model does no better than guessing on the source validation rows; none
+    /// where they are too few to tell, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collapsed: Option<bool>,
     /// What each validator would have chosen.
     pub chosen: Named<Chosen>,
     /// The evaluation with the best target accuracy.

@@ -77,8 +77,25 @@ impl Headline {
     }
 }
 
-/// How the method was picked, and whether target labels would have picked another.
+/// Whether it collapsed, how the method was picked, and whether target labels would have picked
+/// another.
 fn pick(summary: &Summary, method: &MethodSummary) -> String {
+    let texts = [collapse(method), choice(summary, method)];
+    texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn collapse(method: &MethodSummary) -> String {
+    let (collapsed, finished) = (method.collapsed.len(), method.finished());
+    match collapsed {
+        0 => String::new(),
+        _ => format!(
+            "It collapsed with {collapsed} of {finished} seeds: there it does no better than \
+             guessing on the source."
+        ),
+    }
+}
+
+fn choice(summary: &Summary, method: &MethodSummary) -> String {
     let validator = summary.validators.first().map_or("", String::as_str);
     let adapting = || summary.methods.iter().filter(|m| m.method != SOURCE_ONLY);
     if adapting().filter(|m| m.scores.get(validator).is_some()).count() < 2 {
@@ -123,6 +140,7 @@ mod tests {
             scores: Named(vec![("im".to_owned(), Spread { mean: 1.0, std: None, n: 1 })]),
             oracle: None,
             source_validation_accuracy: None,
+            collapsed: Vec::new(),
             seconds: None,
         };
         Summary {
@@ -175,6 +193,15 @@ mod tests {
         summary.methods[2].target_accuracy = Spread::of(&[0.9]);
         let basis = Headline::of(&summary).basis.replace('\u{a0}', " ");
         assert!(basis.ends_with("as no user can, it would be dan: 90.0 %."), "{basis}");
+    }
+
+    #[test]
+    fn a_collapse_is_part_of_the_result() {
+        let mut summary = summary(&[0.60, 0.61], &[0.10, 0.11]);
+        assert!(!Headline::of(&summary).basis.contains("collapsed"));
+        summary.methods[1].collapsed = vec![0];
+        let basis = Headline::of(&summary).basis;
+        assert!(basis.contains("It collapsed with 1 of "), "{basis}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ struct Page<'a> {
     facts: Vec<Fact>,
     command: String,
     started: String,
+    collapsed: Vec<String>,
     notes: Vec<String>,
     columns: Vec<Column>,
     rows: Vec<Row<'a>>,
@@ -126,6 +127,7 @@ pub(crate) fn render(
         facts: run.config.as_deref().map(setup::facts).unwrap_or_default(),
         command: setup::shell(&run.record.command),
         started: run.record.started.replace('T', " ").replace('Z', " UTC"),
+        collapsed: table::collapsed(summary),
         notes: [table::unfinished(summary), summary.notes.clone()].concat(),
         rows: rows.collect(),
         columns,
@@ -172,6 +174,7 @@ impl CellView {
             (Content::Difference, Some(d)) if d.excludes_zero() && d.mean > 0.0 => "main up",
             (Content::Difference, Some(d)) if d.excludes_zero() => "main down",
             (Content::Oracle, _) => "oracle",
+            (Content::SourceValidation, _) if !method.collapsed.is_empty() => "down",
             _ => "",
         };
         Self { value: table::value(method, &column.content), class }

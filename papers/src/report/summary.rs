@@ -53,6 +53,9 @@ pub struct MethodSummary {
     pub oracle: Option<Spread>,
     /// Of the final model on the held-out source rows.
     pub source_validation_accuracy: Option<Spread>,
+    /// The seeds whose final model does no better than guessing there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collapsed: Vec<u64>,
     /// Seconds of training a seed.
     pub seconds: Option<Spread>,
 }
@@ -160,6 +163,10 @@ impl MethodSummary {
             scores: named(&|done, v| Some(done.chosen.get(v)?.score)),
             oracle: spread(&|done| Some(done.oracle?.target_accuracy)),
             source_validation_accuracy: spread(&|done| Some(done.source_validation_accuracy)),
+            collapsed: method
+                .finished()
+                .filter_map(|(seed, done)| (done.collapsed == Some(true)).then_some(seed))
+                .collect(),
             seconds: spread(&|done| Some(done.seconds)),
         }
     }

@@ -1,5 +1,8 @@
 //! The summary table as text cells, and as `results.csv`.
 
+use dfdx::tensor::Cpu;
+use transduct_adapt::registry;
+
 use super::summary::{MethodSummary, SOURCE_ONLY, SeedState, SeedSummary, Summary};
 use crate::stats::Spread;
 
@@ -74,7 +77,14 @@ pub(crate) fn value(method: &MethodSummary, content: &Content) -> Value {
         Content::Difference => difference(method),
         Content::Chosen(validator) => accuracy(method.chosen.get(validator).copied()),
         Content::Oracle => accuracy(method.oracle),
-        Content::SourceValidation => accuracy(method.source_validation_accuracy),
+        Content::SourceValidation => Value {
+            text: percent(method.source_validation_accuracy),
+            detail: match (method.collapsed.len(), method.finished()) {
+                (0, _) => None,
+                (n, all) if n == all => Some("collapsed".to_owned()),
+                (n, all) => Some(format!("{n} of {all} collapsed")),
+            },
+        },
         Content::Seconds => match method.seconds {
             Some(seconds) if seconds.mean >= 100.0 => format!("{:.0}", seconds.mean).into(),
             Some(seconds) => format!("{:.1}", seconds.mean).into(),
@@ -147,6 +157,35 @@ pub(crate) fn unfinished(summary: &Summary) -> Vec<String> {
     lines
 }
 
+/// What became of the methods that collapsed, and what to try, one line each.
+pub(crate) fn collapsed(summary: &Summary) -> Vec<String> {
+    let known = registry::methods::<Cpu>();
+    let line = |method: &MethodSummary| {
+        let name = &method.method;
+        let seeds = match method.collapsed.as_slice() {
+            [] => return None,
+            [seed] => format!("seed {seed}"),
+            seeds => {
+                let seeds: Vec<_> = seeds.iter().map(u64::to_string).collect();
+                format!("seeds {}", seeds.join(", "))
+            }
+        };
+        let weighted = known
+            .iter()
+            .any(|entry| entry.name == name.as_str() && entry.defaults.get("weight").is_some());
+        let weight = match weighted {
+            true => format!(", less of the method's own loss (--set method.{name}.weight=…)"),
+            false => String::new(),
+        };
+        Some(format!(
+            "{name}, {seeds} collapsed: the final model does no better than guessing on the source \
+             rows held out, and its target accuracy says nothing of the method. Try a lower \
+             learning rate (--rate){weight}, or clipped gradients (--set training.clip=1)"
+        ))
+    };
+    summary.methods.iter().filter_map(line).collect()
+}
+
 /// `results.csv`: a row a method, shares in [0, 1], empty where there is no number.
 pub(crate) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
@@ -170,6 +209,7 @@ pub(crate) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
     for name in ["target_accuracy_oracle", "source_validation_accuracy", "seconds"] {
         header.extend(["mean", "std"].map(|kind| format!("{name}_{kind}")));
     }
+    header.push("seeds_collapsed".to_owned());
     csv.write_record(&header)?;
 
     let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
@@ -191,6 +231,7 @@ pub(crate) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
         row.extend(both(method.oracle));
         row.extend(both(method.source_validation_accuracy));
         row.extend(both(method.seconds));
+        row.push(method.collapsed.len().to_string());
         csv.write_record(&row)?;
     }
     Ok(csv.into_inner()?)

@@ -40,6 +40,7 @@ pub fn terminal(summary: &Summary) -> String {
     }
 
     let mut lines = vec![table.trim_fmt(), String::new(), meaning(summary)];
+    lines.extend(table::collapsed(summary));
     lines.extend(table::unfinished(summary));
     lines.extend(summary.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")

@@ -127,6 +127,7 @@ fn training(method: &str, target: f64, labelled: bool, rng: &mut ChaCha8Rng) -> 
         steps: 1000,
         target_accuracy: labelled.then_some(target),
         source_validation_accuracy: 0.98,
+        collapsed: Some(false),
         chosen: Named(vec![chosen("im"), chosen("entropy")]),
         oracle,
         seconds: 12.5,
@@ -337,6 +338,46 @@ fn damage_is_said_and_the_rest_is_shown() {
         assert!(terminal(&written.summary).contains(text), "no {text} on the terminal");
     }
     assert_self_contained(&page);
+}
+
+#[test]
+fn a_collapse_is_said_everywhere() {
+    let change = |dir: &RunDir| {
+        for (method, seed) in [("dann", 0), ("dann", 2), ("source-only", 1)] {
+            let path = dir.part(method, seed).done();
+            let done: Done = crate::record::read_json(&path).unwrap();
+            let collapsed = Some(true);
+            let done = Done { collapsed, source_validation_accuracy: 0.1, ..done };
+            write_json(&path, &done).unwrap();
+        }
+        // As earlier programs wrote it.
+        let path = dir.part("deep-coral", 0).done();
+        let mut done: serde_json::Value = crate::record::read_json(&path).unwrap();
+        assert!(done.as_object_mut().unwrap().remove("collapsed").is_some());
+        write_json(&path, &done).unwrap();
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write_run(folder.path(), &record());
+    change(&RunDir::new(folder.path()));
+    let written = write(folder.path()).unwrap();
+    assert!(written.summary.complete());
+    assert_eq!(written.summary.method("dann").unwrap().collapsed, [0, 2]);
+    assert_eq!(written.summary.method("deep-coral").unwrap().collapsed, Vec::<u64>::new());
+    assert!(written.headline.basis.contains("It collapsed with 2 of 3 seeds"));
+    let page = fs::read_to_string(&written.report).unwrap();
+    let text = terminal(&written.summary);
+    for place in [&page, &text] {
+        assert!(place.contains("2 of 3 collapsed") && place.contains("1 of 3 collapsed"));
+        assert!(place.contains("dann, seeds 0, 2 collapsed: "));
+        assert!(place.contains("(--set method.dann.weight=…)"));
+        assert!(place.contains("source-only, seed 1 collapsed: "));
+        assert!(!place.contains("method.source-only.weight"));
+    }
+    let csv = fs::read_to_string(&written.table).unwrap();
+    let last: Vec<_> = csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(last, ["seeds_collapsed", "1", "2", "0"]);
+    let json = fs::read_to_string(&written.results).unwrap();
+    assert!(json.contains("\"collapsed\": true"), "{json}");
 }
 
 #[test]

@@ -155,3 +155,46 @@ fn the_quick_start_runs_on_what_is_inside_the_program() {
     let again = json(&place.succeed("quickstart --resume --json"));
     assert_eq!(summary["results"], again["results"]);
 }
+
+/// A rate that changes nothing leaves a network of guesses.
+#[test]
+fn a_run_that_knows_nothing_of_its_source_is_called_collapsed() {
+    let place = Place::new();
+    let digits = "run --source mnist-small --target uci-digits --size 28x28 --method source-only \
+                  --seeds 1";
+    let run = format!("{digits} --steps 2 --rate 1e-7 --out runs/a");
+    let output = place.command(&run).output().unwrap();
+    let (out, error) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    let (out, error) = (out.unwrap(), error.unwrap());
+    assert!(error.contains("steps: collapsed, no better than guessing on the source"), "{error}");
+    assert!(out.contains("source-only, seed 0 collapsed: "), "{out}");
+    assert!(text(place.path("runs/a/report.html")).contains("source-only, seed 0 collapsed: "));
+    let csv = text(place.path("runs/a/results.csv"));
+    assert!(csv.trim_end().ends_with(",1") && csv.contains("seeds_collapsed"), "{csv}");
+    let done = |run: &str| json(&text(place.path(&format!("{run}/source-only/seed-0/done.json"))));
+    assert_eq!(done("runs/a")["collapsed"], true);
+    let results = json(&text(place.path("runs/a/results.json")));
+    assert_eq!(results["methods"][0]["collapsed"], serde_json::json!([0]));
+
+    let out = place.succeed(&format!("{digits} --steps 100 --rate 0.05 --out runs/b"));
+    assert!(!out.contains("collapsed"), "{out}");
+    assert_eq!(done("runs/b")["collapsed"], false);
+}
+
+/// Features that are the inputs: everything works but a loss on them alone, which is refused before
+/// anything is written.
+#[test]
+fn a_linear_probe_runs_predicts_and_refuses_what_would_change_nothing() {
+    let place = Place::new();
+    let probe = TABLES.replace("run ", "run --set backbone.options.hidden=[] ");
+    let line = place.refusal(&format!("{probe} --out runs/a"));
+    assert!(line.contains("dann.backbone = mlp: expected a backbone with parameters"), "{line}");
+    assert!(!place.path("runs/a").exists());
+    place.succeed(&format!("{probe} --method source-only,dan,entropy-minimisation --out runs/a"));
+    let card = "runs/a/source-only/seed-0/model-final.safetensors";
+    assert!(place.path(card).is_file());
+    assert!(text(place.path("runs/a/config.toml")).contains("hidden = []"));
+    place.succeed("export runs/a --method source-only --out model.safetensors");
+    place.succeed("predict --run runs/a --method source-only --input target.csv --out p.csv");
+    assert_eq!(text(place.path("p.csv")).lines().count(), 49);
+}
