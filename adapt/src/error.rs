@@ -55,6 +55,9 @@ pub enum Error {
         /// The only class.
         class: usize,
     },
+    /// A method that takes no sparse rows was given some.
+    #[error("the method takes no sparse rows: make them dense")]
+    NeedsDense,
     /// Data on which the method is not defined.
     #[error("{method}: {reason}; {advice}")]
     Degenerate {

@@ -76,6 +76,7 @@ pub mod ot;
 pub mod registry;
 pub mod reweight;
 pub mod shallow;
+pub mod sparse_domains;
 pub mod validate;
 
 /// The README's example compiles and runs.

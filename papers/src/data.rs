@@ -211,7 +211,9 @@ fn default_test(target: &Origin) -> TargetTest {
 /// A user's features are of any scale, and networks want them of one.
 fn default_normalisation(source: &Origin, samples: &Samples) -> Normalisation {
     match (source, samples) {
-        (Origin::Path(_), Samples::Features(_)) => Normalisation::ZScore { ddof: 0 },
+        (Origin::Path(_), Samples::Features(_) | Samples::Sparse(_)) => {
+            Normalisation::ZScore { ddof: 0 }
+        }
         _ => Normalisation::None,
     }
 }

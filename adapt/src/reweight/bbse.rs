@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Reweight, Weighting,
-    label_shift::{Classes, CrossFit, LabelShift, Predictions},
+    label_shift::{Classes, CrossFit, Judged, LabelShift, Predictions},
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -27,6 +27,7 @@ use crate::{
     error::{Error, Result},
     learn::Logistic,
     math::linalg,
+    sparse_domains::SparseDomains,
 };
 
 /// Past this condition number the confusion matrix counts as singular.
@@ -57,7 +58,8 @@ impl Described for Bbse {
     const ABOUT: &'static str = "class weights by inverting a classifier's confusion matrix";
     const PAPER: &'static str = "Lipton, Wang & Smola, Detecting and Correcting for Label Shift \
                                  with Black Box Predictors, ICML 2018";
-    const NEEDS: Needs = Needs { source_labels: true, least_rows: 4, ..Needs::ROWS };
+    const NEEDS: Needs =
+        Needs { source_labels: true, least_rows: 4, sparse_rows: true, ..Needs::ROWS };
 }
 
 impl Bbse {
@@ -69,10 +71,23 @@ impl Bbse {
     pub fn estimate(&self, domains: &Domains<'_>) -> Result<LabelShift> {
         let classes = Classes::new(domains.need_two_classes(Self::NAME)?);
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(&domains.source(), &domains.target(), &classes)
+    }
+
+    /// [`Bbse::estimate`] on sparse rows.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn estimate_sparse(&self, domains: &SparseDomains<'_>) -> Result<LabelShift> {
+        let classes = Classes::new(domains.need_two_classes(Self::NAME)?);
+        domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(domains.source(), domains.target(), &classes)
+    }
+
+    fn estimate_of<R: Judged>(&self, xs: &R, xt: &R, classes: &Classes) -> Result<LabelShift> {
         let Self { ref classifier, folds, soft, seed } = *self;
-        let predictions =
-            CrossFit { classifier, folds, soft, seed }.run(Self::NAME, domains, &classes)?;
-        invert(&predictions, &classes)
+        let cross_fit = CrossFit { classifier, folds, soft, seed };
+        invert(&cross_fit.run(Self::NAME, (xs, xt), classes)?, classes)
     }
 }
 
@@ -106,7 +121,13 @@ fn invert(predictions: &Predictions, classes: &Classes) -> Result<LabelShift> {
 
 impl Reweight for Bbse {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        self.estimate(domains)?.weighting(Self::NAME, domains)
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate(domains)?.weighting(Self::NAME, domains, labels)
+    }
+
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate_sparse(domains)?.weighting(Self::NAME, domains, labels)
     }
 }
 

@@ -30,6 +30,8 @@ pub mod read;
 #[cfg(feature = "files")]
 pub mod registry;
 pub mod resize;
+pub mod sparse;
+mod sparse_rows;
 pub mod split;
 pub mod svmlight;
 pub mod synthetic;
@@ -45,6 +47,7 @@ pub use error::DataError;
 pub use framing::{Channels, Framing};
 pub use pair::DomainPair;
 pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
+pub use sparse_rows::SparseRows;
 pub use split::Split;
 
 /// The rows of a data set, without labels.
@@ -54,6 +57,8 @@ pub enum Samples {
     Images(Array4<f32>),
     /// `(n, d)`.
     Features(Array2<f32>),
+    /// `(n, d)` of which most numbers are 0: dense in a batch alone.
+    Sparse(SparseRows),
 }
 
 impl Samples {
@@ -62,6 +67,7 @@ impl Samples {
         match self {
             Self::Images(x) => x.len_of(Axis(0)),
             Self::Features(x) => x.len_of(Axis(0)),
+            Self::Sparse(x) => x.len(),
         }
     }
 
@@ -75,6 +81,7 @@ impl Samples {
         match self {
             Self::Images(x) => x.shape()[1..].to_vec(),
             Self::Features(x) => x.shape()[1..].to_vec(),
+            Self::Sparse(x) => vec![x.columns()],
         }
     }
 
@@ -83,6 +90,7 @@ impl Samples {
         match self {
             Self::Images(x) => Self::Images(x.select(Axis(0), index)),
             Self::Features(x) => Self::Features(x.select(Axis(0), index)),
+            Self::Sparse(x) => Self::Sparse(x.select(index)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | folder | [`folder`]: one folder of pictures for each class | the folders' names |
 //! | `.npy` | [`npy`]: `(n, d)` or `(n, c, h, w)` | `NAME_labels.npy` or `labels.npy` beside it |
-//! | `.npz` | array `x`, as in `.npy` | array `y` |
+//! | `.npz` | array `x`, as in `.npy`, or a [sparse matrix](npy::find_npz_sparse) | array `y` |
 //! | `.csv` | [`table`](super::table): the other columns | column `label`, `class`, `target` or `y` |
 //! | `.mat` | [`mat`]: matrix `fts` | matrix `labels` |
 //! | `.svmlight`, `.libsvm` | [`svmlight`] | the first field |
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayView;
 
 use super::folder::{self, FolderOptions};
+use super::sparse::Sparse;
 use super::table::{Header, Rows, Table};
 use super::{DataError, Dataset, Samples, classes, mat, name_of, npy, raw, svmlight};
 
@@ -54,15 +55,21 @@ pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataErro
         }
         Format::Npz => {
             let labels = npy::get_npz(path, name(&options.labels, "y"))?;
-            (npy::get_npz_samples(path, name(&options.samples, "x"))?, texts(labels.view()))
+            (npz_samples(path, options)?, texts(labels.view()))
         }
         Format::Mat => {
             let labels = mat::get(path, name(&options.labels, "labels"))?;
             (matrix(path, options)?, texts(labels.view()))
         }
         Format::Svmlight => {
-            let (x, y) = svmlight::read(path, options.svmlight)?;
-            (Samples::Features(x), y.iter().map(f64::to_string).collect())
+            let parsed = svmlight::read(path, options.svmlight)?;
+            if let Some(line) = parsed.first_unlabelled {
+                let reason =
+                    format!("line {line}: the label is missing: expected one in every row");
+                return Err(DataError::malformed(path, reason));
+            }
+            let labels = parsed.label_texts().into_iter().flatten().collect();
+            (sparse_samples(parsed.rows, path)?, labels)
         }
         Format::Csv => {
             let bytes = raw::read(path)?;
@@ -125,9 +132,9 @@ pub fn read_unlabelled_path(
             return Ok((Samples::Images(x), paths.iter().map(name).collect()));
         }
         Format::Npy => npy::read_samples(path)?,
-        Format::Npz => npy::get_npz_samples(path, name(&options.samples, "x"))?,
+        Format::Npz => npz_samples(path, options)?,
         Format::Mat => matrix(path, options)?,
-        Format::Svmlight => Samples::Features(svmlight::read(path, options.svmlight)?.0),
+        Format::Svmlight => sparse_samples(svmlight::read(path, options.svmlight)?.rows, path)?,
         Format::Csv => {
             let bytes = raw::read(path)?;
             let rows = Rows::parse(&bytes, path, options.header)?;
@@ -205,6 +212,22 @@ fn name<'a>(option: &'a Option<String>, default: &'a str) -> &'a str {
     option.as_deref().unwrap_or(default)
 }
 
+fn sparse_samples(matrix: Sparse, path: &Path) -> Result<Samples, DataError> {
+    Samples::from_sparse(matrix).map_err(|e| DataError::malformed(path, e.to_string()))
+}
+
+/// The array of samples or, where there is none of its name, the sparse matrix of that name: the only
+/// one, if none is given.
+fn npz_samples(path: &Path, options: &ReadOptions) -> Result<Samples, DataError> {
+    let (bytes, array) = (raw::read(path)?, name(&options.samples, "x"));
+    if !npy::npz_names(&bytes, path)?.iter().any(|name| name == array)
+        && let Some(matrix) = npy::find_npz_sparse(&bytes, path, options.samples.as_deref())?
+    {
+        return sparse_samples(matrix, path);
+    }
+    npy::get_npz_samples(path, array)
+}
+
 fn matrix(path: &Path, options: &ReadOptions) -> Result<Samples, DataError> {
     let x = mat::get(path, name(&options.samples, "fts"))?;
     Ok(Samples::Features(x.mapv(|v| v as f32)))
@@ -244,6 +267,9 @@ fn check_finite(samples: &Samples, path: &Path) -> Result<(), DataError> {
             .indexed_iter()
             .find(|(_, v)| !v.is_finite())
             .map(|((i, j), v)| format!("row {i}, column {j} (both from 0) is {v}")),
+        Samples::Sparse(x) => x
+            .first_not_finite()
+            .map(|(i, j, v)| format!("row {i}, column {j} (both from 0) is {v}")),
         Samples::Images(x) => {
             x.indexed_iter().find(|(_, v)| !v.is_finite()).map(|((i, c, y, x), v)| {
                 format!("image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}")

@@ -159,7 +159,11 @@ fn real_files_read_by_path() {
     };
     let webcam = read(&root.join("office_caltech10_surf/webcam_SURF_L10.mat"));
     assert_eq!((webcam.samples.len(), webcam.classes.len()), (295, 10));
-    let zero_based = svmlight::Options { n_features: Some(5000), zero_based: true };
+    let zero_based = svmlight::Options {
+        n_features: Some(5000),
+        zero_based: svmlight::ZeroBased::Yes,
+        ignore_qid: false,
+    };
     let options = ReadOptions { svmlight: zero_based, ..ReadOptions::default() };
     let books = read_path(&root.join("amazon-reviews/books_train.svmlight.gz"), &options).unwrap();
     assert_eq!(books.classes, ["-1", "1"]);
