@@ -26,6 +26,37 @@ pub struct Labels<'a> {
     pub classes: usize,
 }
 
+impl<'a> Labels<'a> {
+    /// Labels of k classes in all for `rows` rows.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one a row, each below k.
+    pub(crate) fn new(of: &'a [usize], classes: usize, rows: usize) -> Result<Self> {
+        if of.len() != rows {
+            let expected = format!("{rows}, one a source row");
+            return Err(Error::shape("source labels", expected, of.len()));
+        }
+        if let Some(label) = of.iter().find(|&&label| label >= classes) {
+            return Err(Error::shape("source labels", format!("classes below {classes}"), label));
+        }
+        Ok(Self { of, classes })
+    }
+
+    /// The same for a method that tells classes apart.
+    ///
+    /// # Errors
+    /// [`Error::OneClass`] when all rows are of one class.
+    pub(crate) fn need_two(self, method: &'static str, names: &[String]) -> Result<Self> {
+        match self.of {
+            [first, rest @ ..] if rest.iter().all(|label| label == first) => {
+                let name = names.get(*first).cloned();
+                Err(Error::OneClass { method, class: *first, name })
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
 impl<'a> Domains<'a> {
     /// X_s `(n_s, d)` and X_t `(n_t, d)`.
     ///
@@ -56,14 +87,8 @@ impl<'a> Domains<'a> {
     /// # Errors
     /// [`Error::Shape`] unless there are n_s labels, each below k.
     pub fn with_classes(self, labels: &'a [usize], classes: usize) -> Result<Self> {
-        if labels.len() != self.source.nrows() {
-            let expected = format!("{}, one a source row", self.source.nrows());
-            return Err(Error::shape("source labels", expected, labels.len()));
-        }
-        if let Some(label) = labels.iter().find(|&&label| label >= classes) {
-            return Err(Error::shape("source labels", format!("classes below {classes}"), label));
-        }
-        Ok(Self { labels: Some(Labels { of: labels, classes }), ..self })
+        let labels = Labels::new(labels, classes, self.source.nrows())?;
+        Ok(Self { labels: Some(labels), ..self })
     }
 
     /// The same with the classes' names, which messages then use: the name of class c is the c-th.
@@ -122,14 +147,7 @@ impl<'a> Domains<'a> {
     /// # Errors
     /// [`Error::NoLabels`], and [`Error::OneClass`] when all rows are of one class.
     pub fn need_two_classes(&self, method: &'static str) -> Result<Labels<'a>> {
-        let labels = self.need_labels(method)?;
-        match labels.of {
-            [first, rest @ ..] if rest.iter().all(|label| label == first) => {
-                let name = self.class_names.get(*first).cloned();
-                Err(Error::OneClass { method, class: *first, name })
-            }
-            _ => Ok(labels),
-        }
+        self.need_labels(method)?.need_two(method, self.class_names)
     }
 
     /// Checks that each domain has at least `need` rows.

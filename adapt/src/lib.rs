@@ -77,6 +77,7 @@ pub mod progress;
 pub mod registry;
 pub mod reweight;
 pub mod shallow;
+pub mod sparse_domains;
 pub mod validate;
 pub mod wild;
 

@@ -71,6 +71,7 @@ impl InputShape {
                 Self::Images { c, h, w }
             }
             Samples::Features(x) => Self::Features { d: x.ncols() },
+            Samples::Sparse(x) => Self::Features { d: x.columns() },
         }
     }
 }
@@ -90,11 +91,15 @@ impl<D: Dev> Input<D> {
     /// [`Error::Device`] when it has no memory left. Panics when an index is out of range.
     pub fn gather(dev: &D, samples: &Samples, index: &[usize]) -> Result<Self> {
         let shape = InputShape::of(samples);
+        if let Samples::Sparse(x) = samples {
+            return Self::from_values(dev, shape, x.gather(index));
+        }
         let mut values = Vec::with_capacity(index.len() * shape.len());
         for &row in index {
             match samples {
                 Samples::Images(x) => extend(&mut values, x.index_axis(Axis(0), row)),
                 Samples::Features(x) => values.extend(x.row(row).iter().map(|&v| v as f32)),
+                Samples::Sparse(_) => {}
             }
         }
         Self::from_values(dev, shape, values)

@@ -13,6 +13,7 @@ use transduct_core::{
         normalise::Normalisation,
         read::{Content, InputFile, LabelSearch, ReadOptions, Rows, read},
         registry::{self, Entry, Parts},
+        svmlight,
         table::{Encoding, Table},
     },
 };
@@ -109,6 +110,18 @@ impl Domain {
             Self::Registered { .. } => None,
         }
     }
+
+    /// How new files of the kind are read to have the width of these rows.
+    fn svmlight(&self) -> Option<svmlight::Options> {
+        let Self::File(content) = self else { return None };
+        let Rows::Svmlight(parsed) = &content.rows else { return None };
+        let zero_based = match parsed.zero_based {
+            true => svmlight::ZeroBased::Yes,
+            false => svmlight::ZeroBased::No,
+        };
+        let n_features = Some(parsed.rows.columns());
+        Some(svmlight::Options { n_features, zero_based, ..svmlight::Options::default() })
+    }
 }
 
 impl RunData {
@@ -148,8 +161,8 @@ impl RunData {
             }
         };
         let is_features = match &from {
-            Domain::Registered { train, .. } => matches!(train.samples, Samples::Features(_)),
-            Domain::File(content) => content.rows.table().is_some(),
+            Domain::Registered { train, .. } => !matches!(train.samples, Samples::Images(_)),
+            Domain::File(content) => !matches!(content.rows, Rows::Images { .. }),
         };
         let defaults = Protocol {
             target_test: default_test(&target),
@@ -175,12 +188,15 @@ impl RunData {
                 Domain::File(Box::new(read(path, &files, search)?))
             }
         };
+        let (mut from, mut to) = (from, to);
+        agree(&mut from, &mut to)?;
         let mut notes = Vec::new();
         for domain in [&from, &to] {
             if let Domain::File(content) = domain {
                 notes.extend(file_notes(content));
             }
         }
+        let svmlight_options = to.svmlight();
         let inputs = Inputs { source: from.files(), target: to.files() };
         let labels = source_labels(&from, &source_files, &mut notes)?;
         let label = labels.as_ref().and_then(|labels| labels.column);
@@ -204,6 +220,7 @@ impl RunData {
         config.protocol = toml::Table::try_from(&protocol)?;
 
         let pictures = picture_options(&files, &target_rows.samples);
+        let svmlight = svmlight_options.unwrap_or(files.svmlight);
         let pair = match test {
             Some(test) => DomainPair::with_test(source_rows, target_rows, test, &protocol)?,
             None => DomainPair::new(source_rows, target_rows, &protocol)?,
@@ -224,7 +241,7 @@ impl RunData {
             test: pair.target_test.samples().clone(),
             truth,
             preprocessing: Preprocessing {
-                files: ReadOptions { pictures, ..files },
+                files: ReadOptions { pictures, svmlight, ..files },
                 encoding,
                 preparation: pair.target_preparation,
             },
@@ -237,6 +254,41 @@ impl RunData {
     pub(crate) fn input(&self) -> InputShape {
         InputShape::of(self.source.samples())
     }
+}
+
+/// Makes two files of sparse rows agree in width and first index, and sparse rows beside a table or
+/// beside registered rows dense.
+///
+/// # Errors
+/// Widths that do not fit; dense rows that are too large.
+fn agree(source: &mut Domain, target: &mut Domain) -> Result<()> {
+    if let (Domain::File(s), Domain::File(t)) = (&mut *source, &mut *target) {
+        if let (Rows::Svmlight(a), Rows::Svmlight(b)) = (&mut s.rows, &mut t.rows) {
+            svmlight::agree(a, b)?;
+            s.notes.clone_from(&a.notes);
+            t.notes.clone_from(&b.notes);
+        }
+        if s.rows.sparse().is_some() && t.rows.sparse().is_some() {
+            return Ok(());
+        }
+    }
+    let width = |domain: &Domain| match domain {
+        Domain::Registered { train, .. } => train.samples.row_shape().first().copied(),
+        Domain::File(_) => None,
+    };
+    let widths = [width(target), width(source)];
+    for (domain, width) in [source, target].into_iter().zip(widths) {
+        let Domain::File(content) = domain else { continue };
+        if let (Rows::Svmlight(parsed), Some(d)) = (&mut content.rows, width) {
+            **parsed = parsed.as_ref().clone().widen(d)?;
+        }
+        if let Some(sparse) = content.rows.sparse() {
+            let path = content.path.display().to_string();
+            let dense = sparse.to_dense().with_context(|| path)?;
+            content.rows = Rows::Table(Table::of_numbers(&content.path, dense)?);
+        }
+    }
+    Ok(())
 }
 
 impl Domain {
@@ -364,6 +416,8 @@ fn samples(content: Content, encoding: Option<&Encoding>) -> Result<Samples> {
             let encoding = encoding.context("a table without an encoding")?;
             Samples::Features(encoding.apply(&table, &[])?)
         }
+        Rows::Svmlight(parsed) => Samples::from_sparse(parsed.rows)?,
+        Rows::Sparse(matrix) => Samples::from_sparse(matrix)?,
         Rows::Images { x, .. } => Samples::Images(x),
     })
 }

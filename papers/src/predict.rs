@@ -166,6 +166,13 @@ fn rows(path: &Path, preprocessing: &Value, input: &Path, options: &ReadOptions)
             };
             Samples::Features(encoding.apply(&table, &files.drop)?)
         }
+        // A model of dense rows, of which its target was a table.
+        sparse if preprocessing.encoding.is_some() && sparse.sparse().is_some() => {
+            let dense = sparse.sparse().context("sparse rows")?.to_dense()?;
+            Samples::Features(dense)
+        }
+        Rows::Svmlight(parsed) => Samples::from_sparse(parsed.rows)?,
+        Rows::Sparse(matrix) => Samples::from_sparse(matrix)?,
         Rows::Images { x, .. } => Samples::Images(x),
     };
     let samples = preprocessing

@@ -417,7 +417,7 @@ fn coordinates(samples: &Samples) -> Vec<[f32; 2]> {
         Samples::Features(x) => {
             x.rows().into_iter().map(|row| [row[0] as f32, row[1] as f32]).collect()
         }
-        Samples::Images(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

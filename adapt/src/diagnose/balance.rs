@@ -3,10 +3,7 @@
 use ndarray::ArrayView1;
 
 use crate::{
-    domains::{Domains, check_weights},
-    error::Result,
-    math::moments,
-    reweight::Balance,
+    domains::check_weights, error::Result, reweight::Balance, sparse_domains::DomainMoments,
 };
 
 /// |x̄_s − x̄_t| / σ_t of every column, before and after the source rows get these weights; nothing
@@ -15,21 +12,19 @@ use crate::{
 /// # Errors
 /// Weights that are not one a source row, finite, ≥ 0 and not all zero.
 pub fn feature_balance(
-    domains: &Domains<'_>,
+    domains: &impl DomainMoments,
     weights: ArrayView1<'_, f64>,
 ) -> Result<Vec<Option<Balance>>> {
-    let (xs, xt) = (domains.source(), domains.target());
-    check_weights(weights, xs.nrows())?;
-    let target = moments::mean(xt);
-    let deviations = moments::deviations(xt, 0);
-    let before = moments::mean(xs) - &target;
-    let after = moments::weighted_mean(xs, weights) - &target;
+    check_weights(weights, domains.source_rows())?;
+    let (target, deviations) = domains.target_moments();
+    let before = domains.source_mean(None) - &target;
+    let after = domains.source_mean(Some(weights)) - &target;
     let of = |j: usize| {
         let scale = deviations[j];
         (scale > 0.0)
             .then(|| Balance { before: before[j].abs() / scale, after: after[j].abs() / scale })
     };
-    Ok((0..domains.features()).map(of).collect())
+    Ok((0..target.len()).map(of).collect())
 }
 
 #[cfg(test)]
@@ -37,6 +32,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::domains::Domains;
 
     #[test]
     fn columns_by_hand() {

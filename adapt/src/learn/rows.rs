@@ -26,16 +26,23 @@ pub(crate) struct Rows<'a> {
     kept: Option<Vec<usize>>,
 }
 
-impl<'a> Rows<'a> {
-    /// Checks x `(n, d)` and w `(n,)`.
+/// The weights of the rows whose weight is above 0.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    /// w > 0, of mean 1.
+    pub(crate) w: Array1<f64>,
+    /// Which rows are left, unless all are.
+    pub(crate) kept: Option<Vec<usize>>,
+}
+
+impl Weights {
+    /// Of `given` rows; without weights all are 1.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::NotFinite`].
-    pub(crate) fn new(x: ArrayView2<'a, f64>, w: Option<ArrayView1<'_, f64>>) -> Result<Self> {
-        check_rows("rows", x)?;
-        let given = x.nrows();
+    pub(crate) fn new(w: Option<ArrayView1<'_, f64>>, given: usize) -> Result<Self> {
         let Some(w) = w else {
-            return Ok(Self { x: x.into(), w: Array1::ones(given), given, kept: None });
+            return Ok(Self { w: Array1::ones(given), kept: None });
         };
         check_weights(w, given)?;
         // By the largest first, so that no sum overflows.
@@ -45,10 +52,51 @@ impl<'a> Rows<'a> {
         // Summed without the zeros, so that they do not even change the rounding.
         let w = share.select(Axis(0), &kept);
         let w = &w / (w.sum() / kept.len() as f64);
-        if kept.len() == given {
-            return Ok(Self { x: x.into(), w, given, kept: None });
-        }
-        Ok(Self { x: x.select(Axis(0), &kept).into(), w, given, kept: Some(kept) })
+        Ok(Self { w, kept: (kept.len() < given).then_some(kept) })
+    }
+}
+
+/// The classes of the rows that are left.
+///
+/// # Errors
+/// [`Error::Shape`] unless there is a class for each of the `given` rows, each below `classes`.
+pub(crate) fn kept_classes<'y>(
+    kept: Option<&[usize]>,
+    given: usize,
+    y: &'y [usize],
+    classes: usize,
+) -> Result<Cow<'y, [usize]>> {
+    check_length(y.len(), given)?;
+    if let Some(label) = y.iter().find(|&&label| label >= classes) {
+        return Err(Error::shape("labels", format!("classes below {classes}"), label));
+    }
+    Ok(match kept {
+        None => Cow::Borrowed(y),
+        Some(kept) => kept.iter().map(|&i| y[i]).collect(),
+    })
+}
+
+fn check_length(got: usize, given: usize) -> Result<()> {
+    match got == given {
+        true => Ok(()),
+        false => Err(Error::shape("labels", format!("{given}, one a row"), got)),
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// Checks x `(n, d)` and w `(n,)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NotFinite`].
+    pub(crate) fn new(x: ArrayView2<'a, f64>, w: Option<ArrayView1<'_, f64>>) -> Result<Self> {
+        check_rows("rows", x)?;
+        let given = x.nrows();
+        let Weights { w, kept } = Weights::new(w, given)?;
+        let x = match &kept {
+            None => x.into(),
+            Some(kept) => x.select(Axis(0), kept).into(),
+        };
+        Ok(Self { x, w, given, kept })
     }
 
     /// The classes of the kept rows.
@@ -56,14 +104,7 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// [`Error::Shape`] unless there is a class for every given row, each below `classes`.
     pub(crate) fn classes<'y>(&self, y: &'y [usize], classes: usize) -> Result<Cow<'y, [usize]>> {
-        self.check_length(y.len())?;
-        if let Some(label) = y.iter().find(|&&label| label >= classes) {
-            return Err(Error::shape("labels", format!("classes below {classes}"), label));
-        }
-        Ok(match &self.kept {
-            None => Cow::Borrowed(y),
-            Some(kept) => kept.iter().map(|&i| y[i]).collect(),
-        })
+        kept_classes(self.kept.as_deref(), self.given, y, classes)
     }
 
     /// The values of the kept rows.
@@ -71,7 +112,7 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// [`Error::Shape`] unless there is a value for every given row, [`Error::NotFinite`].
     pub(crate) fn values(&self, y: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
-        self.check_length(y.len())?;
+        check_length(y.len(), self.given)?;
         if let Some((row, &value)) = y.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             return Err(Error::NotFinite { what: "values", row, column: 0, value });
         }
@@ -79,13 +120,6 @@ impl<'a> Rows<'a> {
             None => y.to_owned(),
             Some(kept) => y.select(Axis(0), kept),
         })
-    }
-
-    fn check_length(&self, got: usize) -> Result<()> {
-        match got == self.given {
-            true => Ok(()),
-            false => Err(Error::shape("labels", format!("{}, one a row", self.given), got)),
-        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod linalg;
 pub(crate) mod log_sum;
 pub mod moments;
 pub mod nearest;
+pub mod nearest_sparse;
 pub(crate) mod parallel;
 pub mod qp;
 pub(crate) mod unit;

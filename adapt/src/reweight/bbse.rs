@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Reweight, Weighting,
-    label_shift::{Classes, CrossFit, LabelShift, Predictions},
+    label_shift::{Classes, CrossFit, Judged, LabelShift, Predictions},
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -27,6 +27,7 @@ use crate::{
     error::{Error, Result},
     learn::Logistic,
     math::linalg,
+    sparse_domains::SparseDomains,
 };
 
 /// Past this condition number the confusion matrix counts as singular.
@@ -57,7 +58,8 @@ impl Described for Bbse {
     const ABOUT: &'static str = "class weights by inverting a classifier's confusion matrix";
     const PAPER: &'static str = "Lipton, Wang & Smola, Detecting and Correcting for Label Shift \
                                  with Black Box Predictors, ICML 2018";
-    const NEEDS: Needs = Needs { source_labels: true, least_rows: 4, ..Needs::ROWS };
+    const NEEDS: Needs =
+        Needs { source_labels: true, least_rows: 4, sparse_rows: true, ..Needs::ROWS };
 }
 
 impl Bbse {
@@ -69,10 +71,23 @@ impl Bbse {
     pub fn estimate(&self, domains: &Domains<'_>) -> Result<LabelShift> {
         let classes = Classes::of(Self::NAME, domains)?;
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(&domains.source(), &domains.target(), &classes)
+    }
+
+    /// [`Bbse::estimate`] on sparse rows.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn estimate_sparse(&self, domains: &SparseDomains<'_>) -> Result<LabelShift> {
+        let classes = Classes::new(domains.need_two_classes(Self::NAME)?, domains.class_names());
+        domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(domains.source(), domains.target(), &classes)
+    }
+
+    fn estimate_of<R: Judged>(&self, xs: &R, xt: &R, classes: &Classes) -> Result<LabelShift> {
         let Self { ref classifier, folds, soft, seed } = *self;
-        let predictions =
-            CrossFit { classifier, folds, soft, seed }.run(Self::NAME, domains, &classes)?;
-        invert(&predictions, &classes)
+        let cross_fit = CrossFit { classifier, folds, soft, seed };
+        invert(&cross_fit.run(Self::NAME, (xs, xt), classes)?, classes)
     }
 }
 
@@ -106,7 +121,13 @@ fn invert(predictions: &Predictions, classes: &Classes) -> Result<LabelShift> {
 
 impl Reweight for Bbse {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        self.estimate(domains)?.weighting(Self::NAME, domains)
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate(domains)?.weighting(Self::NAME, domains, labels)
+    }
+
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate_sparse(domains)?.weighting(Self::NAME, domains, labels)
     }
 }
 
@@ -122,7 +143,7 @@ mod tests {
     #[test]
     fn the_true_confusion_gives_the_true_weights() {
         let labels = [0, 0, 0, 2, 2, 2, 2, 2, 5, 5];
-        let classes = Classes::new(Labels { of: &labels, classes: 6 });
+        let classes = Classes::new(Labels { of: &labels, classes: 6 }, &[]);
         let given_class = array![[0.5, 0.2, 0.3], [0.1, 0.6, 0.3], [0.4, 0.2, 0.4]];
         let p_t: Array1<f64> = array![0.6, 0.1, 0.3];
         let predictions = Predictions {
@@ -139,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_class_that_is_never_predicted_is_named() {
-        let classes = Classes::new(Labels { of: &[0, 3], classes: 4 });
+        let classes = Classes::new(Labels { of: &[0, 3], classes: 4 }, &[]);
         let predictions =
             Predictions { confusion: array![[0.5, 0.5], [0.0, 0.0]], target: array![1.0, 0.0] };
         let message = invert(&predictions, &classes).unwrap_err().to_string();

@@ -1,7 +1,8 @@
 //! What methods for label shift share: p_t(x | y) = p_s(x | y), while the classes' proportions
 //! differ, so that w(x, y) = p_t(y) / p_s(y).
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use transduct_core::data::sparse::Sparse;
 
 use super::{Weighting, rows};
 use crate::{
@@ -9,8 +10,9 @@ use crate::{
     check,
     domains::{Domains, Labels, class_name},
     error::{Error, Result},
-    learn::{Logistic, folds},
+    learn::{Classifier, Logistic, LogisticModel, folds},
     math::{linalg, moments, parallel},
+    sparse_domains::DomainMoments,
 };
 
 /// Estimated proportions of the classes.
@@ -73,9 +75,9 @@ impl LabelShift {
     pub(super) fn weighting(
         self,
         method: &'static str,
-        domains: &Domains<'_>,
+        domains: &impl DomainMoments,
+        labels: Labels<'_>,
     ) -> Result<Weighting> {
-        let labels = domains.need_labels(method)?;
         let weights = labels.of.iter().map(|&y| self.class_weights[y]).collect();
         Weighting::new(method, domains, weights, None, self.certificate)
     }
@@ -103,17 +105,17 @@ impl Classes {
     /// [`Error::NoLabels`], [`Error::OneClass`].
     pub(super) fn of(method: &'static str, domains: &Domains<'_>) -> Result<Self> {
         let labels = domains.need_two_classes(method)?;
-        Ok(Self { names: domains.class_names().to_vec(), ..Self::new(labels) })
+        Ok(Self::new(labels, domains.class_names()))
     }
 
-    pub(super) fn new(labels: Labels<'_>) -> Self {
+    pub(super) fn new(labels: Labels<'_>, names: &[String]) -> Self {
         let mut counts = vec![0usize; labels.classes];
         labels.of.iter().for_each(|&y| counts[y] += 1);
         let present: Vec<usize> = (0..labels.classes).filter(|&c| counts[c] > 0).collect();
         let n = labels.of.len() as f64;
         let shares = present.iter().map(|&c| counts[c] as f64 / n).collect();
         let places = labels.of.iter().map(|y| present.partition_point(|c| c < y)).collect();
-        Self { present, shares, places, known: labels.classes, names: Vec::new() }
+        Self { present, shares, places, known: labels.classes, names: names.to_vec() }
     }
 
     /// What messages call the i-th class that occurs.
@@ -156,14 +158,67 @@ pub(super) struct CrossFit<'a> {
     pub(super) seed: u64,
 }
 
+/// Rows that a logistic regression is fitted on and asked about.
+pub(super) trait Judged: Sync {
+    /// The model of the rows at `index`, whose classes are y.
+    fn fit(
+        &self,
+        index: &[usize],
+        classifier: &Logistic,
+        y: &[usize],
+        classes: usize,
+    ) -> Result<LogisticModel>;
+
+    /// Its scores of the rows at `index`, or of all.
+    fn scores(&self, index: Option<&[usize]>, model: &LogisticModel) -> Result<Array2<f64>>;
+}
+
+impl Judged for ArrayView2<'_, f64> {
+    fn fit(
+        &self,
+        index: &[usize],
+        classifier: &Logistic,
+        y: &[usize],
+        classes: usize,
+    ) -> Result<LogisticModel> {
+        classifier.fit_model(self.select(Axis(0), index).view(), y, classes, None)
+    }
+
+    fn scores(&self, index: Option<&[usize]>, model: &LogisticModel) -> Result<Array2<f64>> {
+        match index {
+            Some(index) => Classifier::scores(model, self.select(Axis(0), index).view()),
+            None => Classifier::scores(model, *self),
+        }
+    }
+}
+
+impl Judged for Sparse {
+    fn fit(
+        &self,
+        index: &[usize],
+        classifier: &Logistic,
+        y: &[usize],
+        classes: usize,
+    ) -> Result<LogisticModel> {
+        classifier.fit_sparse(&self.select(index), y, classes, None)
+    }
+
+    fn scores(&self, index: Option<&[usize]>, model: &LogisticModel) -> Result<Array2<f64>> {
+        match index {
+            Some(index) => model.scores_sparse(&self.select(index)),
+            None => model.scores_sparse(self),
+        }
+    }
+}
+
 impl CrossFit<'_> {
     /// Every source row is judged by the classifier of the folds without it, every target row by
     /// all of them, weighted as the source rows are: C w = p_t(ŷ) then holds in expectation fold by
     /// fold.
-    pub(super) fn run(
+    pub(super) fn run<R: Judged>(
         &self,
         method: &'static str,
-        domains: &Domains<'_>,
+        rows: (&R, &R),
         classes: &Classes,
     ) -> Result<Predictions> {
         let (m, n) = (classes.present.len(), classes.places.len());
@@ -177,7 +232,7 @@ impl CrossFit<'_> {
         let of = folds::stratified(&classes.places, self.folds.min(n), self.seed);
         let parts = parallel::map(self.folds.min(n), |fold| {
             let (train, test) = folds::split(&of, fold);
-            self.of_fold(domains, classes, &train, &test)
+            self.of_fold(rows, classes, &train, &test)
         });
         let mut sum = Predictions { confusion: Array2::zeros((m, m)), target: Array1::zeros(m) };
         for part in parts {
@@ -191,32 +246,30 @@ impl CrossFit<'_> {
     }
 
     /// Counts, not shares: of the fold's rows, and as many of the target.
-    fn of_fold(
+    fn of_fold<R: Judged>(
         &self,
-        domains: &Domains<'_>,
+        (xs, xt): (&R, &R),
         classes: &Classes,
         train: &[usize],
         test: &[usize],
     ) -> Result<Predictions> {
         let m = classes.present.len();
         let places = |rows: &[usize]| rows.iter().map(|&i| classes.places[i]).collect::<Vec<_>>();
-        let x = domains.source().select(Axis(0), train);
-        let model = self.classifier.fit_model(x.view(), &places(train), m, None)?;
-        let predict = |x: ndarray::ArrayView2<'_, f64>| -> Result<Array2<f64>> {
-            let scores = crate::learn::Classifier::scores(&model, x)?;
+        let model = xs.fit(train, self.classifier, &places(train), m)?;
+        let predict = |scores: Array2<f64>| -> Array2<f64> {
             if self.soft {
-                return Ok(scores.mapv_into(f64::exp));
+                return scores.mapv_into(f64::exp);
             }
             let predicted = crate::learn::first_largest(scores.view());
-            Ok(Array2::from_shape_fn(scores.dim(), |(i, c)| f64::from(u8::from(predicted[i] == c))))
+            Array2::from_shape_fn(scores.dim(), |(i, c)| f64::from(u8::from(predicted[i] == c)))
         };
-        let held_out = predict(domains.source().select(Axis(0), test).view())?;
+        let held_out = predict(xs.scores(Some(test), &model)?);
         let mut confusion = Array2::zeros((m, m));
         for (row, y) in held_out.rows().into_iter().zip(places(test)) {
             let mut column = confusion.column_mut(y);
             column += &row;
         }
-        let shares = moments::mean(predict(domains.target())?.view());
+        let shares = moments::mean(predict(xt.scores(None, &model)?).view());
         Ok(Predictions { confusion, target: shares * test.len() as f64 })
     }
 }

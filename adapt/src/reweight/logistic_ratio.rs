@@ -14,13 +14,16 @@
 
 use ndarray::{Array1, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
+use transduct_core::data::sparse::Sparse;
 
 use super::{DensityRatio, Reweight, Weighting, rows};
 use crate::{
-    catalogue::Described,
+    catalogue::{Described, Needs},
+    certificate::Certificate,
     domains::{Domains, check_query},
     error::{Error, Result},
-    learn::Logistic,
+    learn::{Classifier as _, Logistic, LogisticModel},
+    sparse_domains::SparseDomains,
 };
 
 /// The options of the logistic ratio.
@@ -42,6 +45,7 @@ impl Described for LogisticRatio {
     const ABOUT: &'static str = "the odds of a logistic regression between the domains";
     const PAPER: &'static str =
         "Bickel, Brückner & Scheffer, Discriminative Learning Under Covariate Shift, JMLR 2009";
+    const NEEDS: Needs = Needs { sparse_rows: true, ..Needs::ROWS };
 }
 
 impl Reweight for LogisticRatio {
@@ -49,15 +53,27 @@ impl Reweight for LogisticRatio {
         rows::check_squares(Self::NAME, domains)?;
         let (xs, xt) = (domains.source(), domains.target());
         let (x, y) = both(xs, xt)?;
-        let learner = Logistic { penalty: self.penalty, ..Logistic::default() };
-        let model = learner.fit_model(x.view(), &y, 2, None)?;
-        let certificate = crate::learn::Classifier::certificate(&model).clone();
-        let odds = Odds {
-            beta: model.coefficients.row(0).to_owned(),
-            offset: model.intercepts[0] + (xs.nrows() as f64 / xt.nrows() as f64).ln(),
-        };
+        let model = self.learner().fit_model(x.view(), &y, 2, None)?;
+        let (odds, certificate) = Odds::of(&model, xs.nrows(), xt.nrows());
         let weights = odds.ratio(xs)?;
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(odds)), certificate)
+    }
+
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
+        let (xs, xt) = (domains.source(), domains.target());
+        let x = xs.stacked(xt);
+        let x = x.map_err(|e| Error::shape("target", "the source's columns", e))?;
+        let y = domain_of(x.rows(), xs.rows());
+        let model = self.learner().fit_sparse(&x, &y, 2, None)?;
+        let (odds, certificate) = Odds::of(&model, xs.rows(), xt.rows());
+        let weights = odds.ratio_sparse(xs)?;
+        Weighting::new(Self::NAME, domains, weights, Some(Box::new(odds)), certificate)
+    }
+}
+
+impl LogisticRatio {
+    fn learner(&self) -> Logistic {
+        Logistic { penalty: self.penalty, ..Logistic::default() }
     }
 }
 
@@ -71,8 +87,13 @@ pub(super) fn both(
 ) -> Result<(ndarray::Array2<f64>, Vec<usize>)> {
     let x = concatenate(Axis(0), &[xs, xt])
         .map_err(|e| Error::shape("target", "the source's columns", e))?;
-    let y = (0..x.nrows()).map(|i| usize::from(i >= xs.nrows())).collect();
+    let y = domain_of(x.nrows(), xs.nrows());
     Ok((x, y))
+}
+
+/// 0 for each of the first `source` of n rows, 1 for the others.
+fn domain_of(n: usize, source: usize) -> Vec<usize> {
+    (0..n).map(|i| usize::from(i >= source)).collect()
 }
 
 /// exp(βᵀx + b).
@@ -82,11 +103,32 @@ struct Odds {
     offset: f64,
 }
 
+impl Odds {
+    fn of(model: &LogisticModel, n_s: usize, n_t: usize) -> (Self, Certificate) {
+        let odds = Self {
+            beta: model.coefficients.row(0).to_owned(),
+            offset: model.intercepts[0] + (n_s as f64 / n_t as f64).ln(),
+        };
+        (odds, model.certificate().clone())
+    }
+
+    fn exponential(&self, products: Array1<f64>) -> Array1<f64> {
+        (products + self.offset).mapv_into(|l| l.exp().min(f64::MAX))
+    }
+}
+
 impl DensityRatio for Odds {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_query(x, self.beta.len())?;
-        let log_ratio = x.dot(&self.beta) + self.offset;
-        Ok(log_ratio.mapv(|l| l.exp().min(f64::MAX)))
+        Ok(self.exponential(x.dot(&self.beta)))
+    }
+
+    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
+        let d = self.beta.len();
+        match x.columns() == d {
+            true => Ok(self.exponential(x.dot_vector(self.beta.view()))),
+            false => Err(Error::shape("rows", format!("{d} columns"), x.columns())),
+        }
     }
 }
 

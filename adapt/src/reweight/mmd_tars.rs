@@ -104,7 +104,8 @@ fn condition(h: &Array2<f64>) -> Result<f64> {
 
 impl Reweight for MmdTars {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        self.estimate(domains)?.weighting(Self::NAME, domains)
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate(domains)?.weighting(Self::NAME, domains, labels)
     }
 }
 

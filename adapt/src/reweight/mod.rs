@@ -44,7 +44,14 @@ pub use weighting::{Balance, Weighting, effective_sample_size};
 
 use ndarray::{Array1, ArrayView2};
 
-use crate::{domains::Domains, error::Result};
+use transduct_core::data::sparse::Sparse;
+
+use crate::{
+    catalogue::Entry,
+    domains::Domains,
+    error::{Error, Result},
+    sparse_domains::SparseDomains,
+};
 
 /// A method that weights source rows.
 pub trait Reweight: std::fmt::Debug + Send + Sync {
@@ -54,6 +61,41 @@ pub trait Reweight: std::fmt::Debug + Send + Sync {
     /// Options out of range; domains on which the method is not defined; a matrix past the limit of
     /// memory.
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting>;
+
+    /// The same for sparse rows, without making them dense. [`fit_rows`] does either.
+    ///
+    /// # Errors
+    /// [`Error::NeedsDense`] of a method whose entry does not say
+    /// [`sparse_rows`](crate::catalogue::Needs::sparse_rows); as [`Reweight::fit`].
+    fn fit_sparse(&self, _domains: &SparseDomains<'_>) -> Result<Weighting> {
+        Err(Error::NeedsDense)
+    }
+}
+
+/// The weights for sparse rows: by the method itself where it takes them, otherwise of dense rows, and
+/// then with a sentence that says so.
+///
+/// # Errors
+/// [`Error::TooLarge`] for dense rows past 4 GiB; those of the method.
+pub fn fit_rows(
+    entry: &Entry<dyn Reweight>,
+    method: &dyn Reweight,
+    domains: &SparseDomains<'_>,
+) -> Result<(Weighting, Option<String>)> {
+    if entry.needs.sparse_rows {
+        return Ok((method.fit_sparse(domains)?, None));
+    }
+    let dense = domains.to_dense(entry.name)?;
+    let bytes = (dense.source.len() + dense.target.len()) * size_of::<f64>();
+    let note = format!(
+        "{} takes no sparse rows: {} and {} rows of {} columns were made dense ({:.0} MiB)",
+        entry.name,
+        dense.source.nrows(),
+        dense.target.nrows(),
+        domains.features(),
+        bytes as f64 / f64::from(1 << 20)
+    );
+    Ok((method.fit(&dense.domains(domains)?)?, Some(note)))
 }
 
 /// w(x) ≈ p_t(x) / p_s(x), anywhere. Methods that weight the given rows alone have none.
@@ -64,4 +106,19 @@ pub trait DensityRatio: std::fmt::Debug + Send + Sync {
     /// [`crate::error::Error::Shape`] when it was fitted on another d,
     /// [`crate::error::Error::NotFinite`] for bad rows.
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>>;
+
+    /// The same for sparse rows; unless it is written for them, some at a time are made dense.
+    ///
+    /// # Errors
+    /// As [`DensityRatio::ratio`].
+    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
+        /// Rows that are dense together.
+        const ROWS: usize = 64;
+        let mut out = Vec::with_capacity(x.rows());
+        for from in (0..x.rows()).step_by(ROWS) {
+            let block = x.dense_rows(from, x.rows().min(from + ROWS));
+            out.extend(self.ratio(block.view())?);
+        }
+        Ok(out.into())
+    }
 }

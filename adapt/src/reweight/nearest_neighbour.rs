@@ -14,15 +14,17 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
+use transduct_core::data::sparse::Sparse;
 
 use super::{DensityRatio, Reweight, Weighting, rows};
 use crate::{
-    catalogue::Described,
+    catalogue::{Described, Needs},
     certificate::{Certificate, Measure},
     check,
     domains::{Domains, check_query},
-    error::Result,
-    math::nearest::nearest,
+    error::{Error, Result},
+    math::{nearest::nearest, nearest_sparse},
+    sparse_domains::SparseDomains,
 };
 
 /// The options of nearest-neighbour weighting.
@@ -37,6 +39,15 @@ impl Described for NearestNeighbour {
     const NAME: &'static str = "nearest-neighbour";
     const ABOUT: &'static str = "counts the target rows that are nearest to each source row";
     const PAPER: &'static str = "Loog, Nearest Neighbor-Based Importance Weighting, MLSP 2012";
+    const NEEDS: Needs = Needs { sparse_rows: true, ..Needs::ROWS };
+}
+
+impl NearestNeighbour {
+    /// The weight of every cell that so many of `n_t` target rows lie in.
+    fn weights(&self, counts: Array1<f64>, sizes: &Array1<f64>, n_t: usize) -> Array1<f64> {
+        let (n_s, n_t, smoothing) = (sizes.sum(), n_t as f64, self.smoothing);
+        (counts / sizes).mapv_into(|c| n_s * (c + smoothing) / (n_t + smoothing * n_s))
+    }
 }
 
 impl Reweight for NearestNeighbour {
@@ -44,18 +55,80 @@ impl Reweight for NearestNeighbour {
         let smoothing = self.smoothing;
         check::non_negative(Self::NAME, "smoothing", smoothing)?;
         let (xs, xt) = (domains.source(), domains.target());
-        let (n_s, n_t) = (xs.nrows() as f64, xt.nrows() as f64);
         let mut cells = Cells::of(xs);
         let mut counts = Array1::<f64>::zeros(cells.sites.nrows());
         for &cell in &nearest(xt, cells.sites.view(), 1).indices {
             counts[cell] += 1.0;
         }
-        cells.weights = counts / &cells.sizes;
-        cells.weights.mapv_inplace(|c| n_s * (c + smoothing) / (n_t + smoothing * n_s));
+        cells.weights = self.weights(counts, &cells.sizes, xt.nrows());
 
         let weights = cells.cell_of.iter().map(|&cell| cells.weights[cell]).collect();
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(cells)), certificate)
+    }
+
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
+        check::non_negative(Self::NAME, "smoothing", self.smoothing)?;
+        let (xs, xt) = (domains.source(), domains.target());
+        let largest = |x: &Sparse| x.row_norms().fold(0.0, |m: f64, &v| m.max(v));
+        if !(largest(xs) + largest(xt)).powi(2).is_finite() {
+            let reason = "squared distances between the rows overflow";
+            return Err(Error::degenerate(Self::NAME, reason, "scale the features down"));
+        }
+        let mut cells = SparseCells::of(xs);
+        let mut counts = Array1::<f64>::zeros(cells.sites.rows());
+        nearest_sparse::nearest(xt, &cells.sites).into_iter().for_each(|c| counts[c] += 1.0);
+        cells.weights = self.weights(counts, &cells.sizes, xt.rows());
+        let weights = cells.cell_of.iter().map(|&cell| cells.weights[cell]).collect();
+        let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
+        Weighting::new(Self::NAME, domains, weights, Some(Box::new(cells)), certificate)
+    }
+}
+
+/// [`Cells`] of sparse rows.
+#[derive(Debug)]
+struct SparseCells {
+    sites: Sparse,
+    sizes: Array1<f64>,
+    cell_of: Vec<usize>,
+    weights: Array1<f64>,
+}
+
+impl SparseCells {
+    fn of(x: &Sparse) -> Self {
+        let order = rows::sorted_sparse(x);
+        let (mut sites, mut sizes) = (Vec::<usize>::new(), Vec::<f64>::new());
+        let mut cell_of = vec![0; x.rows()];
+        for &i in &order {
+            let same = |&site: &usize| -> bool { x.row(site) == x.row(i) };
+            match sizes.last_mut().filter(|_| sites.last().is_some_and(same)) {
+                Some(size) => *size += 1.0,
+                None => {
+                    sites.push(i);
+                    sizes.push(1.0);
+                }
+            }
+            cell_of[i] = sites.len() - 1;
+        }
+        let sites = x.select(&sites);
+        Self { sites, weights: Array1::zeros(sizes.len()), sizes: sizes.into(), cell_of }
+    }
+}
+
+impl DensityRatio for SparseCells {
+    fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
+        check_query(x, self.sites.columns())?;
+        let x = Sparse::from_dense(x).map_err(|e| Error::shape("rows", "sparse rows", e))?;
+        self.ratio_sparse(&x)
+    }
+
+    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
+        let d = self.sites.columns();
+        if x.columns() != d {
+            return Err(Error::shape("rows", format!("{d} columns"), x.columns()));
+        }
+        let cells = nearest_sparse::nearest(x, &self.sites);
+        Ok(cells.into_iter().map(|cell| self.weights[cell]).collect())
     }
 }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Reweight, Weighting,
-    label_shift::{Classes, CrossFit, LabelShift, Predictions},
+    label_shift::{Classes, CrossFit, Judged, LabelShift, Predictions},
 };
 use crate::{
     catalogue::{Described, Needs},
@@ -32,6 +32,7 @@ use crate::{
     error::{Error, Result},
     learn::Logistic,
     math::active_set,
+    sparse_domains::SparseDomains,
 };
 
 /// The options of regularised learning under label shift.
@@ -66,7 +67,8 @@ impl Described for Rlls {
     const ABOUT: &'static str = "class weights from a classifier's confusion matrix, regularised";
     const PAPER: &'static str = "Azizzadenesheli, Liu, Yang & Anandkumar, Regularized Learning for \
                                  Domain Adaptation under Label Shifts, ICLR 2019";
-    const NEEDS: Needs = Needs { source_labels: true, least_rows: 4, ..Needs::ROWS };
+    const NEEDS: Needs =
+        Needs { source_labels: true, least_rows: 4, sparse_rows: true, ..Needs::ROWS };
 }
 
 impl Rlls {
@@ -79,10 +81,25 @@ impl Rlls {
         self.check()?;
         let classes = Classes::of(Self::NAME, domains)?;
         domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(&domains.source(), &domains.target(), &classes)
+    }
+
+    /// [`Rlls::estimate`] on sparse rows.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn estimate_sparse(&self, domains: &SparseDomains<'_>) -> Result<LabelShift> {
+        self.check()?;
+        let classes = Classes::new(domains.need_two_classes(Self::NAME)?, domains.class_names());
+        domains.need_rows(Self::NAME, Self::NEEDS.least_rows)?;
+        self.estimate_of(domains.source(), domains.target(), &classes)
+    }
+
+    fn estimate_of<R: Judged>(&self, xs: &R, xt: &R, classes: &Classes) -> Result<LabelShift> {
         let Self { ref classifier, folds, soft, seed, .. } = *self;
-        let predictions =
-            CrossFit { classifier, folds, soft, seed }.run(Self::NAME, domains, &classes)?;
-        self.solve(&predictions, &classes, domains.source().nrows())
+        let cross_fit = CrossFit { classifier, folds, soft, seed };
+        let predictions = cross_fit.run(Self::NAME, (xs, xt), classes)?;
+        self.solve(&predictions, classes, classes.places.len())
     }
 
     fn solve(&self, predictions: &Predictions, classes: &Classes, n: usize) -> Result<LabelShift> {
@@ -220,7 +237,13 @@ fn norm(x: &Array1<f64>) -> f64 {
 
 impl Reweight for Rlls {
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting> {
-        self.estimate(domains)?.weighting(Self::NAME, domains)
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate(domains)?.weighting(Self::NAME, domains, labels)
+    }
+
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
+        let labels = domains.need_labels(Self::NAME)?;
+        self.estimate_sparse(domains)?.weighting(Self::NAME, domains, labels)
     }
 }
 
@@ -282,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_class_that_is_never_predicted_is_told() {
-        let classes = Classes::new(crate::domains::Labels { of: &[0, 0, 1, 1], classes: 2 });
+        let classes = Classes::new(crate::domains::Labels { of: &[0, 0, 1, 1], classes: 2 }, &[]);
         let predictions =
             Predictions { confusion: array![[0.5, 0.5], [0.0, 0.0]], target: array![1.0, 0.0] };
         let shift = Rlls::default().solve(&predictions, &classes, 4).unwrap();

@@ -4,12 +4,12 @@
 
 use ndarray::ArrayView2;
 use rand::seq::SliceRandom;
-use transduct_core::{Stream, rng};
+use transduct_core::{Stream, data::sparse::Sparse, rng};
 
 use crate::{
     domains::Domains,
     error::{Error, Result},
-    math::moments,
+    math::{moments, nearest_sparse},
 };
 
 /// Checks that squared distances between rows neither overflow nor vanish, and gives a bound of
@@ -75,6 +75,21 @@ pub(super) fn sorted(x: ArrayView2<'_, f64>) -> Vec<usize> {
     order.sort_by(|&i, &j| {
         let mut pairs = x.row(i).into_iter().zip(x.row(j));
         pairs.find_map(|(a, b)| Some(a.total_cmp(b)).filter(|o| o.is_ne())).unwrap_or(i.cmp(&j))
+    });
+    order
+}
+
+/// [`sorted`] of sparse rows: the same order.
+pub(super) fn sorted_sparse(x: &Sparse) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..x.rows()).collect();
+    order.sort_by(|&i, &j| {
+        let mut order = i.cmp(&j);
+        nearest_sparse::merged(x, i, x, j, |a, b| {
+            let differ = a.total_cmp(&b).is_ne();
+            order = if differ { a.total_cmp(&b) } else { order };
+            !differ
+        });
+        order
     });
     order
 }

@@ -1,15 +1,13 @@
 //! Weights of source rows, and what they are worth.
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use super::DensityRatio;
 use crate::{
     certificate::Certificate,
-    domains::Domains,
     error::{Error, Result},
-    math::moments,
-    wild,
+    sparse_domains::DomainMoments,
 };
 
 /// Below this share of the source rows the effective sample size has collapsed.
@@ -46,13 +44,13 @@ pub struct Balance {
 impl Weighting {
     /// Weights with their diagnosis. Where the effective sample size collapses below a tenth of the
     /// rows, the certificate gets a note that offers flattening, and where single cells lie absurdly
-    /// far from their columns, notes that name these ([`wild`]).
+    /// far from their columns, notes that name these ([`crate::wild`]).
     ///
     /// # Errors
     /// [`Error::Degenerate`] if all weights are 0: no source row lies where the target does.
     pub fn new(
         method: &'static str,
-        domains: &Domains<'_>,
+        domains: &impl DomainMoments,
         weights: Array1<f64>,
         ratio: Option<Box<dyn DensityRatio>>,
         mut certificate: Certificate,
@@ -65,7 +63,7 @@ impl Weighting {
             let advice = "look at the domains with `transduct diagnose`, or widen the kernel";
             return Err(Error::degenerate(method, reason, advice));
         }
-        certificate.notes.extend(wild::notes(domains));
+        certificate.notes.extend(domains.wild_notes());
         let mut weighting = Self::diagnosed(domains, weights, ratio, certificate);
         if weighting.has_collapsed() {
             let (n_eff, n) = (weighting.effective_sample_size, weighting.weights.len());
@@ -79,7 +77,7 @@ impl Weighting {
 
     /// Of weights that are not all 0.
     fn diagnosed(
-        domains: &Domains<'_>,
+        domains: &impl DomainMoments,
         weights: Array1<f64>,
         ratio: Option<Box<dyn DensityRatio>>,
         certificate: Certificate,
@@ -105,7 +103,7 @@ impl Weighting {
     ///
     /// # Errors
     /// [`Error::Config`] unless 0 ≤ τ ≤ 1.
-    pub fn flatten(self, domains: &Domains<'_>, tau: f64) -> Result<Self> {
+    pub fn flatten(self, domains: &impl DomainMoments, tau: f64) -> Result<Self> {
         let weights = self.flattened(tau)?;
         Ok(Self::diagnosed(domains, weights, self.ratio, self.certificate))
     }
@@ -138,22 +136,22 @@ pub fn effective_sample_size(weights: ArrayView1<'_, f64>) -> f64 {
 
 impl Balance {
     /// Of weights that are not all 0.
-    pub fn of(domains: &Domains<'_>, weights: ArrayView1<'_, f64>) -> Self {
-        let (xs, xt) = (domains.source(), domains.target());
-        let gap = |mean: Array1<f64>| standardised(mean, xt);
-        Self { before: gap(moments::mean(xs)), after: gap(moments::weighted_mean(xs, weights)) }
+    pub fn of(domains: &impl DomainMoments, weights: ArrayView1<'_, f64>) -> Self {
+        let (target, deviations) = domains.target_moments();
+        let gap = |mean: Array1<f64>| {
+            let squares: Vec<f64> = (mean - &target)
+                .iter()
+                .zip(&deviations)
+                .filter(|(_, s)| **s > 0.0)
+                .map(|(g, s)| (g / s).powi(2))
+                .collect();
+            (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
+        };
+        Self {
+            before: gap(domains.source_mean(None)),
+            after: gap(domains.source_mean(Some(weights))),
+        }
     }
-}
-
-fn standardised(mean: Array1<f64>, xt: ArrayView2<'_, f64>) -> f64 {
-    let (gap, deviations) = (mean - moments::mean(xt), moments::deviations(xt, 0));
-    let squares: Vec<f64> = gap
-        .iter()
-        .zip(&deviations)
-        .filter(|(_, s)| **s > 0.0)
-        .map(|(g, s)| (g / s).powi(2))
-        .collect();
-    (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
 }
 
 #[cfg(test)]
@@ -162,7 +160,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::certificate::Measure;
+    use crate::{certificate::Measure, domains::Domains};
 
     fn weighting(w: Array1<f64>) -> Result<Weighting> {
         let xs = Array1::linspace(0.0, 1.0, w.len()).insert_axis(ndarray::Axis(1));

@@ -325,6 +325,16 @@ impl Dataset {
                 Ok(()) => "",
                 Err(_) => "has another number of features",
             },
+            (Samples::Sparse(_), _) | (_, Samples::Sparse(_)) => {
+                match self.samples.join_sparse(&other.samples) {
+                    Some(Ok(joined)) => {
+                        self.samples = joined;
+                        ""
+                    }
+                    Some(Err(_)) => "has other features",
+                    None => "has rows of another kind",
+                }
+            }
             _ => "has rows of another kind",
         };
         if !reason.is_empty() {
@@ -382,6 +392,9 @@ fn check_samples(name: &str, samples: &Samples) -> Result<(), DataError> {
             .indexed_iter()
             .find(|(_, v)| !v.is_finite())
             .map(|((n, d), v)| format!("row {n}, column {d} is {v}")),
+        Samples::Sparse(x) => {
+            x.first_not_finite().map(|(n, d, v)| format!("row {n}, column {d} is {v}"))
+        }
     };
     match bad {
         Some(place) => unusable(format!("{place} (counted from 0): expected finite numbers")),

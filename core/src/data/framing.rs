@@ -58,14 +58,14 @@ impl Framing {
     pub fn apply(&self, samples: Samples) -> Result<Samples, DataError> {
         let mut x = match samples {
             Samples::Images(x) => x,
-            Samples::Features(x) => {
+            samples => {
                 let asked =
                     self.size.is_some() || self.content.is_some() || self.channels.is_some();
                 if asked {
                     let reason = "size, content and channels are for images, got feature vectors";
                     return Err(DataError::unusable("framing", reason));
                 }
-                return Ok(Samples::Features(x));
+                return Ok(samples);
             }
         };
         x = match self.channels {

@@ -32,6 +32,8 @@ pub mod read;
 #[cfg(feature = "files")]
 pub mod registry;
 pub mod resize;
+pub mod sparse;
+mod sparse_rows;
 pub mod split;
 pub mod svmlight;
 pub mod synthetic;
@@ -48,6 +50,7 @@ pub use framing::{Channels, Framing};
 pub use labels::Labels;
 pub use pair::DomainPair;
 pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
+pub use sparse_rows::SparseRows;
 pub use split::Split;
 
 /// The rows of a data set, without labels.
@@ -57,6 +60,8 @@ pub enum Samples {
     Images(Array4<f32>),
     /// `(n, d)`.
     Features(Array2<f64>),
+    /// `(n, d)` of which most numbers are 0: dense in a batch alone.
+    Sparse(SparseRows),
 }
 
 impl Samples {
@@ -65,6 +70,7 @@ impl Samples {
         match self {
             Self::Images(x) => x.len_of(Axis(0)),
             Self::Features(x) => x.len_of(Axis(0)),
+            Self::Sparse(x) => x.len(),
         }
     }
 
@@ -78,6 +84,7 @@ impl Samples {
         match self {
             Self::Images(x) => x.shape()[1..].to_vec(),
             Self::Features(x) => x.shape()[1..].to_vec(),
+            Self::Sparse(x) => vec![x.columns()],
         }
     }
 
@@ -86,6 +93,7 @@ impl Samples {
         match self {
             Self::Images(x) => Self::Images(x.select(Axis(0), index)),
             Self::Features(x) => Self::Features(x.select(Axis(0), index)),
+            Self::Sparse(x) => Self::Sparse(x.select(index)),
         }
     }
 }

@@ -8,7 +8,8 @@
 use ndarray::{Array, Array2, Array4, Axis, Dimension};
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Samples};
+use super::sparse::Moments;
+use super::{DataError, Samples, SparseRows};
 
 /// What to do with every sample x, a feature vector (d) or an image (c, h, w).
 ///
@@ -100,7 +101,10 @@ impl Normalisation {
                 let reason = format!("min = {min}, max = {max}: expected finite, min below max");
                 Err(unusable("unit_range", reason))
             }
-            Self::ZScore { ddof } => z_score(features(samples, "z_score")?, *ddof),
+            Self::ZScore { ddof } => match samples {
+                Samples::Sparse(x) => sparse_z_score(x, *ddof),
+                _ => z_score(features(samples, "z_score")?, *ddof),
+            },
             Self::ImageStats { mean, std } => {
                 image_stats(mean, std, images(samples, "image_stats")?.len_of(Axis(1)))
             }
@@ -141,13 +145,16 @@ impl Fitted {
     /// Errors: another number of features or channels than it was fitted on, feature vectors where
     /// it needs images.
     pub fn apply(&self, mut samples: Samples) -> Result<Samples, DataError> {
+        if let Samples::Sparse(x) = samples {
+            return x.normalised(self).map(Samples::Sparse);
+        }
         match self {
             Self::Affine { shift, scale } => {
                 let groups = if shift.len() == 1 { 1 } else { samples.row_shape()[0] };
                 if shift.len() != groups || scale.len() != groups {
                     let what = match samples {
                         Samples::Images(_) => "channels",
-                        Samples::Features(_) => "features",
+                        Samples::Features(_) | Samples::Sparse(_) => "features",
                     };
                     let reason = format!("fitted on {} {what}, applied to {groups}", shift.len());
                     return Err(unusable("affine", reason));
@@ -256,6 +263,18 @@ fn z_score(x: &Array2<f64>, ddof: u8) -> Result<Fitted, DataError> {
     }
 }
 
+fn sparse_z_score(x: &SparseRows, ddof: u8) -> Result<Fitted, DataError> {
+    if ddof > 1 {
+        return Err(unusable("z_score", format!("ddof = {ddof}: expected 0 or 1")));
+    }
+    let Some(Moments { mean, deviation }) = x.moments(ddof) else {
+        let reason = format!("{} rows with ddof = {ddof}: expected more", x.len());
+        return Err(unusable("z_score", reason));
+    };
+    let scale = deviation.iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();
+    Ok(Fitted::Affine { shift: mean.to_vec(), scale })
+}
+
 fn image_stats(mean: &[f32], std: &[f32], c: usize) -> Result<Fitted, DataError> {
     if mean.len() != c || std.len() != c {
         let (m, s) = (mean.len(), std.len());
@@ -306,20 +325,22 @@ fn for_each_row(samples: &mut Samples, step: &impl RowStep) {
     match samples {
         Samples::Images(x) => rows(x, len, step),
         Samples::Features(x) => rows(x, len, step),
+        // They have a loop of their own.
+        Samples::Sparse(_) => {}
     }
 }
 
 fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f64>, DataError> {
     match samples {
         Samples::Features(x) => Ok(x),
-        Samples::Images(_) => Err(unusable(step, "expected feature vectors (n, d), got images")),
+        _ => Err(unusable(step, "expected feature vectors (n, d), got images")),
     }
 }
 
 fn images<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array4<f32>, DataError> {
     match samples {
         Samples::Images(x) => Ok(x),
-        Samples::Features(_) => Err(unusable(step, "expected images (n, c, h, w), got features")),
+        _ => Err(unusable(step, "expected images (n, c, h, w), got features")),
     }
 }
 
@@ -338,7 +359,7 @@ mod tests {
         let samples = Samples::Features(x);
         match normalisation.fit(&samples).unwrap().apply(samples).unwrap() {
             Samples::Features(x) => x,
-            Samples::Images(_) => panic!("features became images"),
+            _ => panic!("features became images"),
         }
     }
 

@@ -194,8 +194,13 @@ mod files {
         Ok(open(bytes, path)?.index_for_name(&format!("{name}.npy")).is_some())
     }
 
+    /// The names of all arrays of an `.npz` file, in the file's order.
+    pub fn npz_names(bytes: &[u8], path: &Path) -> Result<Vec<String>, DataError> {
+        Ok(open(bytes, path)?.file_names().map(|name| array_name(name).to_owned()).collect())
+    }
+
     /// The `.npy` file behind `name`.
-    fn npz_entry(bytes: &[u8], path: &Path, name: &str) -> Result<Vec<u8>, DataError> {
+    pub(super) fn npz_entry(bytes: &[u8], path: &Path, name: &str) -> Result<Vec<u8>, DataError> {
         let mut archive = open(bytes, path)?;
         let file_name = format!("{name}.npy");
         let Some(index) = archive.index_for_name(&file_name) else {
@@ -240,7 +245,11 @@ mod files {
     }
 }
 #[cfg(feature = "files")]
+mod sparse;
+#[cfg(feature = "files")]
 pub use files::*;
+#[cfg(feature = "files")]
+pub use sparse::{find_npz_sparse, parse_npz_sparse};
 
 #[cfg(test)]
 mod tests;

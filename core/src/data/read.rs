@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | folder | [`folder`]: one folder of pictures for each class | the folders' names |
 //! | `.npy` | [`npy`]: `(n, d)` or `(n, c, h, w)` | `NAME_labels.npy` or `labels.npy` beside it |
-//! | `.npz` | array `x`, as in `.npy` | array `y` |
+//! | `.npz` | array `x`, as in `.npy`, or a [sparse matrix](npy::find_npz_sparse) | array `y` |
 //! | `.csv`, `.tsv`, `.tab`, `.txt`, `.data`, `.dat` | [`table`](super::table): the other columns | a column |
 //! | `.mat` | [`mat`]: matrix `fts` | matrix `labels` |
 //! | `.svmlight`, `.libsvm` | [`svmlight`] | the first field |
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{self, FolderOptions};
 use super::labels::Labels;
+use super::sparse::Sparse;
 use super::table::{Decimal, Encode, Header, Separator, Table, TextOptions};
 use super::{DataError, Samples, digest, labels, mat, name_of, npy, raw, svmlight};
 
@@ -147,6 +148,10 @@ pub struct Content {
 pub enum Rows {
     /// Columns with or without names.
     Table(Table),
+    /// `(n, d)` of a svmlight file, which a pair of files may have to [agree](svmlight::agree) on.
+    Svmlight(Box<svmlight::Parsed>),
+    /// `(n, d)` of which most numbers are 0.
+    Sparse(Sparse),
     /// `(n, c, h, w)`.
     Images {
         /// The images.
@@ -161,6 +166,8 @@ impl Rows {
     pub fn len(&self) -> usize {
         match self {
             Self::Table(table) => table.len(),
+            Self::Svmlight(parsed) => parsed.rows.rows(),
+            Self::Sparse(matrix) => matrix.rows(),
             Self::Images { x, .. } => x.dim().0,
         }
     }
@@ -174,7 +181,16 @@ impl Rows {
     pub fn table(&self) -> Option<&Table> {
         match self {
             Self::Table(table) => Some(table),
-            Self::Images { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The sparse rows, of either kind.
+    pub fn sparse(&self) -> Option<&Sparse> {
+        match self {
+            Self::Svmlight(parsed) => Some(&parsed.rows),
+            Self::Sparse(matrix) => Some(matrix),
+            _ => None,
         }
     }
 
@@ -224,7 +240,7 @@ fn read_as_is(
     let (rows, mut labels) = match format(path, options.format, &bytes)? {
         Format::Npy => (of_samples(path, npy::parse_samples(&bytes, path)?)?, None),
         Format::Npz => {
-            let rows = of_samples(path, npy::parse_npz_samples(&bytes, path, samples("x"))?)?;
+            let rows = npz_rows(path, &bytes, options)?;
             let wanted = named || (default && npy::has_array(&bytes, path, array("y"))?);
             let labels = wanted.then(|| npy::parse_npz_labels(&bytes, path, array("y")));
             let place = format!("array `{}`", array("y"));
@@ -254,12 +270,13 @@ fn read_as_is(
             (Rows::Table(Table::of_numbers(path, x)?), labels)
         }
         Format::Svmlight => {
-            let (x, y) = svmlight::parse(&bytes, path, options.svmlight)?;
-            let texts = y.iter().map(|v| Some(v.to_string())).collect();
+            let parsed = svmlight::parse(&bytes, path, options.svmlight)?;
+            notes.extend(parsed.notes.iter().cloned());
+            let texts = parsed.label_texts();
             let place = "the first field of a line".to_owned();
             let labels = (search != LabelSearch::Unread && options.labels_file.is_none())
                 .then_some(Labels { texts, column: None, place, file: None });
-            (Rows::Table(Table::of_numbers(path, x.mapv(f64::from))?), labels)
+            (Rows::Svmlight(Box::new(parsed)), labels)
         }
         Format::Csv | Format::Auto => {
             let table = Table::parse(&bytes, path, options.text())?;
@@ -448,9 +465,25 @@ fn label_file(
     beside.iter().map(|name| path.with_file_name(name)).find(|file| file.is_file())
 }
 
+/// The array of samples or, where there is none of its name, the sparse matrix of that name: the only
+/// one, if none is given.
+fn npz_rows(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Rows, DataError> {
+    let array = options.samples.as_deref().unwrap_or("x");
+    if !npy::has_array(bytes, path, array)?
+        && let Some(matrix) = npy::find_npz_sparse(bytes, path, options.samples.as_deref())?
+    {
+        return Ok(Rows::Sparse(matrix));
+    }
+    of_samples(path, npy::parse_npz_samples(bytes, path, array)?)
+}
+
 fn of_samples(path: &Path, samples: Samples) -> Result<Rows, DataError> {
     match samples {
         Samples::Features(x) => Table::of_numbers(path, x).map(Rows::Table),
+        Samples::Sparse(x) => {
+            let dense = x.to_dense().map_err(|e| DataError::malformed(path, e.to_string()))?;
+            Table::of_numbers(path, dense).map(Rows::Table)
+        }
         Samples::Images(x) => {
             let bad = x.indexed_iter().find(|(_, v)| !v.is_finite());
             if let Some(((i, c, y, x), v)) = bad {

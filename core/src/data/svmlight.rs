@@ -1,88 +1,357 @@
-//! The svmlight / libsvm text format of sparse rows, read into a dense matrix.
+//! The svmlight / libsvm text format of sparse rows.
 //!
 //! Joachims, "SVM-light", section "How to use": a line is `label index:value index:value …`, with
 //! indices in increasing order and everything after `#` a comment.
+//!
+//! Three things are open in such a file, and are decided thus:
+//! - *Where indices start.* The format says 1, and many files start at 0. By default a file that has
+//!   an index 0 starts at 0, and every other one at 1 (scikit-learn's rule). A file without an entry in
+//!   its first column hides where it starts: [`agree`] asks the other file of the pair.
+//! - *How many columns there are.* The largest index says so, unless it is given; [`agree`] gives both
+//!   files of a pair the larger width.
+//! - *Rows without a label.* A line that begins with `index:value`, or whose label is `?`, `NA` or
+//!   `nan`, has none.
 
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::sparse::{MAX_COLUMNS, Sparse, SparseError};
 use super::{DataError, raw};
 
-/// The most elements of the dense matrix: 2²⁸, 1 GiB. One index of a sparse file decides over the
-/// width of all rows, so the file's own length is no bound.
-pub const MAX_ELEMENTS: usize = 1 << 28;
-
 /// How to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// d. Without it, the largest index in this file decides, so that two files of one data set
-    /// can disagree.
+    /// d. Without it the largest index in the file decides.
     pub n_features: Option<usize>,
-    /// Whether the first feature has index 0; the format's own rule is 1.
-    pub zero_based: bool,
+    /// Whether the first feature has index 0: `true`, `false` or `"auto"`.
+    pub zero_based: ZeroBased,
+    /// Whether `qid:` of ranking data is passed over; otherwise it is an error.
+    pub ignore_qid: bool,
 }
 
-/// Parses `bytes`, gzipped or not, into features `(n, d)` and n labels. `path` serves the messages
-/// only.
-///
-/// Errors, with the line: what is not a number or not finite, an index that is out of order or out
-/// of range, `qid:` (ranking data), no row; a matrix of more than [`MAX_ELEMENTS`].
-pub fn parse(
-    bytes: &[u8],
-    path: &Path,
-    options: Options,
-) -> Result<(Array2<f32>, Vec<f64>), DataError> {
-    let bytes = raw::gunzip(bytes, path)?;
-    let mut labels = Vec::new();
-    let mut entries: Vec<(usize, usize, f32)> = Vec::new();
-    let mut width = 0;
-    for (number, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
-        let malformed = |reason| DataError::malformed(path, format!("line {number}: {reason}"));
-        let line = str::from_utf8(line).map_err(|_| malformed("not UTF-8 text".into()))?;
-        let content = line.split('#').next().unwrap_or_default();
-        let mut fields = content.split_ascii_whitespace();
-        let Some(label) = fields.next() else { continue };
-        let mut next = 0;
-        for field in fields {
-            let (index, value) = entry(field, options.zero_based).map_err(malformed)?;
-            if index < next {
-                return Err(malformed(format!("`{field}`: indices must increase within a line")));
-            }
-            if let Some(d) = options.n_features.filter(|&d| index >= d) {
-                return Err(malformed(format!("`{field}` is beyond the {d} features")));
-            }
-            next = index + 1;
-            entries.push((labels.len(), index, value));
+/// Whether the first feature has index 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ZeroBased {
+    /// If any index of the file is 0. As text, `"auto"`.
+    #[default]
+    Auto,
+    /// As text, `true`.
+    Yes,
+    /// As text, `false`.
+    No,
+}
+
+impl Serialize for ZeroBased {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Yes => serializer.serialize_bool(true),
+            Self::No => serializer.serialize_bool(false),
         }
-        width = width.max(next);
-        labels.push(finite(label).ok_or_else(|| malformed(format!("label `{label}`: {FINITE}")))?);
     }
-    let (n, d) = (labels.len(), options.n_features.unwrap_or(width));
-    if n == 0 {
-        return Err(DataError::malformed(path, "no rows"));
+}
+
+impl<'de> Deserialize<'de> for ZeroBased {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = ZeroBased;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false or \"auto\"")
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, yes: bool) -> Result<ZeroBased, E> {
+                Ok(if yes { ZeroBased::Yes } else { ZeroBased::No })
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ZeroBased, E> {
+                match text {
+                    "auto" => Ok(ZeroBased::Auto),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
-    if n.checked_mul(d).is_none_or(|len| len > MAX_ELEMENTS) {
-        return Err(DataError::malformed(
-            path,
-            format!(
-                "{n} rows of {d} features are more than {MAX_ELEMENTS} elements of a dense matrix: \
-                 select features or rows first"
+}
+
+/// What a file has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// `(n, d)`.
+    pub rows: Sparse,
+    /// n labels; none where a row has none.
+    pub labels: Vec<Option<f64>>,
+    /// The line, from 1, of the first row without a label.
+    pub first_unlabelled: Option<usize>,
+    /// Whether indices were taken to start at 0.
+    pub zero_based: bool,
+    /// Whether that is sure: it was given, an index is 0, or one is as large as the given width.
+    pub sure: bool,
+    /// What a user should know, a sentence each.
+    pub notes: Vec<String>,
+    /// Where it was read.
+    pub path: PathBuf,
+    /// d, where it was given.
+    given: Option<usize>,
+}
+
+impl Parsed {
+    /// The labels as text; none where a row has none.
+    pub fn label_texts(&self) -> Vec<Option<String>> {
+        // Adding zero turns −0 into 0.
+        self.labels.iter().map(|label| label.map(|label| (label + 0.0).to_string())).collect()
+    }
+
+    /// The same rows with `d` columns, as the domain or the model that they go with has.
+    ///
+    /// # Errors
+    /// An entry beyond them.
+    pub fn widen(mut self, d: usize) -> Result<Self, DataError> {
+        let base = usize::from(!self.zero_based);
+        self.rows = self.rows.widen(d).map_err(|e| match e {
+            SparseError::Outside { row, column, columns } => DataError::malformed(
+                &self.path,
+                format!(
+                    "row {row} (from 0) has index {}, beyond the {columns} features of what it goes \
+                     with",
+                    column + base
+                ),
             ),
+            other => DataError::malformed(&self.path, other.to_string()),
+        })?;
+        Ok(self)
+    }
+
+    /// Counts the indices from 0 that were counted from 1.
+    fn rebase(&mut self) -> Result<(), DataError> {
+        let empty = self.rows.select(&[]);
+        let rows = std::mem::replace(&mut self.rows, empty);
+        let width = self.given.unwrap_or(rows.columns() + 1);
+        let rows = rows.shifted(1).and_then(|rows| rows.widen(width));
+        self.rows = rows.map_err(|e| DataError::malformed(&self.path, e.to_string()))?;
+        (self.zero_based, self.sure) = (true, true);
+        Ok(())
+    }
+}
+
+/// Makes two files of one data set agree: where one is sure to start at 0 and the other hides where it
+/// starts, that one starts at 0 too; both get the larger width. Each change is a note of the file that
+/// it concerns.
+///
+/// # Errors
+/// Widths that were given and differ; an entry beyond a width that was given.
+pub fn agree(source: &mut Parsed, target: &mut Parsed) -> Result<(), DataError> {
+    let (zero, hides) = match source.zero_based {
+        true => (&*source, &mut *target),
+        false => (&*target, &mut *source),
+    };
+    if zero.zero_based && zero.sure && !hides.zero_based && !hides.sure {
+        hides.rebase()?;
+        hides.notes.push(format!(
+            "no index is 0, and {} has one: they count from 0 in both (zero_based = false says \
+             otherwise)",
+            zero.path.display()
         ));
     }
-    let mut features = Array2::zeros((n, d));
-    for (row, column, value) in entries {
-        features[[row, column]] = value;
+    let (s, t) = (source.rows.columns(), target.rows.columns());
+    let (narrow, wide) = if s < t { (source, target) } else { (target, source) };
+    if s != t {
+        if let Some(given) = narrow.given {
+            let reason = format!(
+                "n_features = {given}, and {} has {} features: give both the same",
+                wide.path.display(),
+                wide.rows.columns()
+            );
+            return Err(DataError::malformed(&narrow.path, reason));
+        }
+        let (had, d) = (narrow.rows.columns(), wide.rows.columns());
+        let empty = narrow.rows.select(&[]);
+        let rows = std::mem::replace(&mut narrow.rows, empty).widen(d);
+        narrow.rows = rows.map_err(|e| DataError::malformed(&narrow.path, e.to_string()))?;
+        narrow.notes.push(format!(
+            "its largest index makes {had} features, and {} has {d}: the others are 0 in all its rows",
+            wide.path.display()
+        ));
     }
-    Ok((features, labels))
+    Ok(())
+}
+
+/// Parses `bytes`, gzipped or not. `path` serves the messages only.
+///
+/// Errors, with the line: what is not a number or not finite, an index that is no integer, occurs twice
+/// in a line or is out of range, several labels in a row, `qid:` unless it is to be passed over; no row.
+pub fn parse(bytes: &[u8], path: &Path, options: Options) -> Result<Parsed, DataError> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let stream = flate2::bufread::MultiGzDecoder::new(bytes).take(raw::MAX_UNPACKED + 1);
+        let mut reader = BufReader::new(stream);
+        let parsed = parse_lines(&mut reader, path, options)?;
+        if reader.get_ref().limit() == 0 {
+            return Err(DataError::malformed(path, "it unpacks to more than 4 GiB"));
+        }
+        return Ok(parsed);
+    }
+    parse_lines(&mut &bytes[..], path, options)
 }
 
 /// [`parse`] on a file; gzip is recognised by its content, whatever the name.
 #[cfg(feature = "files")]
-pub fn read(path: &Path, options: Options) -> Result<(Array2<f32>, Vec<f64>), DataError> {
+pub fn read(path: &Path, options: Options) -> Result<Parsed, DataError> {
     parse(&raw::read(path)?, path, options)
+}
+
+/// Rows as they are read, with indices as they are written.
+#[derive(Default)]
+struct Builder {
+    labels: Vec<Option<f64>>,
+    first_unlabelled: Option<usize>,
+    starts: Vec<usize>,
+    indices: Vec<u32>,
+    values: Vec<f64>,
+    /// The first line with the largest index.
+    largest: Option<(u32, usize)>,
+    has_zero: bool,
+    /// The first line of rows out of order, and how many there are.
+    unsorted: Option<(usize, usize)>,
+    /// Rows of which `qid:` was passed over.
+    qid: usize,
+}
+
+fn parse_lines(
+    reader: &mut impl BufRead,
+    path: &Path,
+    options: Options,
+) -> Result<Parsed, DataError> {
+    let mut builder = Builder { starts: vec![0], ..Builder::default() };
+    let (mut line, mut order) = (Vec::new(), Vec::new());
+    for number in 1.. {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(|e| {
+            let reason = format!("line {number}: the gzip stream is damaged: {e}");
+            DataError::malformed(path, reason)
+        })?;
+        if read == 0 {
+            break;
+        }
+        builder
+            .line(&line, number, options, &mut order)
+            .map_err(|reason| DataError::malformed(path, format!("line {number}: {reason}")))?;
+    }
+    builder.finish(path, options)
+}
+
+impl Builder {
+    fn line(
+        &mut self,
+        line: &[u8],
+        number: usize,
+        options: Options,
+        order: &mut Vec<(u32, f64)>,
+    ) -> Result<(), String> {
+        let line = str::from_utf8(line).map_err(|_| "not UTF-8 text")?;
+        // A byte order mark is no part of the first label.
+        let line = line.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(line);
+        let content = line.split('#').next().unwrap_or_default();
+        let mut fields = content.split_ascii_whitespace().peekable();
+        let Some(&first) = fields.peek() else { return Ok(()) };
+        let label = match first.contains(':') {
+            true => None,
+            false => {
+                fields.next();
+                label(first)?
+            }
+        };
+        if label.is_none() {
+            self.first_unlabelled.get_or_insert(number);
+        }
+        self.labels.push(label);
+        let start = self.values.len();
+        let mut ascending = true;
+        for field in fields {
+            let Some((index, value)) = entry(field, options)? else {
+                self.qid += 1;
+                continue;
+            };
+            if let Some(&last) = self.indices[start..].last() {
+                if last == index {
+                    return Err(format!("`{field}`: the index occurs twice in the line"));
+                }
+                ascending &= last < index;
+            }
+            if self.largest.is_none_or(|(largest, _)| index > largest) {
+                self.largest = Some((index, number));
+            }
+            self.has_zero |= index == 0;
+            self.indices.push(index);
+            self.values.push(value);
+        }
+        if !ascending {
+            self.sort(start, order)?;
+            let (_, rows) = self.unsorted.get_or_insert((number, 0));
+            *rows += 1;
+        }
+        self.starts.push(self.values.len());
+        Ok(())
+    }
+
+    /// Sorts the last row, from `start` on.
+    fn sort(&mut self, start: usize, order: &mut Vec<(u32, f64)>) -> Result<(), String> {
+        order.clear();
+        let indices = self.indices[start..].iter().copied();
+        order.extend(indices.zip(self.values[start..].iter().copied()));
+        order.sort_by_key(|&(index, _)| index);
+        if let Some(pair) = order.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(format!("the index {} occurs twice in the line", pair[0].0));
+        }
+        for (at, &(index, value)) in order.iter().enumerate() {
+            self.indices[start + at] = index;
+            self.values[start + at] = value;
+        }
+        Ok(())
+    }
+
+    fn finish(self, path: &Path, options: Options) -> Result<Parsed, DataError> {
+        let Self { labels, first_unlabelled, starts, mut indices, values, .. } = self;
+        if labels.is_empty() {
+            return Err(DataError::malformed(path, "no rows"));
+        }
+        let width = options.n_features;
+        // An index as large as the width can only be counted from 1.
+        let full = self.largest.is_some_and(|(largest, _)| width == Some(largest as usize));
+        let (zero_based, sure) = match options.zero_based {
+            ZeroBased::Yes => (true, true),
+            ZeroBased::No => (false, true),
+            ZeroBased::Auto => (self.has_zero, self.has_zero || full),
+        };
+        let base = u32::from(!zero_based);
+        let found = self.largest.map_or(0, |(largest, _)| (largest + 1 - base) as usize);
+        if let (Some((largest, line)), Some(d)) = (self.largest, width.filter(|&d| found > d)) {
+            let from = u8::from(!zero_based);
+            let reason = format!(
+                "line {line}: index {largest} is beyond the {d} features, counted from {from}"
+            );
+            return Err(DataError::malformed(path, reason));
+        }
+        indices.iter_mut().for_each(|index| *index -= base);
+        let mut notes = Vec::new();
+        if let Some((line, n)) = self.unsorted {
+            let rows = if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
+            notes.push(format!(
+                "the indices of {rows} do not increase (line {line} first): they were sorted"
+            ));
+        }
+        if self.qid > 0 {
+            notes.push(format!("`qid:` was passed over in {} rows", self.qid));
+        }
+        let rows = Sparse::new(width.unwrap_or(found), starts, indices, values)
+            .map_err(|e| DataError::malformed(path, e.to_string()))?;
+        let path = path.to_owned();
+        Ok(Parsed { rows, labels, first_unlabelled, zero_based, sure, notes, path, given: width })
+    }
 }
 
 const FINITE: &str = "expected a finite number";
@@ -91,115 +360,52 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|v: &f64| v.is_finite())
 }
 
-/// `index:value`, the index from 0.
-fn entry(field: &str, zero_based: bool) -> Result<(usize, f32), String> {
+/// The label that begins a line; none where it says that there is none.
+fn label(text: &str) -> Result<Option<f64>, String> {
+    if let Some(label) = finite(text) {
+        return Ok(Some(label));
+    }
+    if text == "?" || ["na", "nan"].contains(&text.to_ascii_lowercase().as_str()) {
+        return Ok(None);
+    }
+    if text.contains(',') && text.split(',').all(|part| finite(part).is_some()) {
+        return Err(format!(
+            "label `{text}`: several labels in a row (multi-label data), expected one: make a file \
+             for each label, or keep the first of each row"
+        ));
+    }
+    Err(format!("label `{text}`: {FINITE}"))
+}
+
+/// Index, as it is written, and value; none for a `qid:` that is passed over.
+fn entry(field: &str, options: Options) -> Result<Option<(u32, f64)>, String> {
     let Some((index, value)) = field.split_once(':') else {
         return Err(format!("`{field}`: expected `index:value`"));
     };
     if index == "qid" {
-        return Err("`qid:` marks ranking data, which has no classes".into());
+        return match options.ignore_qid {
+            true => Ok(None),
+            false => Err(format!(
+                "`{field}` marks ranking data, which has no classes: set svmlight.ignore_qid = true \
+                 to pass it over and take the first field for the class"
+            )),
+        };
     }
-    let index = match index.parse::<usize>() {
-        Ok(0) if !zero_based => {
-            return Err(format!("`{field}`: indices start at 1 (is the file zero-based?)"));
+    let index = match index.parse::<u32>() {
+        Ok(0) if options.zero_based == ZeroBased::No => {
+            return Err(format!(
+                "`{field}`: indices start at 1; set svmlight.zero_based = true if they start at 0"
+            ));
         }
-        Ok(index) if index <= MAX_ELEMENTS => index - usize::from(!zero_based),
-        _ => return Err(format!("`{field}`: the index is no integer up to {MAX_ELEMENTS}")),
+        Ok(index) if (index as usize) < MAX_COLUMNS => index,
+        _ => {
+            let most = MAX_COLUMNS - 1;
+            return Err(format!("`{field}`: the index is no integer up to {most}"));
+        }
     };
-    let value = finite(value).map(|v| v as f32).filter(|v| v.is_finite());
-    Ok((index, value.ok_or_else(|| format!("`{field}`: {FINITE} of single precision"))?))
+    let value = finite(value).ok_or_else(|| format!("`{field}`: {FINITE}"))?;
+    Ok(Some((index, value)))
 }
 
 #[cfg(test)]
-mod tests {
-    use ndarray::array;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::data::testing::gzip;
-
-    const ZERO_BASED: Options = Options { n_features: None, zero_based: true };
-
-    fn parse(text: &str, options: Options) -> Result<(Array2<f32>, Vec<f64>), DataError> {
-        super::parse(text.as_bytes(), Path::new("x.svmlight"), options)
-    }
-
-    #[test]
-    fn rows_comments_and_blank_lines() {
-        let text = "# head\n-1 1:0.5 3:2 # tail: 9:9\n\n+1\r\n2.5 2:-1e-1";
-        let expected = array![[0.5, 0.0, 2.0], [0.0, 0.0, 0.0], [0.0, -0.1, 0.0]];
-        let labels = vec![-1.0, 1.0, 2.5];
-        assert_eq!(parse(text, Options::default()).unwrap(), (expected, labels));
-        let (features, _) = parse("1 0:7", Options { n_features: Some(3), ..ZERO_BASED }).unwrap();
-        assert_eq!(features, array![[7.0, 0.0, 0.0]]);
-    }
-
-    #[test]
-    fn messages_name_the_line() {
-        let fails = |text: &str, options, part: &str| {
-            let message = parse(text, options).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
-        };
-        let default = Options::default();
-        fails("1 1:1\n1 0:1", default, "x.svmlight: line 2: `0:1`: indices start at 1");
-        fails("1 2:1 2:1", default, "line 1: `2:1`: indices must increase");
-        fails(
-            "1 3:1",
-            Options { n_features: Some(2), ..default },
-            "`3:1` is beyond the 2 features",
-        );
-        fails("1 1:one", default, "`1:one`: expected a finite number");
-        fails("1 1:nan", default, "`1:nan`: expected a finite number");
-        fails("1 1:1e39", default, "`1:1e39`: expected a finite number of single precision");
-        fails("1 1", default, "`1`: expected `index:value`");
-        fails("1 -1:1", default, "`-1:1`: the index is no integer up to 268435456");
-        fails("1 268435457:1", default, "the index is no integer up to 268435456");
-        fails("1 qid:3 1:1", default, "line 1: `qid:` marks ranking data");
-        fails("1,2 1:1", default, "label `1,2`: expected a finite number");
-        fails("# nothing\n", default, "no rows");
-        fails("1 268435456:1\n1 1:1", default, "2 rows of 268435456 features are more than");
-    }
-
-    proptest! {
-        #[test]
-        fn sparse_rows_round_trip(
-            rows in prop::collection::vec(prop::collection::vec(-8i8..8, 6), 1..8),
-            zero_based: bool,
-            zipped: bool,
-        ) {
-            let mut text = String::new();
-            for (label, row) in rows.iter().enumerate() {
-                text += &label.to_string();
-                for (j, v) in row.iter().enumerate().filter(|(_, v)| **v != 0) {
-                    text += &format!(" {}:{}", j + usize::from(!zero_based), f32::from(*v) / 4.0);
-                }
-                text += "\n";
-            }
-            let bytes = if zipped { gzip(text.as_bytes()) } else { text.into_bytes() };
-            let options = Options { n_features: Some(6), zero_based };
-            let (features, labels) = super::parse(&bytes, Path::new("x"), options).unwrap();
-            let expected = rows.iter().flatten().map(|&v| f32::from(v) / 4.0);
-            prop_assert!(features.iter().copied().eq(expected));
-            prop_assert!(labels.iter().copied().eq((0..rows.len()).map(|i| i as f64)));
-        }
-    }
-
-    #[cfg(feature = "files")]
-    #[test]
-    fn amazon_reviews_have_the_published_sizes() {
-        let Some(root) = crate::data::testing::data_root("svmlight files") else {
-            return;
-        };
-        let options = Options { n_features: Some(5000), zero_based: true };
-        for (domain, n) in
-            [("books", 4465), ("dvd", 3586), ("electronics", 5681), ("kitchen", 5945)]
-        {
-            for (part, n) in [("train", 2000), ("test", n)] {
-                let path = root.join(format!("amazon-reviews/{domain}_{part}.svmlight.gz"));
-                let (features, labels) = read(&path, options).unwrap();
-                assert_eq!(features.dim(), (n, 5000));
-                assert!(labels.iter().all(|&y| y == 1.0 || y == -1.0));
-            }
-        }
-    }
-}
+mod tests;

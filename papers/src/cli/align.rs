@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     map_file::MapFile,
-    tabular::{Column, OutFile, Tables},
+    tabular::{Column, Labels, OutFile, Tables},
 };
 
 const EXAMPLES: &str = "\
@@ -65,7 +65,7 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
         args.target_out.as_ref().map(|path| OutFile::new(path, &inputs)).transpose()?;
     let tables = args.tables.read(output)?;
     if entry.needs.source_labels {
-        tables.need_classes(entry.name)?;
+        Labels::need_classes(tables.labels.as_ref(), tables.source.path(), entry.name)?;
     }
     let domains = tables.domains()?;
     let fitted = watched(entry.name, output, || method.fit(&domains))?;

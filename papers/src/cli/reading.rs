@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use transduct_core::data::{
     read::{Format, ReadOptions},
+    svmlight::ZeroBased,
     table::{Decimal, Encode, Header, Separator},
 };
 
@@ -42,9 +43,18 @@ pub(super) struct FileArgs {
     /// source's largest index.
     #[arg(long, value_name = "N", help_heading = "Reading files")]
     n_features: Option<usize>,
-    /// The indices of .svmlight files count from 0, not from 1.
+    /// Whether the indices of .svmlight files count from 0. By default they do if one of them is 0.
+    #[arg(
+        long,
+        value_name = "WHETHER",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help_heading = "Reading files"
+    )]
+    zero_based: Option<bool>,
+    /// Pass over the `qid:` of .svmlight files of ranking data.
     #[arg(long, help_heading = "Reading files")]
-    zero_based: bool,
+    ignore_qid: bool,
 }
 
 /// What two files are, and where their labels are.
@@ -176,7 +186,12 @@ impl FileArgs {
         }
         files.samples = self.samples.clone().or(files.samples.take());
         files.svmlight.n_features = self.n_features.or(files.svmlight.n_features);
-        files.svmlight.zero_based |= self.zero_based;
+        files.svmlight.zero_based = match self.zero_based {
+            None => files.svmlight.zero_based,
+            Some(true) => ZeroBased::Yes,
+            Some(false) => ZeroBased::No,
+        };
+        files.svmlight.ignore_qid |= self.ignore_qid;
     }
 }
 

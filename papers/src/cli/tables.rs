@@ -11,7 +11,7 @@ use transduct_adapt::{catalogue::Entry, certificate::Certificate};
 use super::{Output, UsageError, reading::ReadArgs, run::assignment};
 use crate::{
     config::table::{set, to_json},
-    tabular::{Request, Tables, number},
+    tabular::{Contents, Request, Tables, number},
 };
 
 /// Two tables.
@@ -30,6 +30,13 @@ pub(super) struct TableArgs {
 impl TableArgs {
     /// Reads both, and says what is worth knowing.
     pub(super) fn read(&self, output: &Output) -> Result<Tables> {
+        let tables = Tables::of(self.contents()?)?;
+        tables.notes.iter().for_each(|note| output.note(format!("note: {note}")));
+        Ok(tables)
+    }
+
+    /// Reads both as they are.
+    pub(super) fn contents(&self) -> Result<Contents> {
         self.reading.refuse_target_labels()?;
         let mut request = Request {
             source: self.source.clone(),
@@ -38,9 +45,12 @@ impl TableArgs {
         };
         let unread = self.reading.apply(&mut request.source_files, &mut request.target_files);
         request.ignore_source_labels = unread.source;
-        let tables = Tables::read(&request)?;
-        tables.notes.iter().for_each(|note| output.note(format!("note: {note}")));
-        Ok(tables)
+        Contents::read(request)
+    }
+
+    /// The source's file.
+    pub(super) fn source(&self) -> &std::path::Path {
+        &self.source
     }
 
     /// The files that are read, which nothing may replace.

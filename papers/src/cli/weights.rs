@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 use transduct_adapt::{
+    catalogue::Entry,
     certificate::Certificate,
     diagnose::feature_balance,
-    domains::Domains,
-    reweight::{Balance, Weighting, reweighter},
+    reweight::{Balance, Reweight, Weighting, fit_rows, reweighter},
+    sparse_domains::DomainMoments,
 };
 
 use super::{
@@ -24,7 +25,7 @@ use crate::{
         sections::Page,
         weights::{Worth, sections},
     },
-    tabular::{OutFile, Tables},
+    tabular::{Contents, Labels, OutFile, SparseTables, Tables},
 };
 
 const EXAMPLES: &str = "\
@@ -75,27 +76,31 @@ pub(super) fn execute(
         bail!(UsageError(format!("--flatten {tau}: expected a number between 0 and 1")));
     }
     let out = OutFile::new(&args.out, &args.tables.inputs())?;
-    let tables = args.tables.read(output)?;
+    let pair = Pair::of(args.tables.contents()?)?;
+    let notes_of_files = pair.notes();
+    notes_of_files.iter().for_each(|note| output.note(format!("note: {note}")));
     if entry.needs.source_labels {
-        tables.need_classes(entry.name)?;
+        Labels::need_classes(pair.labels(), args.tables.source(), entry.name)?;
     }
-    if tables.source.position(&args.column).is_some() {
+    if let Pair::Dense(tables) = &pair
+        && tables.source.position(&args.column).is_some()
+    {
         let path = tables.source.path().display();
         bail!("{path}: has a column `{0}` already: name another with --column", args.column);
     }
-    let domains = tables.domains()?;
-    let mut fitted = watched(entry.name, output, || method.fit(&domains))?;
-    if let Some(tau) = args.flatten {
-        fitted = fitted.flatten(&domains, tau)?;
-    }
-    let (n, n_target) = (domains.source().nrows(), domains.target().nrows());
+    let Fit { fitted, worth, n_target, features, note } =
+        pair.fit(&entry, &*method, args.flatten, output)?;
+    let n = fitted.weights.len();
     let weights = &fitted.weights;
-    let worth = worth(&tables, &domains, &fitted)?;
-    out.beside(&tables.source, &args.column, weights.view())?;
+    match &pair {
+        Pair::Dense(tables) => out.beside(&tables.source, &args.column, weights.view())?,
+        Pair::Sparse(_) => out.alone(&args.column, weights.view())?,
+    }
 
     let advice = advice(&fitted, args.flatten);
     let certificate = Certificate { notes: Vec::new(), ..fitted.certificate.clone() };
-    let notes: Vec<String> = fitted.certificate.notes.iter().cloned().chain(advice).collect();
+    let notes: Vec<String> =
+        fitted.certificate.notes.iter().cloned().chain(note).chain(advice).collect();
     if let Some(path) = &args.report {
         let subject = format!("{} → {}", args.tables.source_name(), args.tables.target_name());
         let mut page = Page::new("weights", subject, &words(arguments));
@@ -110,29 +115,33 @@ pub(super) fn execute(
             brief(worth.balance.before),
             brief(worth.balance.after)
         );
-        page.notes = [&tables.notes[..], &notes].concat();
+        page.notes = [notes_of_files, &notes].concat();
         let pairs: Vec<String> =
             from_json(&options).iter().map(|(key, value)| format!("{key} {value}")).collect();
         page.facts = vec![
             ("Source", format!("{}: {n} rows", args.tables.source_name())),
             ("Target", format!("{}: {n_target} rows", args.tables.target_name())),
-            ("Features", domains.features().to_string()),
+            ("Features", features.to_string()),
             ("Method", format!("{} ({})", entry.name, entry.paper)),
             ("Options", pairs.join(", ")),
             ("Flattened", args.flatten.map_or("no".to_owned(), |tau| format!("w^{tau}"))),
             ("Solver", certificate_lines(&certificate).join(" ")),
             ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
         ];
-        sections(&mut page, &tables, weights, &worth);
+        let table = match &pair {
+            Pair::Dense(tables) => Some(&tables.source),
+            Pair::Sparse(_) => None,
+        };
+        sections(&mut page, table, weights, &worth);
         page.write(path)?;
     }
-    let all_notes = [&tables.notes[..], &notes].concat();
+    let all_notes = [notes_of_files, &notes].concat();
     let value = json!({
         "method": entry.name,
         "options": options,
         "source_rows": n,
         "target_rows": n_target,
-        "features": domains.features(),
+        "features": features,
         "flatten": args.flatten,
         "effective_sample_size": worth.effective_sample_size,
         "largest": worth.largest,
@@ -159,14 +168,91 @@ pub(super) fn execute(
     Ok(Status::Done)
 }
 
-fn worth(tables: &Tables, domains: &Domains<'_>, fitted: &Weighting) -> Result<Worth> {
+/// Both files, dense or sparse.
+enum Pair {
+    Dense(Box<Tables>),
+    Sparse(SparseTables),
+}
+
+/// What a method made of the rows.
+struct Fit {
+    fitted: Weighting,
+    worth: Worth,
+    n_target: usize,
+    features: usize,
+    /// Whether sparse rows became dense.
+    note: Option<String>,
+}
+
+impl Pair {
+    fn of(contents: Contents) -> Result<Self> {
+        Ok(match contents.into_sparse()? {
+            Ok(sparse) => Self::Sparse(sparse),
+            Err(contents) => Self::Dense(Box::new(Tables::of(contents)?)),
+        })
+    }
+
+    fn notes(&self) -> &[String] {
+        match self {
+            Self::Dense(tables) => &tables.notes,
+            Self::Sparse(tables) => &tables.notes,
+        }
+    }
+
+    fn labels(&self) -> Option<&Labels> {
+        match self {
+            Self::Dense(tables) => tables.labels.as_ref(),
+            Self::Sparse(tables) => tables.labels.as_ref(),
+        }
+    }
+
+    fn fit(
+        &self,
+        entry: &Entry<dyn Reweight>,
+        method: &dyn Reweight,
+        flatten: Option<f64>,
+        output: &Output,
+    ) -> Result<Fit> {
+        match self {
+            Self::Dense(tables) => {
+                let domains = tables.domains()?;
+                let fitted = watched(entry.name, output, || method.fit(&domains))?;
+                let names = tables.encoding.names();
+                let n_target = domains.target().nrows();
+                finish(&domains, fitted, flatten, names, n_target, None)
+            }
+            Self::Sparse(tables) => {
+                let domains = tables.domains()?;
+                let (fitted, note) =
+                    watched(entry.name, output, || fit_rows(entry, method, &domains))?;
+                let names = (1..=domains.features()).map(|i| i.to_string()).collect();
+                let n_target = domains.target().rows();
+                finish(&domains, fitted, flatten, names, n_target, note)
+            }
+        }
+    }
+}
+
+fn finish(
+    domains: &impl DomainMoments,
+    mut fitted: Weighting,
+    flatten: Option<f64>,
+    names: Vec<String>,
+    n_target: usize,
+    note: Option<String>,
+) -> Result<Fit> {
+    if let Some(tau) = flatten {
+        fitted = fitted.flatten(domains, tau)?;
+    }
     let columns = feature_balance(domains, fitted.weights.view())?;
-    Ok(Worth {
+    let features = names.len();
+    let worth = Worth {
         effective_sample_size: fitted.effective_sample_size,
         largest: fitted.largest,
         balance: fitted.balance,
-        columns: tables.encoding.names().into_iter().zip(columns).collect(),
-    })
+        columns: names.into_iter().zip(columns).collect(),
+    };
+    Ok(Fit { fitted, worth, n_target, features, note })
 }
 
 /// What to try when the effective sample size has collapsed, which the certificate says of the

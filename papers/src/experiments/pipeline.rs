@@ -180,7 +180,8 @@ impl Rows {
 pub(super) fn features(samples: &Samples) -> Result<Array2<f64>> {
     match samples {
         Samples::Features(x) => Ok(x.clone()),
-        Samples::Images(_) => anyhow::bail!("expected features, got images"),
+        Samples::Sparse(x) => Ok(x.to_dense()?),
+        _ => anyhow::bail!("expected features, got images"),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use transduct_core::data::table::Table;
 
-use crate::{cli::brief, tabular::Tables};
+use crate::cli::brief;
 
 /// The most rows and columns that a page shows.
 const MOST: usize = 20;
@@ -41,8 +41,13 @@ impl Worth {
     }
 }
 
-/// Adds the sections to a page.
-pub(crate) fn sections(page: &mut Page, tables: &Tables, weights: &Array1<f64>, worth: &Worth) {
+/// Adds the sections to a page; the rows of `table` are shown, if there is one.
+pub(crate) fn sections(
+    page: &mut Page,
+    table: Option<&Table>,
+    weights: &Array1<f64>,
+    worth: &Worth,
+) {
     let scaled = weights / (weights.sum() / weights.len() as f64);
     let drawn = histogram(
         "Weights, scaled to mean 1",
@@ -83,6 +88,7 @@ pub(crate) fn sections(page: &mut Page, tables: &Tables, weights: &Array1<f64>, 
         figures,
     });
 
+    let Some(table) = table else { return };
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
     order.truncate(MOST);
@@ -90,7 +96,7 @@ pub(crate) fn sections(page: &mut Page, tables: &Tables, weights: &Array1<f64>, 
         id: "rows",
         title: "Most weighted rows",
         lead: "These source rows stand for the target: look at them. Rows count from 1.".to_owned(),
-        table: Some(row_table(&tables.source, &order, &scaled)),
+        table: Some(row_table(table, &order, &scaled)),
         ..Section::default()
     });
 }

@@ -3,13 +3,15 @@
 
 mod write;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ndarray::Array2;
-use std::path::PathBuf;
-use transduct_adapt::domains::Domains;
+use std::path::{Path, PathBuf};
+use transduct_adapt::{domains::Domains, sparse_domains::SparseDomains};
 use transduct_core::data::{
     classes,
     read::{Content, LABEL_COLUMNS, LabelSearch, ReadOptions, Rows, read},
+    sparse::Sparse,
+    svmlight,
     table::{Encoding, Table},
 };
 
@@ -85,57 +87,165 @@ impl Labels {
     }
 }
 
+/// Both files, read and not yet taken apart.
+pub(crate) struct Contents {
+    source: Content,
+    target: Content,
+    request: Request,
+}
+
+impl Contents {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// Those of the reader; files of sparse rows that do not agree.
+    pub(crate) fn read(request: Request) -> Result<Self> {
+        let search = match request.ignore_source_labels {
+            true => LabelSearch::Unread,
+            false => LabelSearch::Default,
+        };
+        let mut source = read(&request.source, &request.source_files, search)?;
+        let mut target = read(&request.target, &request.target_files, LabelSearch::Unread)?;
+        if let (Rows::Svmlight(s), Rows::Svmlight(t)) = (&mut source.rows, &mut target.rows) {
+            svmlight::agree(s, t)?;
+            source.notes.clone_from(&s.notes);
+            target.notes.clone_from(&t.notes);
+        }
+        Ok(Self { source, target, request })
+    }
+
+    /// The rows as they are, if both are sparse; otherwise the contents again.
+    ///
+    /// # Errors
+    /// A source without a label in some row.
+    pub(crate) fn into_sparse(self) -> Result<Result<SparseTables, Self>> {
+        let Self { source, target, request } = self;
+        let (Some(s), Some(t)) = (source.rows.sparse(), target.rows.sparse()) else {
+            return Ok(Err(Self { source, target, request }));
+        };
+        if let Some(column) = request.source_files.drop.first() {
+            bail!("--drop {column}: sparse rows have no columns to leave out");
+        }
+        let mut notes = file_notes(&source);
+        notes.extend(file_notes(&target));
+        let labels = source.labels.as_ref();
+        let labels =
+            labels.map(|labels| Labels::of(labels, &source.path, None, &mut notes)).transpose()?;
+        Ok(Ok(SparseTables { source: s.clone(), target: t.clone(), labels, notes }))
+    }
+}
+
+/// Two files of sparse rows of one feature space.
+#[derive(Debug)]
+pub(crate) struct SparseTables {
+    /// X_s `(n_s, d)`.
+    pub(crate) source: Sparse,
+    /// X_t `(n_t, d)`.
+    pub(crate) target: Sparse,
+    /// The labels of the source rows.
+    pub(crate) labels: Option<Labels>,
+    /// What a reader of the results should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl SparseTables {
+    /// The rows as methods take them, with the labels where there are classes.
+    pub(crate) fn domains(&self) -> Result<SparseDomains<'_>> {
+        let domains = SparseDomains::new(&self.source, &self.target)?;
+        Ok(match self.labels.as_ref().and_then(Labels::classes) {
+            Some((of, classes)) => {
+                domains.with_classes(of, classes.len())?.with_class_names(classes)
+            }
+            None => domains,
+        })
+    }
+}
+
+impl Labels {
+    /// What labels in a file are.
+    ///
+    /// # Errors
+    /// One is missing, or a number that is not finite.
+    fn of(
+        labels: &transduct_core::data::Labels,
+        path: &Path,
+        table: Option<&Table>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let texts = labels.complete(path, table)?;
+        let kind = match classes::measured(&texts) {
+            Some(distinct) => {
+                notes.push(format!(
+                    "{} holds measurements ({distinct} distinct numbers), not classes",
+                    labels.place
+                ));
+                LabelKind::Measured(texts.iter().filter_map(|text| text.parse().ok()).collect())
+            }
+            None => {
+                labels.check_classes(path)?;
+                let (of, classes) = classes::encode(&texts);
+                LabelKind::Classes { of, classes }
+            }
+        };
+        Ok(Self { column: labels.column, kind, place: labels.place.clone() })
+    }
+
+    /// That a method needs classes, where there are none.
+    ///
+    /// # Errors
+    /// There are no labels, or they are measurements.
+    pub(crate) fn need_classes(labels: Option<&Self>, path: &Path, method: &str) -> Result<()> {
+        match labels {
+            None => bail!(
+                "{method} needs the labels of the source rows: name their column with \
+                 --label-column or their file with --source-labels"
+            ),
+            Some(Self { kind: LabelKind::Measured(_), place, .. }) => bail!(
+                "{}: {place} holds measurements, and {method} needs classes: name the column of \
+                 the classes with --label-column",
+                path.display()
+            ),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
 impl Tables {
     /// Reads both tables.
     ///
     /// # Errors
     /// One line that names the file, and the line and column where there is one.
+    #[cfg(test)]
     pub(crate) fn read(request: &Request) -> Result<Self> {
-        let search = match request.ignore_source_labels {
-            true => LabelSearch::Unread,
-            false => LabelSearch::Default,
-        };
-        let source = read(&request.source, &request.source_files, search)?;
-        let target = read(&request.target, &request.target_files, LabelSearch::Unread)?;
+        Self::of(Contents::read(request.clone())?)
+    }
+
+    /// The tables of two files. Sparse rows become dense.
+    ///
+    /// # Errors
+    /// As [`Contents::read`], with the line and column where there is one.
+    pub(crate) fn of(contents: Contents) -> Result<Self> {
+        let Contents { source, target, request } = contents;
         let mut notes = file_notes(&source);
         notes.extend(file_notes(&target));
         let (source, target) = (Flat::of(source)?, Flat::of(target)?);
         let mut labels = source.labels.clone();
-        if labels.is_none() && search != LabelSearch::Unread {
-            labels = match &request.source_files.labels {
-                Some(name) => source.content_labels(Some(name))?,
-                None => unshared_label(&source, &target).and_then(|name| {
-                    notes.push(format!(
-                        "{}: column `{name}` was taken for the labels, since the target has none of \
-                         that name (--label-column names another)",
-                        source.table.path().display()
-                    ));
-                    source.content_labels(Some(name)).transpose()
-                }).transpose()?,
-            };
-        }
-        let labels = labels.map(|labels| {
-            let texts = labels.complete(source.table.path(), Some(&source.table))?;
-            let kind = match classes::measured(&texts) {
-                Some(_) => {
-                    LabelKind::Measured(texts.iter().filter_map(|text| text.parse().ok()).collect())
-                }
-                None => {
-                    labels.check_classes(source.table.path())?;
-                    let (of, classes) = classes::encode(&texts);
-                    LabelKind::Classes { of, classes }
-                }
-            };
-            if let LabelKind::Measured(values) = &kind {
+        if labels.is_none() && !request.ignore_source_labels {
+            let named = request.source_files.labels.as_deref();
+            let taken = named.or_else(|| unshared_label(&source, &target));
+            labels = source.table.label_column(taken)?;
+            if let (None, Some(name)) = (named, taken) {
                 notes.push(format!(
-                    "{} holds measurements ({} numbers), not classes",
-                    labels.place,
-                    values.len()
+                    "{}: column `{name}` was taken for the labels, since the target has none of \
+                     that name (--label-column names another)",
+                    source.table.path().display()
                 ));
             }
-            Ok::<_, anyhow::Error>(Labels { column: labels.column, kind, place: labels.place })
-        });
-        let labels = labels.transpose()?;
+        }
+        let path = source.table.path();
+        let labels = labels
+            .map(|labels| Labels::of(&labels, path, Some(&source.table), &mut notes))
+            .transpose()?;
         let label_column = labels.as_ref().and_then(|labels| labels.column);
         let mut excluded = request.source_files.drop.clone();
         excluded.extend(label_column.map(|column| source.table.columns()[column].clone()));
@@ -161,25 +271,6 @@ impl Tables {
     pub(crate) fn class_names(&self) -> &[String] {
         self.labels.as_ref().and_then(Labels::classes).map_or(&[], |(_, classes)| classes)
     }
-
-    /// That a method needs classes, where there are none.
-    ///
-    /// # Errors
-    /// There are no labels, or they are measurements.
-    pub(crate) fn need_classes(&self, method: &str) -> Result<()> {
-        match &self.labels {
-            None => bail!(
-                "{method} needs the labels of the source rows: name their column with \
-                 --label-column or their file with --source-labels"
-            ),
-            Some(Labels { kind: LabelKind::Measured(_), place, .. }) => bail!(
-                "{}: {place} holds measurements, and {method} needs classes: name the column of \
-                 the classes with --label-column",
-                self.source.path().display()
-            ),
-            Some(_) => Ok(()),
-        }
-    }
 }
 
 /// The rows of a file as a table, whatever they are.
@@ -197,6 +288,11 @@ impl Flat {
         let Content { path, rows, labels, .. } = content;
         let table = match rows {
             Rows::Table(table) => table,
+            Rows::Svmlight(_) | Rows::Sparse(_) => {
+                let sparse = rows.sparse().context("sparse rows")?;
+                let dense = sparse.to_dense().with_context(|| path.display().to_string())?;
+                Table::of_numbers(&path, dense)?
+            }
             Rows::Images { x, .. } => {
                 let (n, c, h, w) = x.dim();
                 let pixels = x.mapv(f64::from).into_shape_with_order((n, c * h * w))?;
@@ -204,10 +300,6 @@ impl Flat {
             }
         };
         Ok(Self { table, labels })
-    }
-
-    fn content_labels(&self, name: Option<&str>) -> Result<Option<transduct_core::data::Labels>> {
-        Ok(self.table.label_column(name)?)
     }
 }
 

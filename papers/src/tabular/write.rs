@@ -78,22 +78,30 @@ impl OutFile {
     /// One number a row: in CSV behind all columns of `table`, or alone under `name` where that
     /// is no text.
     pub(crate) fn beside(&self, table: &Table, name: &str, w: ArrayView1<'_, f64>) -> Result<()> {
-        if self.is_npy() {
-            return self.npy(|file| w.write_npy(file).map_err(io::Error::other));
+        if self.is_npy() || !table.is_text() {
+            return self.alone(name, w);
         }
-        let is_text = table.is_text();
         self.csv(|csv| {
             if let Some(names) = table.written_names() {
                 csv.write_record(names.iter().map(String::as_str).chain([name]))?;
-            } else if !is_text {
-                csv.write_record([name])?;
             }
             for (row, &w) in w.iter().enumerate() {
-                let mut cells = if is_text { table.written_row(row) } else { Vec::new() };
+                let mut cells = table.written_row(row);
                 cells.push(number(w).into());
                 csv.write_record(cells.iter().map(|cell| cell.as_bytes()))?;
             }
             Ok(())
+        })
+    }
+
+    /// One number a row, under `name` in CSV.
+    pub(crate) fn alone(&self, name: &str, w: ArrayView1<'_, f64>) -> Result<()> {
+        if self.is_npy() {
+            return self.npy(|file| w.write_npy(file).map_err(io::Error::other));
+        }
+        self.csv(|csv| {
+            csv.write_record([name])?;
+            w.iter().try_for_each(|&w| csv.write_record([number(w)]))
         })
     }
 

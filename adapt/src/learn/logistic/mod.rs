@@ -20,10 +20,12 @@ mod solve;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
-use self::objective::{Objective, log_probabilities};
+use transduct_core::data::sparse::{Moments, Sparse};
+
+use self::objective::{Design, Objective, log_probabilities};
 use super::{
     Classifier, Classify,
-    rows::{ABSENT, Rows, present_classes},
+    rows::{ABSENT, Rows, Weights, kept_classes, present_classes},
 };
 use crate::{
     catalogue::Described,
@@ -93,13 +95,75 @@ impl Logistic {
         let standard = (&rows.x - &mean) / &scale;
         let ones = Array2::ones((n, 1));
         let objective = Objective {
-            x: concatenate![Axis(1), standard, ones],
+            x: Design::Dense(concatenate![Axis(1), standard, ones]),
             y,
             w: rows.w,
-            penalty: concatenate![Axis(0), scale.mapv(|s| self.penalty / (s * s)), [0.0]],
-            outputs: if present.len() == 2 { 1 } else { present.len() },
+            penalty: self.penalties(&scale),
+            outputs: outputs(&present),
         };
-        let (theta, certificate) = solve::minimise(&objective, self.tolerance, self.iterations)?;
+        self.solve(&objective, &mean, &scale, present, classes)
+    }
+
+    /// [`Logistic::fit_model`] on sparse rows x `(n, d)`: the same answer, with time and memory that go
+    /// with the entries, and not with n d.
+    ///
+    /// # Errors
+    /// As [`Logistic::fit_model`].
+    pub fn fit_sparse(
+        &self,
+        x: &Sparse,
+        y: &[usize],
+        classes: usize,
+        w: Option<ArrayView1<'_, f64>>,
+    ) -> Result<LogisticModel> {
+        /// Rows for which Newton's method on dense columns is cheap.
+        const ROWS: usize = 1 << 16;
+        self.check()?;
+        let n = x.rows();
+        if n == 0 || x.columns() == 0 {
+            let got = format!("{n} × {}", x.columns());
+            return Err(Error::shape("rows", "at least 1 row and 1 column", got));
+        }
+        let weights = Weights::new(w, n)?;
+        let y = kept_classes(weights.kept.as_deref(), n, y, classes)?;
+        let (present, places) = present_classes(Self::NAME, &y)?;
+        if outputs(&present) * (x.columns() + 1) <= solve::NEWTON && n <= ROWS {
+            let kept = weights.kept.as_ref().map(|kept| x.select(kept));
+            let dense = kept.as_ref().unwrap_or(x);
+            let dense = dense.dense_rows(0, dense.rows());
+            return self.fit_model(dense.view(), &y, classes, Some(weights.w.view()));
+        }
+        let kept = weights.kept.as_ref().map(|kept| x.select(kept));
+        let x = kept.as_ref().unwrap_or(x);
+        let total = x.rows() as f64;
+        let Some(Moments { mean, deviation }) = x.moments(Some(weights.w.view()), 0.0) else {
+            return Err(Error::shape("weights", "a positive sum", 0));
+        };
+        let scale = scales(deviation.mapv(|s| s * s), self.penalty, total);
+        let objective = Objective {
+            x: Design::Sparse { x, mean: mean.clone(), scale: scale.clone() },
+            y: places,
+            w: weights.w,
+            penalty: self.penalties(&scale),
+            outputs: outputs(&present),
+        };
+        self.solve(&objective, &mean, &scale, present, classes)
+    }
+
+    /// λ of the scaled columns and of the intercept.
+    fn penalties(&self, scale: &Array1<f64>) -> Array1<f64> {
+        concatenate![Axis(0), scale.mapv(|s| self.penalty / (s * s)), [0.0]]
+    }
+
+    fn solve(
+        &self,
+        objective: &Objective<'_>,
+        mean: &Array1<f64>,
+        scale: &Array1<f64>,
+        present: Vec<usize>,
+        classes: usize,
+    ) -> Result<LogisticModel> {
+        let (theta, certificate) = solve::minimise(objective, self.tolerance, self.iterations)?;
         if self.penalty == 0.0 && objective.separates(&theta) {
             let reason = "a hyperplane separates the classes, so that no finite coefficients fit \
                           best";
@@ -107,8 +171,8 @@ impl Logistic {
         }
 
         // θᵀ(x − x̄)/s + b = βᵀx + (b − βᵀx̄).
-        let coefficients = &theta.slice(s![.., ..-1]) / &scale;
-        let intercepts = &theta.slice(s![.., -1]) - &coefficients.dot(&mean);
+        let coefficients = &theta.slice(s![.., ..-1]) / scale;
+        let intercepts = &theta.slice(s![.., -1]) - &coefficients.dot(mean);
         Ok(LogisticModel { coefficients, intercepts, present, classes, certificate })
     }
 
@@ -126,11 +190,19 @@ fn standardisation(rows: &Rows<'_>, penalty: f64) -> (Array1<f64>, Array1<f64>) 
     let n = rows.x.nrows() as f64;
     let mean = moments::weighted_mean(rows.x.view(), rows.w.view());
     let variance = (&rows.x - &mean).mapv(|v| v * v).t().dot(&rows.w) / n;
-    let scale = variance.mapv(|v| match v + 4.0 * penalty / n {
+    (mean, scales(variance, penalty, n))
+}
+
+fn scales(variance: Array1<f64>, penalty: f64, n: f64) -> Array1<f64> {
+    variance.mapv_into(|v| match v + 4.0 * penalty / n {
         v if v > 0.0 => v.sqrt(),
         _ => 1.0,
-    });
-    (mean, scale)
+    })
+}
+
+/// m: 1 for two classes, otherwise k.
+fn outputs(present: &[usize]) -> usize {
+    if present.len() == 2 { 1 } else { present.len() }
 }
 
 impl LogisticModel {
@@ -138,6 +210,29 @@ impl LogisticModel {
     fn logits(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         check_query(x, self.coefficients.ncols())?;
         Ok(linalg::dot(&x, &self.coefficients.t()) + &self.intercepts)
+    }
+
+    /// log p(class | x) of logits.
+    fn scores_of(&self, logits: Array2<f64>) -> Array2<f64> {
+        let log_p = log_probabilities(logits);
+        let mut scores = Array2::from_elem((log_p.nrows(), self.classes), ABSENT);
+        for (column, &class) in log_p.columns().into_iter().zip(&self.present) {
+            scores.column_mut(class).assign(&column);
+        }
+        scores
+    }
+
+    /// [`Classifier::scores`] of sparse rows.
+    ///
+    /// # Errors
+    /// Rows of another d.
+    pub fn scores_sparse(&self, x: &Sparse) -> Result<Array2<f64>> {
+        let d = self.coefficients.ncols();
+        if x.columns() != d {
+            return Err(Error::shape("rows", format!("{d} columns"), x.columns()));
+        }
+        let slopes = self.coefficients.t();
+        Ok(self.scores_of(x.dot(slopes.as_standard_layout().view()) + &self.intercepts))
     }
 }
 
@@ -156,12 +251,7 @@ impl Classify for Logistic {
 impl Classifier for LogisticModel {
     /// log p(class | x); [`f64::MIN`] for classes that do not occur.
     fn scores(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        let log_p = log_probabilities(self.logits(x)?);
-        let mut scores = Array2::from_elem((x.nrows(), self.classes), ABSENT);
-        for (column, &class) in log_p.columns().into_iter().zip(&self.present) {
-            scores.column_mut(class).assign(&column);
-        }
-        Ok(scores)
+        Ok(self.scores_of(self.logits(x)?))
     }
 
     fn probabilities(&self, x: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>> {

@@ -2,12 +2,68 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 
+use transduct_core::data::sparse::Sparse;
+
 use crate::math::linalg;
 
+/// The columns that the solver sees: standardised, with a last one of ones, `(n, d + 1)`.
+pub(super) enum Design<'a> {
+    /// As they are.
+    Dense(Array2<f64>),
+    /// (x − x̄) / s of sparse rows x `(n, d)`, in products alone.
+    Sparse {
+        x: &'a Sparse,
+        /// x̄ `(d,)`.
+        mean: Array1<f64>,
+        /// s `(d,)`.
+        scale: Array1<f64>,
+    },
+}
+
+impl Design<'_> {
+    fn columns(&self) -> usize {
+        match self {
+            Self::Dense(x) => x.ncols(),
+            Self::Sparse { x, .. } => x.columns() + 1,
+        }
+    }
+
+    /// X Θᵀ `(n, m)` for Θ `(m, d + 1)`.
+    fn times(&self, theta: &Array2<f64>) -> Array2<f64> {
+        match self {
+            Self::Dense(x) => linalg::dot(x, &theta.t()),
+            Self::Sparse { x, mean, scale } => {
+                let slopes = &theta.slice(s![.., ..-1]) / scale;
+                let offsets = &theta.slice(s![.., -1]) - &slopes.dot(mean);
+                // In row order, as the products go through it.
+                x.dot(slopes.t().as_standard_layout().view()) + &offsets
+            }
+        }
+    }
+
+    /// Rᵀ X `(m, d + 1)` for R `(n, m)`.
+    fn transposed_times(&self, r: &Array2<f64>) -> Array2<f64> {
+        match self {
+            Self::Dense(x) => linalg::dot(&r.t(), x),
+            Self::Sparse { x, mean, scale } => {
+                let sums = r.sum_axis(Axis(0));
+                let mut out = Array2::zeros((r.ncols(), self.columns()));
+                let products = x.t_dot(r.view());
+                for (c, mut row) in out.rows_mut().into_iter().enumerate() {
+                    let slopes = (&products.column(c) - &(mean * sums[c])) / scale;
+                    row.slice_mut(s![..-1]).assign(&slopes);
+                    row[mean.len()] = sums[c];
+                }
+                out
+            }
+        }
+    }
+}
+
 /// Σ_i w_i ℓ_i + ½ Σ_cj λ_j Θ_cj².
-pub(super) struct Objective {
+pub(super) struct Objective<'a> {
     /// X with a last column of ones, `(n, d + 1)`.
-    pub(super) x: Array2<f64>,
+    pub(super) x: Design<'a>,
     /// Classes from 0, `(n,)`.
     pub(super) y: Vec<usize>,
     /// `(n,)`.
@@ -27,10 +83,10 @@ pub(super) struct Evaluation {
     pub(super) p: Array2<f64>,
 }
 
-impl Objective {
+impl Objective<'_> {
     /// (m, d + 1), the shape of Θ.
     pub(super) fn shape(&self) -> (usize, usize) {
-        (self.outputs, self.x.ncols())
+        (self.outputs, self.x.columns())
     }
 
     /// Value, gradient and probabilities at Θ.
@@ -54,17 +110,17 @@ impl Objective {
             }
         }
         residuals *= &self.w.view().insert_axis(Axis(1));
-        let gradient = linalg::dot(&residuals.t(), &self.x) + penalised;
+        let gradient = self.x.transposed_times(&residuals) + penalised;
         Evaluation { value, gradient, p }
     }
 
-    /// ∂²/∂Θ² at probabilities p, `(m (d + 1), m (d + 1))`: the block of c and e is
+    /// ∂²/∂Θ² for dense X at probabilities p, `(m (d + 1), m (d + 1))`: the block of c and e is
     /// Xᵀ diag(w p_c ([c = e] − p_e)) X.
     ///
     /// For k > 2 classes nothing depends on Σ_c Θ_c. A multiple of the identity in every block
     /// makes the Hessian definite there; gradients have no component in that direction, so Newton
     /// steps stay as they are.
-    pub(super) fn hessian(&self, p: &Array2<f64>) -> Array2<f64> {
+    pub(super) fn hessian(&self, x: &Array2<f64>, p: &Array2<f64>) -> Array2<f64> {
         let (m, d) = self.shape();
         let mut hessian = Array2::zeros((m * d, m * d));
         for c in 0..m {
@@ -74,8 +130,8 @@ impl Objective {
                     true => &self.w * &pc * pc.mapv(|p| 1.0 - p),
                     false => -(&self.w * &pc * pe),
                 };
-                let scaled = &self.x * &curvature.insert_axis(Axis(1));
-                let mut block = linalg::dot(&scaled.t(), &self.x);
+                let scaled = x * &curvature.insert_axis(Axis(1));
+                let mut block = linalg::dot(&scaled.t(), x);
                 if c == e {
                     let mut diagonal = block.diag_mut();
                     diagonal += &self.penalty;
@@ -106,7 +162,7 @@ impl Objective {
     }
 
     fn logits(&self, theta: &Array2<f64>) -> Array2<f64> {
-        linalg::dot(&self.x, &theta.t())
+        self.x.times(theta)
     }
 }
 

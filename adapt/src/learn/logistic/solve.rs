@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::objective::{Evaluation, Objective};
+use super::objective::{Design, Evaluation, Objective};
 use crate::{
     certificate::{Certificate, Measure},
     error::{Error, Result},
@@ -10,21 +10,21 @@ use crate::{
 };
 
 /// The most parameters for which Hessians are decomposed.
-const NEWTON: usize = 512;
+pub(super) const NEWTON: usize = 512;
 
 /// Θ `(m, d + 1)` at which the gradient is at most `tolerance`, or the best that was found.
 pub(super) fn minimise(
-    objective: &Objective,
+    objective: &Objective<'_>,
     tolerance: f64,
     iterations: usize,
 ) -> Result<(Array2<f64>, Certificate)> {
     let (m, d) = objective.shape();
-    let (mut theta, solver, steps, residual) = match m * d <= NEWTON {
-        true => {
-            let (theta, steps, residual) = newton(objective, tolerance, iterations)?;
+    let (mut theta, solver, steps, residual) = match &objective.x {
+        Design::Dense(x) if m * d <= NEWTON => {
+            let (theta, steps, residual) = newton(objective, x, tolerance, iterations)?;
             (theta, "newton", steps, residual)
         }
-        false => {
+        _ => {
             let f = |theta: &Array1<f64>| {
                 let at = objective.at(&unflatten(theta, (m, d)));
                 (at.value, flatten(&at.gradient))
@@ -41,7 +41,8 @@ pub(super) fn minimise(
 
 /// Θ ← Θ − α H⁻¹ g, α halved until the objective goes down.
 fn newton(
-    objective: &Objective,
+    objective: &Objective<'_>,
+    x: &Array2<f64>,
     tolerance: f64,
     iterations: usize,
 ) -> Result<(Array2<f64>, usize, f64)> {
@@ -51,7 +52,7 @@ fn newton(
     let mut steps = 0;
     while steps < iterations && residual(&at) > tolerance {
         let gradient = flatten(&at.gradient);
-        let step = solve(objective.hessian(&at.p), &gradient)?;
+        let step = solve(objective.hessian(x, &at.p), &gradient)?;
         let slope = -gradient.dot(&step);
         let step = unflatten(&step, shape);
         let Some((next_theta, next)) = descend(objective, &theta, &at, &step, slope) else { break };
@@ -65,7 +66,7 @@ fn newton(
 /// The first of Θ − s, Θ − s/2, Θ − s/4, … whose objective is lower; where objectives differ by
 /// rounding alone, whose gradient is smaller.
 fn descend(
-    objective: &Objective,
+    objective: &Objective<'_>,
     theta: &Array2<f64>,
     at: &Evaluation,
     step: &Array2<f64>,

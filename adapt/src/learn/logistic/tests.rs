@@ -55,7 +55,7 @@ fn both_solvers_agree() {
     let y: Vec<usize> = (0..60).map(|i| (i * i + i / 7) % 3).collect();
     let (mean, scale) = (Array1::<f64>::zeros(4), Array1::<f64>::ones(4));
     let objective = Objective {
-        x: concatenate![Axis(1), (&x - &mean) / &scale, Array2::ones((60, 1))],
+        x: Design::Dense(concatenate![Axis(1), (&x - &mean) / &scale, Array2::ones((60, 1))]),
         y,
         w: Array1::from_shape_fn(60, |i| 0.5 + (i % 3) as f64),
         penalty: array![0.3, 0.3, 0.3, 0.3, 0.0],
@@ -98,4 +98,35 @@ fn bad_input_is_an_error() {
     assert!(matches!(one, Err(Error::OneClass { class: 0, .. })));
     let model = fit(1.0, &x, &[0, 1], 2).unwrap();
     assert!(matches!(model.predict(array![[0.0, 1.0]].view()), Err(Error::Shape { .. })));
+}
+
+/// Fewer and more parameters than Newton's method takes, two classes and three, with weights of which
+/// some are 0, and a column that is far from 0 in every row.
+#[test]
+fn sparse_rows_give_what_dense_ones_do() {
+    for (d, classes) in [(6, 2), (6, 3), (700, 2), (300, 3)] {
+        let x = Array2::from_shape_fn((40, d), |(i, j)| match (i * 31 + j * 17 + i * j) % 7 {
+            _ if j == 1 => 50.0 + (i % 5) as f64,
+            0 => ((i * 13 + j * 5) % 11) as f64 - 5.0,
+            _ => 0.0,
+        });
+        let y: Vec<usize> = (0..40).map(|i| (i * i + i / 7) % classes).collect();
+        let w = Array1::from_shape_fn(40, |i| (i % 4) as f64);
+        let sparse = Sparse::from_dense(x.view()).unwrap();
+        let learner = Logistic { penalty: 0.5, tolerance: 1e-12, iterations: 5000 };
+        for w in [None, Some(w.view())] {
+            let a = learner.fit_model(x.view(), &y, classes, w).unwrap();
+            let b = learner.fit_sparse(&sparse, &y, classes, w).unwrap();
+            assert_abs_diff_eq!(a.coefficients, b.coefficients, epsilon = 1e-9);
+            assert_abs_diff_eq!(a.intercepts, b.intercepts, epsilon = 1e-8);
+            let scores = a.scores(x.view()).unwrap();
+            assert_abs_diff_eq!(scores, b.scores_sparse(&sparse).unwrap(), epsilon = 1e-9);
+        }
+    }
+    let x = Sparse::from_dense(array![[0.0], [1.0]].view()).unwrap();
+    let fit = |y: &[usize]| Logistic::default().fit_sparse(&x, y, 2, None);
+    assert!(matches!(fit(&[1, 1]), Err(Error::OneClass { class: 1, .. })));
+    assert!(matches!(fit(&[0]), Err(Error::Shape { .. })));
+    let wide = Sparse::from_dense(array![[0.0, 1.0]].view()).unwrap();
+    assert!(matches!(fit(&[0, 1]).unwrap().scores_sparse(&wide), Err(Error::Shape { .. })));
 }

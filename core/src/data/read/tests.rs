@@ -190,7 +190,11 @@ fn real_files_read_by_path() {
     };
     let webcam = content(&root.join("office_caltech10_surf/webcam_SURF_L10.mat"));
     assert_eq!((webcam.rows.len(), webcam.labels.unwrap().present()), (295, 295));
-    let zero_based = svmlight::Options { n_features: Some(5000), zero_based: true };
+    let zero_based = svmlight::Options {
+        n_features: Some(5000),
+        zero_based: svmlight::ZeroBased::Yes,
+        ..Default::default()
+    };
     let options = ReadOptions { svmlight: zero_based, ..ReadOptions::default() };
     let books = root.join("amazon-reviews/books_train.svmlight.gz");
     assert_eq!(read_with(&books, &options).unwrap().rows.len(), 2000);

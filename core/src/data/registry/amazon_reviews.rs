@@ -3,7 +3,7 @@
 use super::{Entry, File, Files, Origin, Parts};
 use crate::InputShape;
 use crate::data::fetch::Convert;
-use crate::data::svmlight::{self, Options};
+use crate::data::svmlight::{self, Options, ZeroBased};
 use crate::data::{DataError, Samples, Split};
 
 const N_FEATURES: usize = 5000;
@@ -104,16 +104,19 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn load(files: &Files<'_>, domain: &str, split: Split) -> Result<(Samples, Vec<usize>), DataError> {
     let path = files.path(&format!("amazon-reviews/{domain}_{split}.svmlight.gz"))?;
-    let options = Options { n_features: Some(N_FEATURES), zero_based: true };
-    let (counts, labels) = svmlight::read(&path, options)?;
-    let class = |(row, label): (usize, f64)| match label {
-        -1.0 => Ok(0),
-        1.0 => Ok(1),
+    let options =
+        Options { n_features: Some(N_FEATURES), zero_based: ZeroBased::Yes, ..Options::default() };
+    let parsed = svmlight::read(&path, options)?;
+    let class = |(row, label): (usize, Option<f64>)| match label {
+        Some(-1.0) => Ok(0),
+        Some(1.0) => Ok(1),
         _ => {
+            let label = label.map_or("none".to_owned(), |label| label.to_string());
             let reason = format!("row {row} has label {label}: expected -1 or 1");
             Err(DataError::malformed(&path, reason))
         }
     };
-    let labels: Result<Vec<usize>, _> = labels.into_iter().enumerate().map(class).collect();
-    Ok((Samples::Features(counts.mapv(f64::from)), labels?))
+    let labels: Result<Vec<usize>, _> = parsed.labels.into_iter().enumerate().map(class).collect();
+    let counts = Samples::from_sparse(parsed.rows);
+    Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels?))
 }

@@ -126,7 +126,7 @@ mod tests {
     pub(super) fn features(dataset: &Dataset) -> &Array2<f64> {
         match &dataset.samples {
             Samples::Features(x) => x,
-            Samples::Images(_) => panic!("generators give features"),
+            _ => panic!("generators give features"),
         }
     }
 
