@@ -29,8 +29,15 @@ impl HostOutputs {
     ) -> Result<Self> {
         let rows: Vec<usize> = (0..samples.len()).collect();
         let (mut features, mut logits) = (Rows::default(), Rows::default());
-        for rows in rows.chunks(ROWS) {
-            let outputs = model(&Input::gather(dev, samples, rows)?)?;
+        let mut chunks = rows.chunks(ROWS).peekable();
+        while let Some(rows) = chunks.next() {
+            let input = Input::gather(dev, samples, rows)?;
+            #[cfg(feature = "files")]
+            let _ahead = match (samples, chunks.peek()) {
+                (Samples::Pictures(pictures), Some(next)) => Some(pictures.ahead(next)),
+                _ => None,
+            };
+            let outputs = model(&input)?;
             features.extend(&outputs.features);
             logits.extend(&outputs.logits);
         }

@@ -71,6 +71,11 @@ impl InputShape {
                 Self::Images { c, h, w }
             }
             Samples::Features(x) => Self::Features { d: x.ncols() },
+            #[cfg(feature = "files")]
+            Samples::Pictures(x) => {
+                let [c, h, w] = x.shape();
+                Self::Images { c, h, w }
+            }
         }
     }
 }
@@ -87,14 +92,23 @@ impl<D: Dev> Input<D> {
     /// Copies the rows of `samples` at `index`, in that order, to the device.
     ///
     /// # Errors
-    /// [`Error::Device`] when it has no memory left. Panics when an index is out of range.
+    /// [`Error::Device`] when it has no memory left, [`Error::Data`] for a picture that cannot be
+    /// decoded. Panics when an index is out of range.
     pub fn gather(dev: &D, samples: &Samples, index: &[usize]) -> Result<Self> {
         let shape = InputShape::of(samples);
+        #[cfg(feature = "files")]
+        if let Samples::Pictures(x) = samples {
+            let mut values = vec![0.0; index.len() * shape.len()];
+            x.gather(index, &mut values)?;
+            return Self::from_values(dev, shape, values);
+        }
         let mut values = Vec::with_capacity(index.len() * shape.len());
         for &row in index {
             match samples {
                 Samples::Images(x) => extend(&mut values, x.index_axis(Axis(0), row)),
                 Samples::Features(x) => extend(&mut values, x.index_axis(Axis(0), row)),
+                #[cfg(feature = "files")]
+                Samples::Pictures(_) => {}
             }
         }
         Self::from_values(dev, shape, values)

@@ -11,7 +11,8 @@ use transduct_core::{
         Split, TargetTest, TestSet, UnlabelledDomain,
         folder::FolderOptions,
         normalise::Normalisation,
-        read::{ReadOptions, has_labels, read_path, read_unlabelled_path},
+        range,
+        read::{ReadOptions, Told, has_labels, read_path_told, read_unlabelled_path_told},
         registry::{self, Entry, Parts},
     },
 };
@@ -32,6 +33,8 @@ pub(crate) struct RunData {
     pub(crate) truth: Option<TestSet>,
     /// How new rows of the target become rows that a model takes.
     pub(crate) preprocessing: Preprocessing,
+    /// What the user should know of the data, a line each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// How files of the target's kind become rows that a model takes: part of every saved model.
@@ -117,9 +120,13 @@ impl RunData {
             Origin::Registered(Entry { parts: Parts::TrainTest { .. }, .. }) => Split::Train,
             _ => Split::All,
         };
+        let (mut of_source, mut of_target) = (Told::default(), Told::default());
         let mut source_rows = match &source {
             Origin::Registered(entry) => entry.load(dir, split)?,
-            Origin::Path(path) => read_path(path, &absolute_files(&mut config.source_files)?)?,
+            Origin::Path(path) => {
+                let files = absolute_files(&mut config.source_files)?;
+                read_path_told(path, &files, &mut of_source)?
+            }
         };
         let files = absolute_files(&mut config.target_files)?;
         let defaults = Protocol {
@@ -129,7 +136,11 @@ impl RunData {
         };
         let mut protocol: Protocol = section("protocol", &defaults, &config.protocol)?;
         let labelled = !config.ignore_target_labels;
-        let mut target_rows = read_target(&target, labelled, &protocol, &files, dir, &source_rows)?;
+        let mut target_rows =
+            read_target(&target, labelled, &protocol, &files, dir, &source_rows, &mut of_target)?;
+        let mut notes = of_source.notes;
+        notes.extend(of_target.notes);
+        notes.extend(range::compare(&source_rows.samples, &target_rows.train.samples));
         if source_rows.name == target_rows.train.name {
             source_rows.name = source.name();
             target_rows.train.name = target.name();
@@ -157,9 +168,10 @@ impl RunData {
             test: pair.target_test.samples().clone(),
             truth: labelled.then_some(pair.target_test),
             preprocessing: Preprocessing {
-                files: ReadOptions { pictures, ..files },
+                files: ReadOptions { pictures, judged_range: of_target.judged_range, ..files },
                 preparation: pair.target_preparation,
             },
+            notes,
         })
     }
 
@@ -176,6 +188,7 @@ fn read_target(
     files: &ReadOptions,
     dir: &DataDir,
     source: &Dataset,
+    told: &mut Told,
 ) -> Result<Rows> {
     let path = match origin {
         Origin::Registered(entry) => {
@@ -190,9 +203,9 @@ fn read_target(
         Origin::Path(path) => path,
     };
     if labelled && has_labels(path, files)? {
-        return Ok(Rows { train: read_path(path, files)?, test: None, labelled });
+        return Ok(Rows { train: read_path_told(path, files, told)?, test: None, labelled });
     }
-    let (samples, _) = read_unlabelled_path(path, files)?;
+    let (samples, _) = read_unlabelled_path_told(path, files, told)?;
     // Splits and pairs want a label for every row. These are never looked at again: without
     // `labelled`, nobody gets the test set that they are sealed in.
     let labels = vec![0; samples.len()];
@@ -247,6 +260,7 @@ fn complete_pictures(
         return;
     }
     let pictures = &mut files.pictures;
+    pictures.filter = asked.framing.filter;
     if let Some(size) = asked.framing.size.or(other.map(|(_, h, w)| (h, w))) {
         pictures.size = size;
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use transduct_core::{
     DeviceChoice, Error,
-    data::read::read_unlabelled_path,
+    data::read::{Told, read_unlabelled_path_told},
     host::{HostOutputs, probabilities},
     model::Model,
     suggest,
@@ -47,6 +47,8 @@ pub(crate) struct Predictions {
     names: Vec<String>,
     classes: Vec<String>,
     outputs: HostOutputs,
+    /// What the user should know of the rows.
+    notes: Vec<String>,
 }
 
 impl Choice {
@@ -140,7 +142,9 @@ impl Predictions {
             let preprocessing: Preprocessing =
                 serde_json::from_value(card.preprocessing.clone())
                     .with_context(|| format!("{}: preprocessing", path.display()))?;
-            let (samples, names) = read_unlabelled_path(input, &preprocessing.files)?;
+            let mut told = Told::default();
+            let (samples, names) =
+                read_unlabelled_path_told(input, &preprocessing.files, &mut told)?;
             let samples = preprocessing
                 .preparation
                 .apply(samples)
@@ -156,13 +160,18 @@ impl Predictions {
             }
             let classes = card.classes.clone();
             let outputs = HostOutputs::of(&dev, &samples, |x| model.outputs(x))?;
-            Ok(Self { names, classes, outputs })
+            Ok(Self { names, classes, outputs, notes: told.notes })
         })
     }
 
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
         self.names.len()
+    }
+
+    /// What the user should know of the rows, a line each.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of rows predicted as each class, by class.
@@ -215,6 +224,7 @@ mod tests {
                 features: array![[0.0], [0.0]],
                 logits: array![[0.0, 3f32.ln()], [1.0, 1.0]],
             },
+            notes: Vec::new(),
         };
         let mut text = Vec::new();
         predictions.write(&mut text).unwrap();

@@ -413,7 +413,7 @@ fn unlabelled(target: Dataset) -> Result<(UnlabelledDomain, TestSet)> {
 fn coordinates(samples: &Samples) -> Vec<[f32; 2]> {
     match samples {
         Samples::Features(x) => x.rows().into_iter().map(|row| [row[0], row[1]]).collect(),
-        Samples::Images(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

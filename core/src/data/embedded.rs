@@ -158,7 +158,7 @@ mod tests {
     fn images(dataset: &Dataset) -> &Array4<f32> {
         match &dataset.samples {
             Samples::Images(x) => x,
-            Samples::Features(_) => panic!("digits are images"),
+            _ => panic!("digits are images"),
         }
     }
 

@@ -23,7 +23,10 @@ pub mod normalise;
 pub mod npy;
 mod optdigits;
 mod pair;
+#[cfg(feature = "files")]
+pub mod pictures;
 mod protocol;
+pub mod range;
 mod raw;
 #[cfg(feature = "files")]
 pub mod read;
@@ -54,6 +57,9 @@ pub enum Samples {
     Images(Array4<f32>),
     /// `(n, d)`.
     Features(Array2<f32>),
+    /// Images in files, which are decoded when they are needed.
+    #[cfg(feature = "files")]
+    Pictures(pictures::Pictures),
 }
 
 impl Samples {
@@ -62,6 +68,8 @@ impl Samples {
         match self {
             Self::Images(x) => x.len_of(Axis(0)),
             Self::Features(x) => x.len_of(Axis(0)),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.len(),
         }
     }
 
@@ -75,6 +83,8 @@ impl Samples {
         match self {
             Self::Images(x) => x.shape()[1..].to_vec(),
             Self::Features(x) => x.shape()[1..].to_vec(),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.shape().to_vec(),
         }
     }
 
@@ -83,6 +93,21 @@ impl Samples {
         match self {
             Self::Images(x) => Self::Images(x.select(Axis(0), index)),
             Self::Features(x) => Self::Features(x.select(Axis(0), index)),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => Self::Pictures(x.select(index)),
+        }
+    }
+
+    /// The images at `index`, `(index.len(), c, h, w)`; none of feature vectors. Panics when an index
+    /// is out of range.
+    ///
+    /// Errors: a picture that cannot be decoded.
+    pub fn images(&self, index: &[usize]) -> Result<Option<Array4<f32>>, DataError> {
+        match self {
+            Self::Images(x) => Ok(Some(x.select(Axis(0), index))),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.images(index).map(Some),
+            _ => Ok(None),
         }
     }
 }

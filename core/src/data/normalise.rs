@@ -5,7 +5,7 @@
 //! is fitted on — the source, the target, both, each domain by itself — is part of a protocol, and
 //! therefore the caller's to say.
 
-use ndarray::{Array, Array2, Array4, Axis, Dimension};
+use ndarray::{Array, Array2, Axis, Dimension};
 use serde::{Deserialize, Serialize};
 
 use super::{DataError, Samples};
@@ -102,11 +102,11 @@ impl Normalisation {
             }
             Self::ZScore { ddof } => z_score(features(samples, "z_score")?, *ddof),
             Self::ImageStats { mean, std } => {
-                image_stats(mean, std, images(samples, "image_stats")?.len_of(Axis(1)))
+                image_stats(mean, std, channels(samples, "image_stats")?)
             }
             Self::L1Rows => Ok(Fitted::L1Rows),
             Self::L2Rows => Ok(Fitted::L2Rows),
-            Self::PerImageMean => images(samples, "per_image_mean").map(|_| Fitted::PerImageMean),
+            Self::PerImageMean => channels(samples, "per_image_mean").map(|_| Fitted::PerImageMean),
             Self::Sequence(steps) => {
                 let mut fitted = Vec::with_capacity(steps.len());
                 let mut current = samples.clone();
@@ -125,14 +125,55 @@ impl Normalisation {
     ///
     /// Errors: feature vectors, no pixel.
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
-        let images = images(samples, "image_stats")?;
-        let channels = images.axis_iter(Axis(1));
-        let moments: Option<Vec<_>> =
-            channels.map(|channel| moments(|| channel.iter().copied(), 0)).collect();
+        let c = channels(samples, "image_stats")?;
+        let moments: Option<Vec<_>> = match samples {
+            Samples::Images(x) => {
+                x.axis_iter(Axis(1)).map(|channel| moments(|| channel.iter().copied(), 0)).collect()
+            }
+            _ => streamed_moments(samples, c)?,
+        };
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
         let (mean, std) = moments.into_iter().map(|(m, s)| (m as f32, s as f32)).unzip();
         Ok(Self::ImageStats { mean, std })
     }
+}
+
+/// The moments of every channel as [`moments`] has them, in two passes over images that are not in
+/// memory; none without a pixel.
+fn streamed_moments(samples: &Samples, c: usize) -> Result<Option<Vec<(f64, f64)>>, DataError> {
+    const ROWS: usize = 64;
+    let rows: Vec<usize> = (0..samples.len()).collect();
+    let each = |f: &mut dyn FnMut(usize, f32)| {
+        for rows in rows.chunks(ROWS) {
+            let images = samples.images(rows)?;
+            for image in images.iter().flat_map(|x| x.outer_iter()) {
+                for (c, channel) in image.outer_iter().enumerate() {
+                    channel.iter().for_each(|&v| f(c, v));
+                }
+            }
+        }
+        Ok::<_, DataError>(())
+    };
+    let mut first = vec![None; c];
+    let mut sums = vec![(0f64, 0u64, true); c];
+    each(&mut |c, v| {
+        let (sum, n, constant) = &mut sums[c];
+        *sum += f64::from(v);
+        *n += 1;
+        *constant &= *first[c].get_or_insert(v) == v;
+    })?;
+    let means: Vec<f64> = sums.iter().map(|(sum, n, _)| sum / *n as f64).collect();
+    let mut squares = vec![0f64; c];
+    each(&mut |c, v| squares[c] += (f64::from(v) - means[c]).powi(2))?;
+    let moments = first.iter().zip(&sums).zip(means.iter().zip(&squares));
+    Ok(moments
+        .map(|((first, (_, n, constant)), (mean, squares))| {
+            first.map(|first| match constant {
+                true => (first.into(), 1.0),
+                false => (*mean, (squares / *n as f64).sqrt()),
+            })
+        })
+        .collect())
 }
 
 impl Fitted {
@@ -141,13 +182,17 @@ impl Fitted {
     /// Errors: another number of features or channels than it was fitted on, feature vectors where
     /// it needs images.
     pub fn apply(&self, mut samples: Samples) -> Result<Samples, DataError> {
+        #[cfg(feature = "files")]
+        if let Samples::Pictures(x) = &samples {
+            return x.normalised(self).map(Samples::Pictures);
+        }
         match self {
             Self::Affine { shift, scale } => {
                 let groups = if shift.len() == 1 { 1 } else { samples.row_shape()[0] };
                 if shift.len() != groups || scale.len() != groups {
                     let what = match samples {
-                        Samples::Images(_) => "channels",
                         Samples::Features(_) => "features",
+                        _ => "channels",
                     };
                     let reason = format!("fitted on {} {what}, applied to {groups}", shift.len());
                     return Err(unusable("affine", reason));
@@ -170,7 +215,7 @@ impl Fitted {
                 divide(row, norm);
             }),
             Self::PerImageMean => {
-                images(&samples, "per_image_mean")?;
+                channels(&samples, "per_image_mean")?;
                 for_each_row(&mut samples, |row| {
                     let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
                     row.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
@@ -253,6 +298,9 @@ fn for_each_row(samples: &mut Samples, f: impl FnMut(&mut [f32])) {
     let flat = match samples {
         Samples::Images(x) => flat(x),
         Samples::Features(x) => flat(x),
+        // They are normalised when they are decoded.
+        #[cfg(feature = "files")]
+        Samples::Pictures(_) => None,
     };
     flat.unwrap_or_default().chunks_exact_mut(len).for_each(f);
 }
@@ -260,14 +308,15 @@ fn for_each_row(samples: &mut Samples, f: impl FnMut(&mut [f32])) {
 fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f32>, DataError> {
     match samples {
         Samples::Features(x) => Ok(x),
-        Samples::Images(_) => Err(unusable(step, "expected feature vectors (n, d), got images")),
+        _ => Err(unusable(step, "expected feature vectors (n, d), got images")),
     }
 }
 
-fn images<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array4<f32>, DataError> {
-    match samples {
-        Samples::Images(x) => Ok(x),
-        Samples::Features(_) => Err(unusable(step, "expected images (n, c, h, w), got features")),
+/// The channels of images.
+fn channels(samples: &Samples, step: &str) -> Result<usize, DataError> {
+    match samples.row_shape()[..] {
+        [c, _, _] => Ok(c),
+        _ => Err(unusable(step, "expected images (n, c, h, w), got features")),
     }
 }
 
@@ -277,7 +326,7 @@ fn unusable(step: &str, reason: impl Into<String>) -> DataError {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Array4, array};
     use proptest::prelude::*;
 
     use super::*;
@@ -286,7 +335,7 @@ mod tests {
         let samples = Samples::Features(x);
         match normalisation.fit(&samples).unwrap().apply(samples).unwrap() {
             Samples::Features(x) => x,
-            Samples::Images(_) => panic!("features became images"),
+            _ => panic!("features became images"),
         }
     }
 

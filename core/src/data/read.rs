@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayView;
 
 use super::folder::{self, FolderOptions};
+use super::range::{Known, Understood, ValueRange};
 use super::table::{Header, Rows, Table};
-use super::{DataError, Dataset, Samples, classes, mat, name_of, npy, raw, svmlight};
+use super::{DataError, Dataset, Samples, classes, mat, name_of, npy, pictures, raw, svmlight};
 
 /// How to read a path, where its format alone does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,8 +35,52 @@ pub struct ReadOptions {
     pub header: Header,
     /// The shape that pictures get.
     pub pictures: FolderOptions,
+    /// What becomes 0…1 of the numbers of pictures in `.npy` and `.npz` files, where their type or
+    /// values do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_range: Option<ValueRange>,
+    /// The range that files of this kind were judged to have before: new ones are read alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_range: Option<ValueRange>,
     /// Width and first index of svmlight files.
     pub svmlight: svmlight::Options,
+}
+
+impl ReadOptions {
+    fn range(&self) -> Known {
+        Known { given: self.value_range, judged: self.judged_range }
+    }
+}
+
+/// What a reader found out beside the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What the user should know, a line each.
+    pub notes: Vec<String>,
+    /// The range that pictures were judged to have by their values: to be kept as
+    /// [`ReadOptions::judged_range`] for new files.
+    pub judged_range: Option<ValueRange>,
+}
+
+impl Told {
+    fn images(&mut self, path: &Path, read: (Samples, Option<Understood>)) -> Samples {
+        if let (_, Some(Understood { range, judged, note })) = &read {
+            self.notes.extend(note.as_ref().map(|note| format!("{}: {note}", path.display())));
+            self.judged_range = judged.then_some(*range);
+        }
+        self.pictures(path, &read.0);
+        read.0
+    }
+
+    fn pictures(&mut self, path: &Path, samples: &Samples) {
+        if let Samples::Pictures(pictures) = samples {
+            let path = path.display();
+            self.notes.extend(pictures.note().map(|note| format!("{path}: {note}")));
+            if !pictures.skipped().is_empty() {
+                self.notes.push(format!("{path}: passed over {}", pictures.skipped()));
+            }
+        }
+    }
 }
 
 /// The columns of a table that are taken for the labels, in this order.
@@ -46,15 +91,33 @@ const LABEL_COLUMNS: [&str; 4] = ["label", "class", "target", "y"];
 /// Errors: those of the readers; an unknown format; a feature that is NaN or infinite; as many
 /// labels as there are not samples; labels that are missing or all alike.
 pub fn read_path(path: &Path, options: &ReadOptions) -> Result<Dataset, DataError> {
+    read_path_told(path, options, &mut Told::default())
+}
+
+/// As [`read_path`]; `told` gets what was found out beside the rows.
+///
+/// Errors: as [`read_path`].
+pub fn read_path_told(
+    path: &Path,
+    options: &ReadOptions,
+    told: &mut Told,
+) -> Result<Dataset, DataError> {
     let (samples, labels) = match Format::of(path)? {
-        Format::Folder => return folder::read(path, &options.pictures),
+        Format::Folder => {
+            let dataset = folder::read(path, &options.pictures)?;
+            told.pictures(path, &dataset.samples);
+            return Ok(dataset);
+        }
         Format::Npy => {
             let labels = npy::read_labels(&labels_file(path, options)?)?;
-            (npy::read_samples(path)?, labels.iter().map(i64::to_string).collect())
+            let x = told.images(path, npy::read_pictures(path, options.range())?);
+            (x, labels.iter().map(i64::to_string).collect())
         }
         Format::Npz => {
             let labels = npy::get_npz(path, name(&options.labels, "y"))?;
-            (npy::get_npz_samples(path, name(&options.samples, "x"))?, texts(labels.view()))
+            let x = name(&options.samples, "x");
+            let x = told.images(path, npy::get_npz_pictures(path, x, options.range())?);
+            (x, texts(labels.view()))
         }
         Format::Mat => {
             let labels = mat::get(path, name(&options.labels, "labels"))?;
@@ -115,17 +178,34 @@ pub fn read_unlabelled_path(
     path: &Path,
     options: &ReadOptions,
 ) -> Result<(Samples, Vec<String>), DataError> {
+    read_unlabelled_path_told(path, options, &mut Told::default())
+}
+
+/// As [`read_unlabelled_path`]; `told` gets what was found out beside the rows.
+///
+/// Errors: as [`read_unlabelled_path`].
+pub fn read_unlabelled_path_told(
+    path: &Path,
+    options: &ReadOptions,
+    told: &mut Told,
+) -> Result<(Samples, Vec<String>), DataError> {
     let samples = match Format::of(path)? {
         Format::Folder | Format::Picture => {
-            let (paths, x) = folder::read_unlabelled(path, &options.pictures)?;
+            let x = folder::read_unlabelled(path, &options.pictures)?;
             let name = |p: &PathBuf| match p.strip_prefix(path) {
                 Ok(below) if below != Path::new("") => below.display().to_string(),
                 _ => p.display().to_string(),
             };
-            return Ok((Samples::Images(x), paths.iter().map(name).collect()));
+            let names = x.paths().map(name).collect();
+            let samples = Samples::Pictures(x);
+            told.pictures(path, &samples);
+            return Ok((samples, names));
         }
-        Format::Npy => npy::read_samples(path)?,
-        Format::Npz => npy::get_npz_samples(path, name(&options.samples, "x"))?,
+        Format::Npy => told.images(path, npy::read_pictures(path, options.range())?),
+        Format::Npz => {
+            let x = name(&options.samples, "x");
+            told.images(path, npy::get_npz_pictures(path, x, options.range())?)
+        }
         Format::Mat => matrix(path, options)?,
         Format::Svmlight => Samples::Features(svmlight::read(path, options.svmlight)?.0),
         Format::Csv => {
@@ -151,7 +231,7 @@ pub fn read_unlabelled_path(
 pub fn has_labels(path: &Path, options: &ReadOptions) -> Result<bool, DataError> {
     let named = options.labels.is_some();
     Ok(match Format::of(path)? {
-        Format::Folder => !folder::list(path)?.folders.is_empty(),
+        Format::Folder => pictures::has_classes(path)?,
         Format::Picture => false,
         Format::Npy => labels_file(path, options).is_ok(),
         Format::Npz => named || npy::read_npz(path)?.iter().any(|(name, _)| name == "y"),
@@ -181,7 +261,7 @@ impl Format {
         if kind.is_dir() {
             return Ok(Self::Folder);
         }
-        if folder::is_picture(path) {
+        if pictures::is_picture(path) {
             return Ok(Self::Picture);
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -249,6 +329,7 @@ fn check_finite(samples: &Samples, path: &Path) -> Result<(), DataError> {
                 format!("image {i}, channel {c}, row {y}, column {x} (all from 0) is {v}")
             })
         }
+        Samples::Pictures(_) => None,
     };
     match bad {
         Some(place) => Err(DataError::malformed(path, format!("{place}: expected finite numbers"))),

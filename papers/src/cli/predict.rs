@@ -72,6 +72,7 @@ pub(super) fn execute(args: PredictArgs, global: &Global, output: &Output) -> Re
     };
     output.note(format!("using {} seed {}, {by}", selected.method, selected.seed));
     let predictions = Predictions::of(&selected.path, &args.input, global.device)?;
+    predictions.notes().iter().for_each(|note| output.note(format!("note: {note}")));
     let Some(out) = args.out else {
         predictions.write(io::stdout().lock())?;
         return Ok(Status::Done);

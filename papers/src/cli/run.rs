@@ -6,7 +6,10 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use transduct_core::{backbone::Freeze, data::Protocol};
+use transduct_core::{
+    backbone::Freeze,
+    data::{Protocol, range::ValueRange},
+};
 
 use super::{Global, Output, Status, UsageError};
 use crate::{
@@ -154,6 +157,10 @@ struct DataArgs {
     /// The column (of a table) or array (of an .npz or .mat file) that holds the labels.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     label_column: Option<String>,
+    /// The numbers that become 0 and 1 in the pictures of .npy and .npz files, as 0..4095. By default
+    /// by their type, 0..255 for bytes and 0..65535 for unsigned 16 bits, else by their values.
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, help_heading = "Data")]
+    value_range: Option<ValueRange>,
 }
 
 impl RunArgs {
@@ -253,6 +260,8 @@ impl DataArgs {
         if let Some(name) = &self.label_column {
             (source.labels, target.labels) = (Some(name.clone()), Some(name.clone()));
         }
+        source.value_range = self.value_range.or(source.value_range);
+        target.value_range = self.value_range.or(target.value_range);
         Ok(())
     }
 }

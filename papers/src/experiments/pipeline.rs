@@ -180,7 +180,7 @@ impl Rows {
 pub(super) fn features(samples: &Samples) -> Result<Array2<f64>> {
     match samples {
         Samples::Features(x) => Ok(x.mapv(f64::from)),
-        Samples::Images(_) => anyhow::bail!("expected features, got images"),
+        _ => anyhow::bail!("expected features, got images"),
     }
 }
 

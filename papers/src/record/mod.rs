@@ -24,7 +24,7 @@ mod metrics;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use transduct_core::InputShape;
+use transduct_core::{InputShape, data::pictures::Skipped};
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
 pub use files::{RecordError, read_json, write_atomic, write_json};
@@ -150,6 +150,9 @@ pub struct RunRecord {
     pub source: DomainRecord,
     /// The domain to adapt to.
     pub target: DomainRecord,
+    /// What the user was told of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The names of the k classes, by index.
     pub classes: Vec<String>,
     /// The shape of one row, after framing.
@@ -177,6 +180,9 @@ pub struct DomainRecord {
     pub evaluation_rows: usize,
     /// Whether the evaluation rows have labels; a target need not.
     pub labelled: bool,
+    /// What in its folder is no picture.
+    #[serde(default, skip_serializing_if = "Skipped::is_empty")]
+    pub skipped: Skipped,
 }
 
 /// `done.json`: the final numbers of one (method, seed).
@@ -253,6 +259,7 @@ mod tests {
             training_rows: 80,
             evaluation_rows: 20,
             labelled: true,
+            skipped: Skipped::default(),
         };
         RunRecord {
             format: FORMAT,
@@ -260,6 +267,7 @@ mod tests {
             command: vec!["transduct".to_owned(), "quickstart".to_owned()],
             source: domain("a"),
             target: domain("b"),
+            notes: Vec::new(),
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             input: InputShape::Features { d: 2 },
             methods: vec!["source-only".to_owned(), "dann".to_owned()],

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use ndarray::{Array2, Array4};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use transduct_core::InputShape;
+use transduct_core::{InputShape, data::pictures::Skipped};
 
 use super::*;
 use crate::record::{
@@ -25,6 +25,7 @@ pub(super) fn record() -> RunRecord {
         training_rows: 1200,
         evaluation_rows: ROWS,
         labelled: true,
+        skipped: Skipped::default(),
     };
     RunRecord {
         format: FORMAT,
@@ -32,6 +33,7 @@ pub(super) fn record() -> RunRecord {
         command: ["transduct", "run", "--source", "seven segments"].map(str::to_owned).to_vec(),
         source: domain("segments"),
         target: domain("noisy-segments"),
+        notes: Vec::new(),
         classes: (0..10).map(|class| class.to_string()).collect(),
         input: InputShape::Images { c: 1, h: 14, w: 10 },
         methods: METHODS.map(str::to_owned).to_vec(),

@@ -5,6 +5,7 @@ mod align;
 mod commands;
 mod demo;
 mod diagnose;
+mod pictures;
 mod predict;
 mod refusals;
 mod reproduce;

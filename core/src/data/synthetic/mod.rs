@@ -124,7 +124,7 @@ mod tests {
     pub(super) fn features(dataset: &Dataset) -> &Array2<f32> {
         match &dataset.samples {
             Samples::Features(x) => x,
-            Samples::Images(_) => panic!("generators give features"),
+            _ => panic!("generators give features"),
         }
     }
 
