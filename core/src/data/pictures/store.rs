@@ -48,8 +48,10 @@ enum Slot {
     Empty,
     /// A worker will decode it, unless somebody needs it before.
     Queued,
-    /// Some thread decodes it now, and waits for nobody.
-    Running,
+    /// Some thread decodes it now, and waits for nobody; `forgotten` if nobody is to come for it.
+    Running {
+        forgotten: bool,
+    },
     /// Decoded; `kept` in the cache, or for the next who asks.
     Ready {
         levels: Levels,
@@ -114,18 +116,18 @@ impl Store {
                     return Ok(levels);
                 }
                 Slot::Failed(error) => return Err(error),
-                Slot::Running => {
-                    *slot = Slot::Running;
+                running @ Slot::Running { .. } => {
+                    *slot = running;
                     drop(slot);
                     let guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                     // Whoever ends a decoding takes `waiting` after the slot: none is missed.
-                    if matches!(*self.slot(file), Slot::Running) {
+                    if matches!(*self.slot(file), Slot::Running { .. }) {
                         drop(self.done.wait(guard).unwrap_or_else(PoisonError::into_inner));
                     }
                     slot = self.slot(file);
                 }
                 Slot::Empty | Slot::Queued => {
-                    *slot = Slot::Running;
+                    *slot = Slot::Running { forgotten: false };
                     drop(slot);
                     let result = self.decode(file);
                     self.end(file, |kept| match &result {
@@ -160,7 +162,7 @@ impl Store {
             if !matches!(*slot, Slot::Queued) {
                 return;
             }
-            *slot = Slot::Running;
+            *slot = Slot::Running { forgotten: false };
         }
         match self.decode(file) {
             Ok(levels) => self.end(file, |kept| Slot::Ready { levels, kept }),
@@ -173,8 +175,12 @@ impl Store {
     pub(super) fn forget(&self, files: &[usize]) {
         for &file in files {
             let mut slot = self.slot(file);
-            if matches!(*slot, Slot::Queued | Slot::Failed(_) | Slot::Ready { kept: false, .. }) {
-                *slot = Slot::Empty;
+            match &mut *slot {
+                Slot::Running { forgotten } => *forgotten = true,
+                Slot::Queued | Slot::Failed(_) | Slot::Ready { kept: false, .. } => {
+                    *slot = Slot::Empty;
+                }
+                Slot::Empty | Slot::Ready { .. } => {}
             }
         }
     }
@@ -187,7 +193,13 @@ impl Store {
         if room && !matches!(next, Slot::Ready { kept: true, .. }) {
             cache::give_back(bytes);
         }
-        *self.slot(file) = next;
+        let mut slot = self.slot(file);
+        let forgotten = matches!(*slot, Slot::Running { forgotten: true });
+        *slot = match next {
+            Slot::Failed(_) | Slot::Ready { kept: false, .. } if forgotten => Slot::Empty,
+            next => next,
+        };
+        drop(slot);
         drop(self.waiting.lock());
         self.done.notify_all();
     }
