@@ -4,6 +4,8 @@
 //! its rows batch by batch, and is shuffled anew when fewer rows than a batch are left: the last,
 //! incomplete batch of a pass is dropped. So a domain of 100 rows in batches of 32 gives 96 of them
 //! in each pass, other ones each time, and the two domains pass at their own pace.
+//!
+//! Pictures of the next batch are decoded while a step computes ([`Batches::prepare_next`]).
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Dev, Error, Input, InputShape, Result, Rng, RngState, Stream,
     check::at_least,
-    data::{DataError, LabelledDomain, UnlabelledDomain},
+    data::{DataError, LabelledDomain, Samples, UnlabelledDomain},
     rng,
 };
 
@@ -27,13 +29,15 @@ pub struct Batch<D: Dev> {
 }
 
 /// The endless sequence of batches of one seed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Batches<'a, D: Dev> {
     dev: D,
     source: &'a LabelledDomain,
     target: &'a UnlabelledDomain,
     source_order: Order,
     target_order: Order,
+    /// What is decoded for the next batch.
+    ahead: [Ahead; 2],
 }
 
 /// Where the batches stand: what a checkpoint keeps of them.
@@ -78,20 +82,34 @@ impl<'a, D: Dev> Batches<'a, D> {
             target_order: Order::new(target.len(), target_rows, rng(seed, Stream::Target)),
             source,
             target,
+            ahead: [Ahead::default(), Ahead::default()],
         })
     }
 
     /// The next batch of each domain.
     ///
     /// # Errors
-    /// [`Error::Device`] when memory is short.
+    /// [`Error::Device`] when memory is short, [`Error::Data`] for a picture that cannot be decoded;
+    /// the batches stand where they stood then.
     pub fn next_batch(&mut self) -> Result<Batch<D>> {
-        let rows = self.source_order.next_rows();
+        self.source_order.turn();
+        self.target_order.turn();
+        let rows = self.source_order.rows();
         let source = Input::gather(&self.dev, self.source.samples(), rows)?;
         let labels = rows.iter().map(|&row| self.source.labels()[row]).collect();
-        let rows = self.target_order.next_rows();
+        let rows = self.target_order.rows();
         let target = Input::gather(&self.dev, self.target.samples(), rows)?;
+        self.source_order.advance();
+        self.target_order.advance();
         Ok(Batch { source, labels, target })
+    }
+
+    /// Has pictures of the next batch decoded by the worker threads.
+    pub fn prepare_next(&mut self) {
+        self.ahead = [
+            Ahead::of(self.source.samples(), &self.source_order),
+            Ahead::of(self.target.samples(), &self.target_order),
+        ];
     }
 
     /// The number of batches in one pass through the source: an epoch.
@@ -113,6 +131,32 @@ impl<'a, D: Dev> Batches<'a, D> {
         self.target_order = self.target_order.restored("target", &state.target)?;
         self.source_order = source_order;
         Ok(())
+    }
+}
+
+/// Pictures that are decoded ahead of their use, until it is dropped.
+#[derive(Debug, Default)]
+struct Ahead {
+    #[cfg(feature = "files")]
+    _pictures: Option<crate::data::pictures::Ahead>,
+}
+
+impl Ahead {
+    fn of(samples: &Samples, order: &Order) -> Self {
+        #[cfg(feature = "files")]
+        if let Samples::Pictures(pictures) = samples {
+            let ahead = match order.position + order.batch > order.rows.len() {
+                true => {
+                    let mut next = order.clone();
+                    next.turn();
+                    pictures.ahead(next.rows())
+                }
+                false => pictures.ahead(order.rows()),
+            };
+            return Self { _pictures: Some(ahead) };
+        }
+        let _ = (samples, order);
+        Self::default()
     }
 }
 
@@ -144,7 +188,8 @@ impl Order {
         order
     }
 
-    fn next_rows(&mut self) -> &[usize] {
+    /// Begins a pass where the last one has no batch left.
+    fn turn(&mut self) {
         if self.position + self.batch > self.rows.len() {
             self.before = RngState::from(&self.rng);
             // From the rows' own order, so that a pass depends on the generator alone.
@@ -152,9 +197,15 @@ impl Order {
             self.rows.shuffle(&mut self.rng);
             self.position = 0;
         }
-        let start = self.position;
+    }
+
+    /// The rows of the next batch, after [`Order::turn`].
+    fn rows(&self) -> &[usize] {
+        &self.rows[self.position..self.position + self.batch]
+    }
+
+    fn advance(&mut self) {
         self.position += self.batch;
-        &self.rows[start..self.position]
     }
 
     fn state(&self) -> OrderState {
@@ -179,10 +230,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
-    use crate::{
-        cpu,
-        data::{Dataset, Samples},
-    };
+    use crate::{cpu, data::Dataset};
 
     /// n rows of one number, the row's own; its label is even or odd.
     fn domains(n_s: usize, n_t: usize) -> (LabelledDomain, UnlabelledDomain) {

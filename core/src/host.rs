@@ -3,10 +3,13 @@
 use dfdx::prelude::*;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use crate::{Dev, Input, Matrix, Outputs, Result, data::Samples};
+use crate::{Dev, Input, InputShape, Matrix, Outputs, Result, data::Samples};
 
-/// Rows that go through the network at once.
+/// The most rows that go through the network at once.
 const ROWS: usize = 256;
+
+/// The most numbers in them, but for a single row: large images make feature maps that are larger.
+const VALUES: usize = 1 << 23;
 
 /// Features and logits of n rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +32,16 @@ impl HostOutputs {
     ) -> Result<Self> {
         let rows: Vec<usize> = (0..samples.len()).collect();
         let (mut features, mut logits) = (Rows::default(), Rows::default());
-        for rows in rows.chunks(ROWS) {
-            let outputs = model(&Input::gather(dev, samples, rows)?)?;
+        let at_once = (VALUES / InputShape::of(samples).len().max(1)).clamp(1, ROWS);
+        let mut chunks = rows.chunks(at_once).peekable();
+        while let Some(rows) = chunks.next() {
+            let input = Input::gather(dev, samples, rows)?;
+            #[cfg(feature = "files")]
+            let _ahead = match (samples, chunks.peek()) {
+                (Samples::Pictures(pictures), Some(next)) => Some(pictures.ahead(next)),
+                _ => None,
+            };
+            let outputs = model(&input)?;
             features.extend(&outputs.features);
             logits.extend(&outputs.logits);
         }
@@ -94,7 +105,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{InputShape, cpu};
+    use crate::cpu;
     use ndarray::array;
 
     #[test]

@@ -72,6 +72,11 @@ impl InputShape {
             }
             Samples::Features(x) => Self::Features { d: x.ncols() },
             Samples::Sparse(x) => Self::Features { d: x.columns() },
+            #[cfg(feature = "files")]
+            Samples::Pictures(x) => {
+                let [c, h, w] = x.shape();
+                Self::Images { c, h, w }
+            }
         }
     }
 }
@@ -88,11 +93,18 @@ impl<D: Dev> Input<D> {
     /// Copies the rows of `samples` at `index`, in that order, to the device.
     ///
     /// # Errors
-    /// [`Error::Device`] when it has no memory left. Panics when an index is out of range.
+    /// [`Error::Device`] when it has no memory left, [`Error::Data`] for a picture that cannot be
+    /// decoded. Panics when an index is out of range.
     pub fn gather(dev: &D, samples: &Samples, index: &[usize]) -> Result<Self> {
         let shape = InputShape::of(samples);
         if let Samples::Sparse(x) = samples {
             return Self::from_values(dev, shape, x.gather(index));
+        }
+        #[cfg(feature = "files")]
+        if let Samples::Pictures(x) = samples {
+            let mut values = vec![0.0; index.len() * shape.len()];
+            x.gather(index, &mut values)?;
+            return Self::from_values(dev, shape, values);
         }
         let mut values = Vec::with_capacity(index.len() * shape.len());
         for &row in index {
@@ -100,6 +112,8 @@ impl<D: Dev> Input<D> {
                 Samples::Images(x) => extend(&mut values, x.index_axis(Axis(0), row)),
                 Samples::Features(x) => values.extend(x.row(row).iter().map(|&v| v as f32)),
                 Samples::Sparse(_) => {}
+                #[cfg(feature = "files")]
+                Samples::Pictures(_) => {}
             }
         }
         Self::from_values(dev, shape, values)

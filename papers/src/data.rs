@@ -11,6 +11,7 @@ use transduct_core::{
         Preparation, Protocol, Samples, Split, TargetTest, TestSet, UnlabelledDomain, classes,
         folder::FolderOptions,
         normalise::Normalisation,
+        range::{self, ValueRange},
         read::{Content, InputFile, LabelSearch, ReadOptions, Rows, read},
         registry::{self, Entry, Parts},
         svmlight,
@@ -111,6 +112,14 @@ impl Domain {
         }
     }
 
+    /// The range that its pictures were judged to have.
+    fn judged_range(&self) -> Option<ValueRange> {
+        match self {
+            Self::File(content) => content.judged_range,
+            Self::Registered { .. } => None,
+        }
+    }
+
     /// How new files of the kind are read to have the width of these rows.
     fn svmlight(&self) -> Option<svmlight::Options> {
         let Self::File(content) = self else { return None };
@@ -161,8 +170,10 @@ impl RunData {
             }
         };
         let is_features = match &from {
-            Domain::Registered { train, .. } => !matches!(train.samples, Samples::Images(_)),
-            Domain::File(content) => !matches!(content.rows, Rows::Images { .. }),
+            Domain::Registered { train, .. } => train.samples.row_shape().len() == 1,
+            Domain::File(content) => {
+                !matches!(content.rows, Rows::Images(_) | Rows::Pictures(_))
+            }
         };
         let defaults = Protocol {
             target_test: default_test(&target),
@@ -197,6 +208,7 @@ impl RunData {
             }
         }
         let svmlight_options = to.svmlight();
+        let judged_range = to.judged_range();
         let inputs = Inputs { source: from.files(), target: to.files() };
         let labels = source_labels(&from, &source_files, &mut notes)?;
         let label = labels.as_ref().and_then(|labels| labels.column);
@@ -216,6 +228,7 @@ impl RunData {
             source_rows.name = source.name();
             target_rows.name = target.name();
         }
+        notes.extend(range::compare(&source_rows.samples, &target_rows.samples));
         complete_framing(&mut protocol, &source_rows.samples, &target_rows.samples);
         config.protocol = toml::Table::try_from(&protocol)?;
 
@@ -241,7 +254,7 @@ impl RunData {
             test: pair.target_test.samples().clone(),
             truth,
             preprocessing: Preprocessing {
-                files: ReadOptions { pictures, svmlight, ..files },
+                files: ReadOptions { pictures, judged_range, svmlight, ..files },
                 encoding,
                 preparation: pair.target_preparation,
             },
@@ -418,7 +431,8 @@ fn samples(content: Content, encoding: Option<&Encoding>) -> Result<Samples> {
         }
         Rows::Svmlight(parsed) => Samples::from_sparse(parsed.rows)?,
         Rows::Sparse(matrix) => Samples::from_sparse(matrix)?,
-        Rows::Images { x, .. } => Samples::Images(x),
+        Rows::Images(x) => Samples::Images(x),
+        Rows::Pictures(x) => Samples::Pictures(x),
     })
 }
 
@@ -556,6 +570,7 @@ fn complete_pictures(
         return;
     }
     let pictures = &mut files.pictures;
+    pictures.filter = asked.framing.filter;
     if let Some(size) = asked.framing.size.or(other.map(|(_, h, w)| (h, w))) {
         pictures.size = size;
     }

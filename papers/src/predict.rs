@@ -157,7 +157,7 @@ fn rows(path: &Path, preprocessing: &Value, input: &Path, options: &ReadOptions)
     let files = options.over(&preprocessing.files);
     let content = read(input, &files, LabelSearch::Unread)?;
     let notes = file_notes(&content);
-    let names = content.rows.names();
+    let names = content.rows.names(input);
     let samples = match content.rows {
         Rows::Table(table) => {
             let encoding = match preprocessing.encoding {
@@ -173,7 +173,8 @@ fn rows(path: &Path, preprocessing: &Value, input: &Path, options: &ReadOptions)
         }
         Rows::Svmlight(parsed) => Samples::from_sparse(parsed.rows)?,
         Rows::Sparse(matrix) => Samples::from_sparse(matrix)?,
-        Rows::Images { x, .. } => Samples::Images(x),
+        Rows::Images(x) => Samples::Images(x),
+        Rows::Pictures(x) => Samples::Pictures(x),
     };
     let samples = preprocessing
         .preparation

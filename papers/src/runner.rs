@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{
     Dev, DeviceChoice, Error,
     checkpoint::Checkpoint,
-    data::{DataDir, Samples, TestSet},
+    data::{DataDir, Samples, TestSet, pictures::Skipped},
     observe::MetricsFile,
 };
 
@@ -96,6 +96,7 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
     }
     on_device!(device, |dev| {
         let plan = Plan::new(config, &data)?;
+        plan.data.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         if resume {
             check_same(&dir, &plan)?;
         }
@@ -210,7 +211,9 @@ fn start_record(
     command: Vec<String>,
 ) -> Result<()> {
     let data = &plan.data;
-    if let (Some(samples), false) = (sample_images(plan), dir.samples().exists()) {
+    if !dir.samples().exists()
+        && let Some(samples) = sample_images(plan)?
+    {
         samples.write(&dir.samples())?;
     }
     let truth = data.truth.as_ref();
@@ -227,6 +230,7 @@ fn start_record(
                 scored_rows: None,
                 unknown_classes: Vec::new(),
                 absent_classes: Vec::new(),
+                skipped: skipped(data.source.samples()),
             },
             target: DomainRecord {
                 name: data.target.name().to_owned(),
@@ -236,7 +240,9 @@ fn start_record(
                 scored_rows: truth.map(TestSet::scored).filter(|&n| n < data.test.len()),
                 unknown_classes: truth.map(TestSet::unknown).unwrap_or_default(),
                 absent_classes: truth.map(TestSet::absent).unwrap_or_default(),
+                skipped: skipped(&data.test),
             },
+            notes: data.notes.clone(),
             classes: data.source.classes().to_vec(),
             input: data.input(),
             methods: plan.config.methods.clone(),
@@ -256,18 +262,31 @@ fn start_record(
     Ok(())
 }
 
-fn sample_images(plan: &Plan) -> Option<SampleImages> {
+/// What lay beside the pictures of a domain.
+fn skipped(samples: &Samples) -> Skipped {
+    match samples {
+        Samples::Pictures(pictures) => pictures.skipped().clone(),
+        _ => Skipped::default(),
+    }
+}
+
+fn sample_images(plan: &Plan) -> Result<Option<SampleImages>> {
     let some = |samples: &Samples| {
-        let Samples::Images(images) = samples else { return None };
         let n = samples.len();
         let shown = n.min(SAMPLE_IMAGES);
         // Evenly from all rows: files are often in the order of the classes.
         let index: Vec<usize> = (0..shown).map(|i| i * n / shown).collect();
-        Some((visible(&images.select(ndarray::Axis(0), &index)), index))
+        let images = samples.images(&index)?;
+        Ok::<_, anyhow::Error>(images.map(|images| (visible(&images), index)))
     };
-    let (source, source_index) = some(plan.data.source_validation.samples())?;
-    let (target, target_index) = some(&plan.data.test)?;
-    Some(SampleImages { source, source_index, target, target_index })
+    let source = some(plan.data.source_validation.samples())?;
+    let target = some(&plan.data.test)?;
+    Ok(source.zip(target).map(|((source, source_index), (target, target_index))| SampleImages {
+        source,
+        source_index,
+        target,
+        target_index,
+    }))
 }
 
 /// Grey levels of images that should lie in [0, 1]; where a normalisation has moved them, each

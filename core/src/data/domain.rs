@@ -395,6 +395,8 @@ fn check_samples(name: &str, samples: &Samples) -> Result<(), DataError> {
         Samples::Sparse(x) => {
             x.first_not_finite().map(|(n, d, v)| format!("row {n}, column {d} is {v}"))
         }
+        #[cfg(feature = "files")]
+        Samples::Pictures(_) => None,
     };
     match bad {
         Some(place) => unusable(format!("{place} (counted from 0): expected finite numbers")),

@@ -58,6 +58,8 @@ impl Framing {
     pub fn apply(&self, samples: Samples) -> Result<Samples, DataError> {
         let mut x = match samples {
             Samples::Images(x) => x,
+            #[cfg(feature = "files")]
+            Samples::Pictures(x) => return x.framed(self).map(Samples::Pictures),
             samples => {
                 let asked =
                     self.size.is_some() || self.content.is_some() || self.channels.is_some();

@@ -25,7 +25,10 @@ pub mod normalise;
 pub mod npy;
 mod optdigits;
 mod pair;
+#[cfg(feature = "files")]
+pub mod pictures;
 mod protocol;
+pub mod range;
 mod raw;
 #[cfg(feature = "files")]
 pub mod read;
@@ -62,6 +65,9 @@ pub enum Samples {
     Features(Array2<f64>),
     /// `(n, d)` of which most numbers are 0: dense in a batch alone.
     Sparse(SparseRows),
+    /// Images in files, which are decoded when they are needed.
+    #[cfg(feature = "files")]
+    Pictures(pictures::Pictures),
 }
 
 impl Samples {
@@ -71,6 +77,8 @@ impl Samples {
             Self::Images(x) => x.len_of(Axis(0)),
             Self::Features(x) => x.len_of(Axis(0)),
             Self::Sparse(x) => x.len(),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.len(),
         }
     }
 
@@ -85,6 +93,8 @@ impl Samples {
             Self::Images(x) => x.shape()[1..].to_vec(),
             Self::Features(x) => x.shape()[1..].to_vec(),
             Self::Sparse(x) => vec![x.columns()],
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.shape().to_vec(),
         }
     }
 
@@ -94,6 +104,21 @@ impl Samples {
             Self::Images(x) => Self::Images(x.select(Axis(0), index)),
             Self::Features(x) => Self::Features(x.select(Axis(0), index)),
             Self::Sparse(x) => Self::Sparse(x.select(index)),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => Self::Pictures(x.select(index)),
+        }
+    }
+
+    /// The images at `index`, `(index.len(), c, h, w)`; none of feature vectors. Panics when an index
+    /// is out of range.
+    ///
+    /// Errors: a picture that cannot be decoded.
+    pub fn images(&self, index: &[usize]) -> Result<Option<Array4<f32>>, DataError> {
+        match self {
+            Self::Images(x) => Ok(Some(x.select(Axis(0), index))),
+            #[cfg(feature = "files")]
+            Self::Pictures(x) => x.images(index).map(Some),
+            _ => Ok(None),
         }
     }
 }

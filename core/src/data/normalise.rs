@@ -5,7 +5,7 @@
 //! is fitted on — the source, the target, both, each domain by itself — is part of a protocol, and
 //! therefore the caller's to say.
 
-use ndarray::{Array, Array2, Array4, Axis, Dimension};
+use ndarray::{Array, Array2, Axis, Dimension};
 use serde::{Deserialize, Serialize};
 
 use super::sparse::Moments;
@@ -106,11 +106,11 @@ impl Normalisation {
                 _ => z_score(features(samples, "z_score")?, *ddof),
             },
             Self::ImageStats { mean, std } => {
-                image_stats(mean, std, images(samples, "image_stats")?.len_of(Axis(1)))
+                image_stats(mean, std, channels(samples, "image_stats")?)
             }
             Self::L1Rows => Ok(Fitted::L1Rows),
             Self::L2Rows => Ok(Fitted::L2Rows),
-            Self::PerImageMean => images(samples, "per_image_mean").map(|_| Fitted::PerImageMean),
+            Self::PerImageMean => channels(samples, "per_image_mean").map(|_| Fitted::PerImageMean),
             Self::Sequence(steps) => {
                 let mut fitted = Vec::with_capacity(steps.len());
                 let mut current = samples.clone();
@@ -129,14 +129,59 @@ impl Normalisation {
     ///
     /// Errors: feature vectors, no pixel.
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
-        let images = images(samples, "image_stats")?;
-        let channels = images.axis_iter(Axis(1));
-        let moments: Option<Vec<_>> =
-            channels.map(|channel| moments(|| channel.iter().map(|&v| f64::from(v)), 0)).collect();
+        let c = channels(samples, "image_stats")?;
+        let moments: Option<Vec<_>> = match samples {
+            Samples::Images(x) => {
+                x.axis_iter(Axis(1))
+                .map(|channel| {
+                    moments(|| channel.iter().map(|&v| f64::from(v)), 0)
+                })
+                .collect()
+            }
+            _ => streamed_moments(samples, c)?,
+        };
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;
         let (mean, std) = moments.into_iter().map(|(m, s)| (m as f32, s as f32)).unzip();
         Ok(Self::ImageStats { mean, std })
     }
+}
+
+/// The moments of every channel as [`moments`] has them, in two passes over images that are not in
+/// memory; none without a pixel.
+fn streamed_moments(samples: &Samples, c: usize) -> Result<Option<Vec<(f64, f64)>>, DataError> {
+    const ROWS: usize = 64;
+    let rows: Vec<usize> = (0..samples.len()).collect();
+    let each = |f: &mut dyn FnMut(usize, f32)| {
+        for rows in rows.chunks(ROWS) {
+            let images = samples.images(rows)?;
+            for image in images.iter().flat_map(|x| x.outer_iter()) {
+                for (c, channel) in image.outer_iter().enumerate() {
+                    channel.iter().for_each(|&v| f(c, v));
+                }
+            }
+        }
+        Ok::<_, DataError>(())
+    };
+    let mut first = vec![None; c];
+    let mut sums = vec![(0f64, 0u64, true); c];
+    each(&mut |c, v| {
+        let (sum, n, constant) = &mut sums[c];
+        *sum += f64::from(v);
+        *n += 1;
+        *constant &= *first[c].get_or_insert(v) == v;
+    })?;
+    let means: Vec<f64> = sums.iter().map(|(sum, n, _)| sum / *n as f64).collect();
+    let mut squares = vec![0f64; c];
+    each(&mut |c, v| squares[c] += (f64::from(v) - means[c]).powi(2))?;
+    let moments = first.iter().zip(&sums).zip(means.iter().zip(&squares));
+    Ok(moments
+        .map(|((first, (_, n, constant)), (mean, squares))| {
+            first.map(|first| match constant {
+                true => (first.into(), 1.0),
+                false => (*mean, (squares / *n as f64).sqrt()),
+            })
+        })
+        .collect())
 }
 
 impl Fitted {
@@ -148,13 +193,17 @@ impl Fitted {
         if let Samples::Sparse(x) = samples {
             return x.normalised(self).map(Samples::Sparse);
         }
+        #[cfg(feature = "files")]
+        if let Samples::Pictures(x) = &samples {
+            return x.normalised(self).map(Samples::Pictures);
+        }
         match self {
             Self::Affine { shift, scale } => {
                 let groups = if shift.len() == 1 { 1 } else { samples.row_shape()[0] };
                 if shift.len() != groups || scale.len() != groups {
                     let what = match samples {
-                        Samples::Images(_) => "channels",
                         Samples::Features(_) | Samples::Sparse(_) => "features",
+                        _ => "channels",
                     };
                     let reason = format!("fitted on {} {what}, applied to {groups}", shift.len());
                     return Err(unusable("affine", reason));
@@ -164,7 +213,7 @@ impl Fitted {
             Self::L1Rows => for_each_row(&mut samples, &UnitL1),
             Self::L2Rows => for_each_row(&mut samples, &UnitL2),
             Self::PerImageMean => {
-                images(&samples, "per_image_mean")?;
+                channels(&samples, "per_image_mean")?;
                 for_each_row(&mut samples, &Centred);
             }
             Self::Sequence(steps) => {
@@ -325,8 +374,10 @@ fn for_each_row(samples: &mut Samples, step: &impl RowStep) {
     match samples {
         Samples::Images(x) => rows(x, len, step),
         Samples::Features(x) => rows(x, len, step),
-        // They have a loop of their own.
+        // They have a loop of their own, or are normalised when they are decoded.
         Samples::Sparse(_) => {}
+        #[cfg(feature = "files")]
+        Samples::Pictures(_) => {}
     }
 }
 
@@ -337,9 +388,10 @@ fn features<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array2<f64>, Dat
     }
 }
 
-fn images<'a>(samples: &'a Samples, step: &str) -> Result<&'a Array4<f32>, DataError> {
-    match samples {
-        Samples::Images(x) => Ok(x),
+/// The channels of images.
+fn channels(samples: &Samples, step: &str) -> Result<usize, DataError> {
+    match samples.row_shape()[..] {
+        [c, _, _] => Ok(c),
         _ => Err(unusable(step, "expected images (n, c, h, w), got features")),
     }
 }
@@ -350,7 +402,7 @@ fn unusable(step: &str, reason: impl Into<String>) -> DataError {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Array4, array};
     use proptest::prelude::*;
 
     use super::*;

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayD, Dimension, Ix1, Ix2, Ix4, IxDyn, ShapeBuilder};
 
+use super::range::{self, Known, Stored, Understood};
 use super::{DataError, Samples};
 
 mod element;
@@ -43,25 +44,29 @@ fn parse_rows<T: Element>(bytes: &[u8], path: &Path) -> Result<Array2<T>, DataEr
     })
 }
 
-/// Parses feature vectors `(n, d)` or images `(n, c, h, w)`, c = 1 or 3.
+/// Parses feature vectors `(n, d)` or images `(n, c, h, w)`, c = 1 or 3. Images come into [0, 1] as
+/// [`range`](super::range) says; features stay as they are stored.
 ///
-/// Images of bytes are divided by 255, since an image in [`Samples`] lies in [0, 1]; every other
-/// value stays as it is stored.
-///
-/// Errors: as [`parse_matrix`].
+/// Errors: as [`parse_matrix`]; images whose range has to be given.
 pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {
+    Ok(parse_pictures(bytes, path, Known::default())?.0)
+}
+
+/// As [`parse_samples`], with what is known of the range of images; says how they were understood.
+///
+/// Errors: as [`parse_samples`].
+pub fn parse_pictures(
+    bytes: &[u8],
+    path: &Path,
+    known: Known,
+) -> Result<(Samples, Option<Understood>), DataError> {
     let (header, _) = Header::parse(bytes).map_err(|e| DataError::malformed(path, e))?;
     let hint = match header.shape[..] {
-        [_, 1 | 3, _, _] => {
-            let mut x = parse::<f32>(bytes, path)?
-                .into_dimensionality::<Ix4>()
-                .map_err(|e| DataError::malformed(path, e.to_string()))?;
-            if header.kind == Kind::U8 {
-                x.mapv_inplace(|v| v / 255.0);
-            }
-            return Ok(Samples::Images(x));
+        [_, 1 | 3, _, _] => return parse_images(bytes, path, header.kind, known),
+        [_, _] => {
+            let x = parse_matrix(bytes, path)?;
+            return Ok((Samples::Features(x), None));
         }
-        [_, _] => return parse_matrix(bytes, path).map(Samples::Features),
         [_, _, _, 1 | 3] => ": the channels come second, not last",
         [_, _, _] => "; images of one channel are (n, 1, h, w)",
         _ => "",
@@ -75,6 +80,46 @@ pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {
             header.shape
         ),
     ))
+}
+
+fn parse_images(
+    bytes: &[u8],
+    path: &Path,
+    kind: Kind,
+    known: Known,
+) -> Result<(Samples, Option<Understood>), DataError> {
+    let stored = match kind {
+        Kind::Bool => Stored::Bool,
+        Kind::U8 => Stored::Byte,
+        Kind::U16 => Stored::Word,
+        Kind::F32 | Kind::F64 => Stored::Float,
+        Kind::I8 | Kind::I16 | Kind::I32 | Kind::U32 | Kind::I64 | Kind::U64 => Stored::Integer,
+    };
+    // Every number of the smaller types is an f32.
+    let small = kind.width() <= 2 || kind == Kind::F32;
+    let (x, understood) = match small {
+        true => in_range::<f32>(parse(bytes, path)?, stored, known),
+        false => in_range::<f64>(parse(bytes, path)?, stored, known),
+    }
+    .map_err(|e| DataError::malformed(path, e))?;
+    let x = x.into_dimensionality::<Ix4>();
+    let x = x.map_err(|e| DataError::malformed(path, e.to_string()))?;
+    Ok((Samples::Images(x), Some(understood)))
+}
+
+fn in_range<T: Element + Into<f64>>(
+    x: ArrayD<T>,
+    stored: Stored,
+    known: Known,
+) -> Result<(ArrayD<f32>, Understood), String> {
+    let ends = |(least, most): (f64, f64), &v: &T| {
+        let v = v.into();
+        (least.min(v), most.max(v))
+    };
+    let ends = x.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+    let understood = range::understand(stored, ends, known)?;
+    let range = understood.range;
+    Ok((x.mapv(|v| range.value(v.into())), understood))
 }
 
 /// Parses integer labels `(n,)`. Floats that are whole numbers are taken.
@@ -136,6 +181,14 @@ mod files {
         parse_samples(&raw::read(path)?, path)
     }
 
+    /// [`parse_pictures`] on a file.
+    pub fn read_pictures(
+        path: &Path,
+        known: Known,
+    ) -> Result<(Samples, Option<Understood>), DataError> {
+        parse_pictures(&raw::read(path)?, path, known)
+    }
+
     /// [`parse_labels`] on a file.
     pub fn read_labels(path: &Path) -> Result<Vec<i64>, DataError> {
         parse_labels(&raw::read(path)?, path)
@@ -173,10 +226,15 @@ mod files {
             .map_err(|e| within(name, e, path))
     }
 
-    /// [`get_npz_samples`] on bytes.
-    pub fn parse_npz_samples(bytes: &[u8], path: &Path, name: &str) -> Result<Samples, DataError> {
+    /// The samples `name` of an `.npz` file, as [`parse_pictures`] takes them.
+    pub fn parse_npz_pictures(
+        bytes: &[u8],
+        path: &Path,
+        name: &str,
+        known: Known,
+    ) -> Result<(Samples, Option<Understood>), DataError> {
         let npy = npz_entry(bytes, path, name)?;
-        parse_samples(&npy, path).map_err(|e| within(name, e, path))
+        parse_pictures(&npy, path, known).map_err(|e| within(name, e, path))
     }
 
     /// The labels `name` of an `.npz` file, as [`parse_label_texts`] takes them.

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{self, FolderOptions};
 use super::labels::Labels;
+use super::pictures::{self, Pictures};
+use super::range::{Known, Understood, ValueRange};
 use super::sparse::Sparse;
 use super::table::{Decimal, Encode, Header, Separator, Table, TextOptions};
 use super::{DataError, Samples, digest, labels, mat, name_of, npy, raw, svmlight};
@@ -52,6 +54,13 @@ pub struct ReadOptions {
     pub decimal: Decimal,
     /// The shape that pictures get.
     pub pictures: FolderOptions,
+    /// What becomes 0…1 of the numbers of pictures in `.npy` and `.npz` files, where their type or
+    /// values do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_range: Option<ValueRange>,
+    /// The range that files of this kind were judged to have before: new ones are read alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_range: Option<ValueRange>,
     /// Width and first index of svmlight files.
     pub svmlight: svmlight::Options,
 }
@@ -77,8 +86,14 @@ impl ReadOptions {
             separator: or(&self.separator, &base.separator),
             decimal: or(&self.decimal, &base.decimal),
             pictures: or(&self.pictures, &base.pictures),
+            value_range: or(&self.value_range, &base.value_range),
+            judged_range: or(&self.judged_range, &base.judged_range),
             svmlight: or(&self.svmlight, &base.svmlight),
         }
+    }
+
+    fn range(&self) -> Known {
+        Known { given: self.value_range, judged: self.judged_range }
     }
 
     fn text(&self) -> TextOptions {
@@ -141,6 +156,9 @@ pub struct Content {
     pub labels: Option<Labels>,
     /// What rules decided in reading that a reader should know.
     pub notes: Vec<String>,
+    /// The range that pictures were judged to have by their values: to be kept as
+    /// [`ReadOptions::judged_range`] for new files.
+    pub judged_range: Option<ValueRange>,
 }
 
 /// Rows as a file has them.
@@ -153,12 +171,9 @@ pub enum Rows {
     /// `(n, d)` of which most numbers are 0.
     Sparse(Sparse),
     /// `(n, c, h, w)`.
-    Images {
-        /// The images.
-        x: Array4<f32>,
-        /// The path of each, below the folder that was given.
-        names: Option<Vec<String>>,
-    },
+    Images(Array4<f32>),
+    /// Images in files, which are decoded when they are needed.
+    Pictures(Pictures),
 }
 
 impl Rows {
@@ -168,7 +183,8 @@ impl Rows {
             Self::Table(table) => table.len(),
             Self::Svmlight(parsed) => parsed.rows.rows(),
             Self::Sparse(matrix) => matrix.rows(),
-            Self::Images { x, .. } => x.dim().0,
+            Self::Images(x) => x.dim().0,
+            Self::Pictures(x) => x.len(),
         }
     }
 
@@ -194,10 +210,14 @@ impl Rows {
         }
     }
 
-    /// A name for each row: the path of a picture, else the number of the row, from 0.
-    pub fn names(&self) -> Vec<String> {
+    /// A name for each row: the path of a picture below `root`, else the number of the row, from 0.
+    pub fn names(&self, root: &Path) -> Vec<String> {
+        let name = |path: &PathBuf| match path.strip_prefix(root) {
+            Ok(below) if below != Path::new("") => below.display().to_string(),
+            _ => path.display().to_string(),
+        };
         match self {
-            Self::Images { names: Some(names), .. } => names.clone(),
+            Self::Pictures(x) => x.paths().map(name).collect(),
             _ => (0..self.len()).map(|i| i.to_string()).collect(),
         }
     }
@@ -227,20 +247,23 @@ fn read_as_is(
 ) -> Result<Content, DataError> {
     let kind = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     let name = name_of(path);
-    if kind.is_dir() || (options.format == Format::Auto && folder::is_picture(path)) {
-        return pictures(path, name, options, search);
+    if kind.is_dir() || (options.format == Format::Auto && pictures::is_picture(path)) {
+        return of_pictures(path, name, options, search);
     }
     let bytes = raw::read(path)?;
     let mut files = vec![InputFile { name: String::new(), sha256: digest::sha256(&bytes) }];
-    let mut notes = Vec::new();
+    let (mut notes, mut told) = (Vec::new(), Told::default());
     let array = |default| options.labels.as_deref().unwrap_or(default);
     let samples = |default| options.samples.as_deref().unwrap_or(default);
     let named = options.labels.is_some() && search != LabelSearch::Unread;
     let default = search == LabelSearch::Default && options.labels_file.is_none();
     let (rows, mut labels) = match format(path, options.format, &bytes)? {
-        Format::Npy => (of_samples(path, npy::parse_samples(&bytes, path)?)?, None),
+        Format::Npy => {
+            let read = npy::parse_pictures(&bytes, path, options.range())?;
+            (of_samples(path, read, &mut told)?, None)
+        }
         Format::Npz => {
-            let rows = npz_rows(path, &bytes, options)?;
+            let rows = npz_rows(path, &bytes, options, &mut told)?;
             let wanted = named || (default && npy::has_array(&bytes, path, array("y"))?);
             let labels = wanted.then(|| npy::parse_npz_labels(&bytes, path, array("y")));
             let place = format!("array `{}`", array("y"));
@@ -312,7 +335,16 @@ fn read_as_is(
             }
         });
     }
-    Ok(Content { name, path: path.to_owned(), files, rows, labels, notes })
+    notes.extend(told.note);
+    let judged_range = told.judged_range;
+    Ok(Content { name, path: path.to_owned(), files, rows, labels, notes, judged_range })
+}
+
+/// What was understood of the range of pictures.
+#[derive(Default)]
+struct Told {
+    note: Option<String>,
+    judged_range: Option<ValueRange>,
 }
 
 impl Content {
@@ -370,37 +402,37 @@ impl Content {
 /// The columns of a table that are taken for the labels where none is named, in this order.
 pub const LABEL_COLUMNS: [&str; 4] = ["label", "class", "target", "y"];
 
-fn pictures(
+fn of_pictures(
     path: &Path,
     name: String,
     options: &ReadOptions,
     search: LabelSearch,
 ) -> Result<Content, DataError> {
     let labelled =
-        path.is_dir() && search != LabelSearch::Unread && !folder::list(path)?.folders.is_empty();
-    let (x, names, labels) = if labelled {
+        path.is_dir() && search != LabelSearch::Unread && pictures::has_classes(path)?;
+    let (x, labels) = if labelled {
         let dataset = folder::read(path, &options.pictures)?;
         let texts = dataset.labels.iter().map(|&l| Some(dataset.classes[l].clone())).collect();
         let place = "the folders' names".to_owned();
-        let Samples::Images(x) = dataset.samples else {
+        let Samples::Pictures(x) = dataset.samples else {
             return Err(DataError::unusable(name, "no pictures"));
         };
-        (x, None, Some(Labels { texts, column: None, place, file: None }))
+        (x, Some(Labels { texts, column: None, place, file: None }))
     } else {
-        let (paths, x) = folder::read_unlabelled(path, &options.pictures)?;
-        let name = |p: &PathBuf| match p.strip_prefix(path) {
-            Ok(below) if below != Path::new("") => below.display().to_string(),
-            _ => p.display().to_string(),
-        };
-        (x, Some(paths.iter().map(name).collect()), None)
+        (folder::read_unlabelled(path, &options.pictures)?, None)
     };
+    let mut notes: Vec<String> = x.note().map(str::to_owned).into_iter().collect();
+    if !x.skipped().is_empty() {
+        notes.push(format!("passed over {}", x.skipped()));
+    }
     Ok(Content {
         name,
         path: path.to_owned(),
-        files: Vec::new(),
-        rows: Rows::Images { x, names },
+        files: vec![InputFile { name: String::new(), sha256: x.sha256().to_owned() }],
+        rows: Rows::Pictures(x),
         labels,
-        notes: Vec::new(),
+        notes,
+        judged_range: None,
     })
 }
 
@@ -467,17 +499,30 @@ fn label_file(
 
 /// The array of samples or, where there is none of its name, the sparse matrix of that name: the only
 /// one, if none is given.
-fn npz_rows(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Rows, DataError> {
+fn npz_rows(
+    path: &Path,
+    bytes: &[u8],
+    options: &ReadOptions,
+    told: &mut Told,
+) -> Result<Rows, DataError> {
     let array = options.samples.as_deref().unwrap_or("x");
     if !npy::has_array(bytes, path, array)?
         && let Some(matrix) = npy::find_npz_sparse(bytes, path, options.samples.as_deref())?
     {
         return Ok(Rows::Sparse(matrix));
     }
-    of_samples(path, npy::parse_npz_samples(bytes, path, array)?)
+    of_samples(path, npy::parse_npz_pictures(bytes, path, array, options.range())?, told)
 }
 
-fn of_samples(path: &Path, samples: Samples) -> Result<Rows, DataError> {
+fn of_samples(
+    path: &Path,
+    (samples, understood): (Samples, Option<Understood>),
+    told: &mut Told,
+) -> Result<Rows, DataError> {
+    if let Some(Understood { range, judged, note }) = understood {
+        told.note = note;
+        told.judged_range = judged.then_some(range);
+    }
     match samples {
         Samples::Features(x) => Table::of_numbers(path, x).map(Rows::Table),
         Samples::Sparse(x) => {
@@ -493,8 +538,9 @@ fn of_samples(path: &Path, samples: Samples) -> Result<Rows, DataError> {
                 );
                 return Err(DataError::malformed(path, reason));
             }
-            Ok(Rows::Images { x, names: None })
+            Ok(Rows::Images(x))
         }
+        Samples::Pictures(x) => Ok(Rows::Pictures(x)),
     }
 }
 

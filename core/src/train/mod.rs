@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     Dev, Error, InputShape, Labelled, Losses, Method, Result, Rng, RngState, Step, Stream,
     Unlabelled,
-    batch::Batches,
+    batch::{Batch, Batches},
     checkpoint::Checkpoint,
     data::{LabelledDomain, UnlabelledDomain},
     observe::{Means, Observer, StepRecord},
@@ -134,7 +134,20 @@ impl<'a, D: Dev> Trainer<'a, D> {
         interrupt: &dyn Fn() -> bool,
     ) -> Result<()> {
         while self.step < self.config.steps {
-            let (losses, gradient_norm) = self.advance()?;
+            let batch = match self.batches.next_batch() {
+                Ok(batch) => batch,
+                // A file that is mended lets the training go on from here.
+                Err(error @ Error::Data(_)) if self.step > 0 => {
+                    let checkpoint = self.checkpoint()?;
+                    observers.iter_mut().try_for_each(|o| o.on_checkpoint(&checkpoint))?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            };
+            if self.step + 1 < self.config.steps {
+                self.batches.prepare_next();
+            }
+            let (losses, gradient_norm) = self.advance(&batch)?;
             let (step, steps) = (self.step, self.config.steps);
             let losses = &losses;
             let record =
@@ -165,10 +178,9 @@ impl<'a, D: Dev> Trainer<'a, D> {
     }
 
     /// One step.
-    fn advance(&mut self) -> Result<(Losses, Option<f32>)> {
+    fn advance(&mut self, batch: &Batch<D>) -> Result<(Losses, Option<f32>)> {
         let (finished, steps) = (self.step, self.config.steps);
         self.optimiser.set_rate(self.config.rate() * self.config.schedule.factor(finished, steps));
-        let batch = self.batches.next_batch()?;
         let mut step = Step {
             progress: progress(finished, steps),
             rng: &mut self.rng,

@@ -51,9 +51,13 @@ impl Method<Cpu> for Classifier {
 }
 
 fn classifier(nan_at: u64) -> Box<Classifier> {
+    classifier_of(2, nan_at)
+}
+
+fn classifier_of(d: usize, nan_at: u64) -> Box<Classifier> {
     let (dev, mut init) = (cpu(), rng(1, Stream::Init));
     let config = MlpConfig { hidden: vec![6], dropout: 0.5 };
-    let backbone = Mlp::new(&dev, InputShape::Features { d: 2 }, &config, &mut init).unwrap();
+    let backbone = Mlp::new(&dev, InputShape::Features { d }, &config, &mut init).unwrap();
     let head = Head::new(&dev, (6, 2), &Default::default(), &mut init).unwrap();
     Box::new(Classifier { backbone, head, steps: 0, nan_at })
 }
@@ -266,4 +270,108 @@ fn parameters_need_names_of_their_own() {
     let error = Trainer::new(&cpu(), config(), Value::Null, method, &source, &target).err();
     let expected = "method.parameters = head/head.bias: expected names of their own";
     assert_eq!(error.unwrap().to_string(), expected);
+}
+
+#[cfg(feature = "files")]
+mod pictures {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::data::folder::{self, FolderOptions};
+
+    /// Images as vectors of their pixels.
+    struct Flat(Box<Classifier>);
+
+    fn flat(x: &Input<Cpu>) -> Input<Cpu> {
+        let Input::Images(maps) = x else { panic!("pictures are images") };
+        let shape = InputShape::Features { d: x.row_shape().len() };
+        Input::from_values(&cpu(), shape, maps.as_vec()).unwrap()
+    }
+
+    impl Method<Cpu> for Flat {
+        fn step(
+            &mut self,
+            source: Labelled<'_, Cpu>,
+            target: Unlabelled<'_, Cpu>,
+            step: &mut Step<'_, Cpu>,
+        ) -> Result<Losses> {
+            let (x, y) = (&flat(source.x), source.y);
+            self.0.step(Labelled { x, y }, target, step)
+        }
+
+        fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
+            self.0.outputs(&flat(x))
+        }
+
+        fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
+            self.0.parameters()
+        }
+    }
+
+    fn picture(path: &Path, seed: u8) {
+        image::GrayImage::from_fn(2, 2, |x, y| image::Luma([seed * 20 + (x + 2 * y) as u8]))
+            .save(path)
+            .unwrap();
+    }
+
+    /// Overwrites a file after the third step.
+    struct Spoiler<'a>(&'a Path, Log);
+
+    impl Observer<Cpu> for Spoiler<'_> {
+        fn on_step(&mut self, record: &StepRecord<'_>) -> Result<()> {
+            if record.step == 3 {
+                fs::write(self.0, "no picture").unwrap();
+            }
+            self.1.on_step(record)
+        }
+
+        fn on_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+            self.1.on_checkpoint(checkpoint)
+        }
+    }
+
+    #[test]
+    fn a_picture_that_spoils_stops_the_training_until_it_is_mended() {
+        let root = tempfile::tempdir().unwrap();
+        for i in 0..8 {
+            let class = root.path().join(["a", "b"][i % 2]);
+            fs::create_dir_all(&class).unwrap();
+            picture(&class.join(format!("{i}.png")), i as u8);
+        }
+        let spoilt = root.path().join("b/5.png");
+        // Without a cache, files are decoded again in every pass.
+        let options = FolderOptions { size: (2, 2), channels: 1, ..FolderOptions::default() };
+        let domains = || {
+            crate::data::pictures::set_limit(0);
+            let source = folder::read(root.path(), &options).unwrap();
+            let target = UnlabelledDomain::new("target", source.samples.clone()).unwrap();
+            (LabelledDomain::new(source).unwrap(), target)
+        };
+        let config = TrainConfig { steps: 20, checkpoint_every: 0, ..config() };
+        let (source, target) = domains();
+        let trainer = || {
+            let method = Box::new(Flat(classifier_of(4, 0)));
+            Trainer::new(&cpu(), config.clone(), Value::Null, method, &source, &target).unwrap()
+        };
+        let mut whole = trainer();
+        whole.run(&mut [], &|| false).unwrap();
+
+        let mut stopped = trainer();
+        let mut spoiler = Spoiler(&spoilt, Log::default());
+        let error = stopped.run(&mut [&mut spoiler], &|| false).unwrap_err();
+        assert!(matches!(error, Error::Data(_)), "{error}");
+        let place = spoilt.display().to_string();
+        assert!(error.to_string().starts_with(&place), "{error}");
+        let checkpoint = spoiler.1.checkpoint.unwrap();
+        assert!(checkpoint.step >= 3 && checkpoint.step == stopped.step(), "{}", checkpoint.step);
+
+        picture(&spoilt, 5);
+        let mut resumed = trainer();
+        resumed.restore("c", &checkpoint).unwrap();
+        resumed.run(&mut [], &|| false).unwrap();
+        assert_eq!(
+            resumed.checkpoint().unwrap().parameters,
+            whole.checkpoint().unwrap().parameters
+        );
+    }
 }

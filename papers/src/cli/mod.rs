@@ -93,6 +93,31 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     threads: Option<u16>,
+    /// The memory that decoded pictures may keep, as 500M or 8G, so that they need not be decoded
+    /// again. By default a quarter of the machine's. Results do not depend on it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        value_parser = bytes,
+        help_heading = "Global options"
+    )]
+    cache: Option<u64>,
+}
+
+/// `500M`: a number of bytes, or of 2¹⁰, 2²⁰, 2³⁰ or 2⁴⁰ of them.
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim().trim_end_matches(['B', 'b']).trim_end_matches(['I', 'i']);
+    let power = |unit: char| "KMGT".find(unit.to_ascii_uppercase()).map(|i| 10 * (i as u32 + 1));
+    let (number, power) = match text.chars().last().and_then(power) {
+        Some(power) => (&text[..text.len() - 1], power),
+        None => (text, 0),
+    };
+    let number: Option<f64> = number.trim().parse().ok().filter(|n| (0.0..1e15).contains(n));
+    match number {
+        Some(number) => Ok((number * f64::from(power).exp2()) as u64),
+        None => Err("expected a number of bytes, as 500M or 8G".to_owned()),
+    }
 }
 
 impl Global {
@@ -112,6 +137,9 @@ impl Global {
         }
         if let Some(threads) = self.threads {
             options += &format!(" --threads {threads}");
+        }
+        if let Some(cache) = self.cache {
+            options += &format!(" --cache {cache}");
         }
         options
     }
@@ -198,6 +226,9 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
     if let Some(threads) = cli.global.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
+    if let Some(cache) = cli.global.cache {
+        transduct_core::data::pictures::set_limit(cache);
+    }
     // Before hours of work with another one than was asked for.
     instruction_set()?;
     let output = Output::new(cli.global.quiet, cli.global.json);
@@ -253,6 +284,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(bytes("0"), Ok(0));
+        assert_eq!(bytes("500M"), Ok(500 << 20));
+        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
+        assert_eq!(bytes("2 kb"), Ok(2048));
+        for wrong in ["", "M", "-1", "8X", "NaN", "1e30"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

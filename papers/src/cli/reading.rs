@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use transduct_core::data::{
+    range::ValueRange,
     read::{Format, ReadOptions},
     svmlight::ZeroBased,
     table::{Decimal, Encode, Header, Separator},
@@ -39,6 +40,15 @@ pub(super) struct FileArgs {
     /// The array of samples in an .npz (by default `x`) or .mat (`fts`) file.
     #[arg(long, value_name = "NAME", help_heading = "Reading files")]
     samples: Option<String>,
+    /// The numbers that become 0 and 1 in the pictures of .npy and .npz files, as 0..4095. By default
+    /// by their type, 0..255 for bytes and 0..65535 for unsigned 16 bits, else by their values.
+    #[arg(
+        long,
+        value_name = "LOW..HIGH",
+        allow_hyphen_values = true,
+        help_heading = "Reading files"
+    )]
+    value_range: Option<ValueRange>,
     /// The number of features of .svmlight files, whose last ones may be absent. By default the
     /// source's largest index.
     #[arg(long, value_name = "N", help_heading = "Reading files")]
@@ -184,6 +194,7 @@ impl FileArgs {
                 FormatArg::Svmlight => Format::Svmlight,
             };
         }
+        files.value_range = self.value_range.or(files.value_range);
         files.samples = self.samples.clone().or(files.samples.take());
         files.svmlight.n_features = self.n_features.or(files.svmlight.n_features);
         files.svmlight.zero_based = match self.zero_based {

@@ -25,7 +25,10 @@ mod metrics;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use transduct_core::{InputShape, data::read::InputFile};
+use transduct_core::{
+    InputShape,
+    data::{pictures::Skipped, read::InputFile},
+};
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
 pub use files::{RecordError, read_json, write_atomic, write_json};
@@ -156,6 +159,9 @@ pub struct RunRecord {
     pub source: DomainRecord,
     /// The domain to adapt to.
     pub target: DomainRecord,
+    /// What the user was told of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The names of the k classes, by index.
     pub classes: Vec<String>,
     /// The shape of one row, after framing.
@@ -207,6 +213,9 @@ pub struct DomainRecord {
     /// The classes of the source that no evaluation row has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent_classes: Vec<String>,
+    /// What in its folder is no picture.
+    #[serde(default, skip_serializing_if = "Skipped::is_empty")]
+    pub skipped: Skipped,
 }
 
 /// `done.json`: the final numbers of one (method, seed).
@@ -290,6 +299,7 @@ mod tests {
             scored_rows: None,
             unknown_classes: vec![],
             absent_classes: vec![],
+            skipped: Skipped::default(),
         };
         RunRecord {
             format: FORMAT,
@@ -297,6 +307,7 @@ mod tests {
             command: vec!["transduct".to_owned(), "quickstart".to_owned()],
             source: domain("a"),
             target: domain("b"),
+            notes: Vec::new(),
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             input: InputShape::Features { d: 2 },
             methods: vec!["source-only".to_owned(), "dann".to_owned()],

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use ndarray::{Array2, Array4};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use transduct_core::InputShape;
+use transduct_core::{InputShape, data::pictures::Skipped};
 
 use super::*;
 use crate::record::{
@@ -28,6 +28,7 @@ pub(super) fn record() -> RunRecord {
         scored_rows: None,
         unknown_classes: Vec::new(),
         absent_classes: Vec::new(),
+        skipped: Skipped::default(),
     };
     RunRecord {
         format: FORMAT,
@@ -35,6 +36,7 @@ pub(super) fn record() -> RunRecord {
         command: ["transduct", "run", "--source", "seven segments"].map(str::to_owned).to_vec(),
         source: domain("segments"),
         target: domain("noisy-segments"),
+        notes: Vec::new(),
         classes: (0..10).map(|class| class.to_string()).collect(),
         input: InputShape::Images { c: 1, h: 14, w: 10 },
         methods: METHODS.map(str::to_owned).to_vec(),

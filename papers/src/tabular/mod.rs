@@ -293,7 +293,12 @@ impl Flat {
                 let dense = sparse.to_dense().with_context(|| path.display().to_string())?;
                 Table::of_numbers(&path, dense)?
             }
-            Rows::Images { x, .. } => {
+            Rows::Images(_) | Rows::Pictures(_) => {
+                let x = match rows {
+                    Rows::Images(x) => x,
+                    Rows::Pictures(x) => x.images(&(0..x.len()).collect::<Vec<_>>())?,
+                    _ => bail!("{}: expected pictures", path.display()),
+                };
                 let (n, c, h, w) = x.dim();
                 let pixels = x.mapv(f64::from).into_shape_with_order((n, c * h * w))?;
                 Table::of_numbers(&path, pixels)?

@@ -7,6 +7,7 @@ mod demo;
 mod diagnose;
 mod door;
 mod model_files;
+mod pictures;
 mod predict;
 mod refusals;
 mod reproduce;

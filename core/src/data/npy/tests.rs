@@ -70,10 +70,41 @@ fn rank_four_is_images() {
     let bytes = Array4::from_elem((2, 3, 1, 2), 51u8);
     let expected = Array4::from_elem((2, 3, 1, 2), 0.2f32);
     assert_eq!(parse_samples(&npy(&bytes), path).unwrap(), Samples::Images(expected));
-    let floats = Array4::from_elem((2, 1, 1, 2), 51f32);
+    let floats = Array4::from_elem((2, 1, 1, 2), 0.51f32);
     assert_eq!(parse_samples(&npy(&floats), path).unwrap(), Samples::Images(floats));
     let last = message(parse_samples(&npy(&Array4::<u8>::zeros((2, 8, 8, 3))), path));
     assert!(last.contains("the channels come second, not last"), "{last}");
+}
+
+#[test]
+fn the_same_pictures_are_the_same_whatever_their_type() {
+    let path = Path::new("x.npy");
+    let bytes =
+        Array4::from_shape_fn((2, 1, 4, 4), |(n, _, i, j)| (n * 128 + i * 32 + j * 8 + 7) as u8);
+    let wanted = Samples::Images(bytes.mapv(|v| f32::from(v) / 255.0));
+    let known = |known, bytes: &[u8]| parse_pictures(bytes, path, known).unwrap();
+    let read = |bytes: &[u8]| known(Known::default(), bytes);
+    let (x, told) = read(&npy(&bytes));
+    assert_eq!((x, told.unwrap().note), (wanted.clone(), None));
+    assert_eq!(read(&npy(&bytes.mapv(|v| u16::from(v) * 257))).0, wanted);
+    for judged in [
+        npy(&bytes.mapv(i64::from)),
+        npy(&bytes.mapv(i16::from)),
+        npy(&bytes.mapv(f32::from)),
+        npy(&bytes.mapv(f64::from)),
+    ] {
+        let (x, told) = read(&judged);
+        let told = told.unwrap();
+        assert_eq!((x, told.judged), (wanted.clone(), true));
+        assert!(told.note.unwrap().contains("255 is taken for white"));
+    }
+    let (x, told) = read(&npy(&bytes.mapv(|v| f32::from(v) / 255.0)));
+    assert_eq!((x, told.unwrap().note), (wanted.clone(), None));
+    let deep = npy(&bytes.mapv(|v| i16::from(v) * 16 - 5));
+    let refused = message(parse_samples(&deep, path));
+    assert!(refused.contains("give it by --value-range LOW..HIGH"), "{refused}");
+    let given = Known { given: Some("-5..4075".parse().unwrap()), judged: None };
+    assert_eq!(known(given, &deep).0, wanted);
 }
 
 #[test]

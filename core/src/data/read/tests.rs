@@ -104,7 +104,7 @@ fn archives_and_images() {
     npz.add_array("one_hot", &arr2(&[[1.0f64, 0.0], [0.0, 1.0]])).unwrap();
     npz.finish().unwrap();
     let data = content(&path);
-    let Rows::Images { x, .. } = &data.rows else { panic!("images") };
+    let Rows::Images(x) = &data.rows else { panic!("images") };
     assert_eq!(x, Array4::from_elem((2, 1, 2, 2), 1.0));
     assert_eq!(labels(&data), texts(&["1", "0"]));
     let named = |samples: &str| ReadOptions { samples: Some(samples.into()), ..Default::default() };
@@ -165,10 +165,10 @@ fn pictures_are_named_by_their_paths() {
     assert_eq!(labels(&content(root)), texts(&["cat", "dog"]));
     let unlabelled = read(root, &ReadOptions::default(), LabelSearch::Unread).unwrap();
     let separator = std::path::MAIN_SEPARATOR;
-    let names = unlabelled.rows.names();
+    let names = unlabelled.rows.names(root);
     assert_eq!(names, [format!("cat{separator}1.png"), format!("dog{separator}1.png")]);
     let one = root.join("cat/1.png");
-    assert_eq!(content(&one).rows.names(), [one.display().to_string()]);
+    assert_eq!(content(&one).rows.names(&one), [one.display().to_string()]);
 }
 
 #[test]
