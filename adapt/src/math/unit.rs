@@ -18,17 +18,30 @@ pub(crate) struct Unit(i32);
 impl Unit {
     /// The unit of numbers up to `largest` in magnitude: 1 for ordinary ones and for zeros.
     pub(crate) fn of(largest: f64) -> Self {
-        if !(largest > 0.0 && largest.is_finite()) {
-            return Self(0);
+        let near = Self::near(largest);
+        if near.0.abs() <= ORDINARY { Self(0) } else { near }
+    }
+
+    /// The power of two next below `largest`, also where it is ordinary; 1 for zeros.
+    pub(crate) fn near(largest: f64) -> Self {
+        match largest > 0.0 && largest.is_finite() {
+            // At least −1074 and at most 1023.
+            true => Self(largest.log2().floor() as i32),
+            false => Self(0),
         }
-        // At least −1074 and at most 1023.
-        let exponent = largest.log2().floor() as i32;
-        Self(if exponent.abs() <= ORDINARY { 0 } else { exponent })
     }
 
     /// The unit of the rows of both domains.
     pub(crate) fn of_domains(domains: &Domains<'_>) -> Self {
-        Self::of(moments::largest(domains.source()).max(moments::largest(domains.target())))
+        Self::of(largest(domains))
+    }
+
+    /// The same, and [`Self::near`] for rows below `least`.
+    pub(crate) fn of_small_domains(domains: &Domains<'_>, least: f64) -> Self {
+        match largest(domains) {
+            small if small < least => Self::near(small),
+            other => Self::of(other),
+        }
     }
 
     /// Whether nothing changes.
@@ -82,6 +95,10 @@ impl Unit {
     }
 }
 
+fn largest(domains: &Domains<'_>) -> f64 {
+    moments::largest(domains.source()).max(moments::largest(domains.target()))
+}
+
 /// x 2^k, rounded only where it leaves the normal numbers.
 pub(crate) fn times_power(mut x: f64, mut k: i32) -> f64 {
     /// Powers up to this are finite and normal, and so are their inverses.
@@ -104,7 +121,8 @@ mod tests {
         for value in [1.0, 3.7e9, -2.5e-9, 1e30] {
             assert!(Unit::of(f64::abs(value)).is_one());
         }
-        assert!(Unit::of(0.0).is_one());
+        assert!(Unit::of(0.0).is_one() && Unit::near(0.0).is_one());
+        assert_eq!(Unit::near(0.3).length(0.3), 1.2);
         for value in [1.7e155, 1.7e-155, f64::MAX, f64::MIN_POSITIVE, 5e-324] {
             let unit = Unit::of(value);
             let scaled = unit.length(value);

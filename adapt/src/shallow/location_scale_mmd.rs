@@ -31,6 +31,9 @@ use crate::{
     math::{gram, lbfgs, linalg, unit::Unit},
 };
 
+/// Rows below are measured in a unit near to them.
+const LEAST: f64 = 0.0625;
+
 /// The options of location and scale by MMD.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,7 +67,8 @@ impl Align for LocationScaleMmd {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         self.check()?;
         domains.need_labels(Self::NAME)?;
-        let unit = Unit::of_domains(domains);
+        // In a unit far above the rows, b would outweigh w.
+        let unit = Unit::of_small_domains(domains, LEAST);
         unit.with(domains, |domains| self.fit_in_unit(domains, unit))
     }
 }
@@ -236,6 +240,27 @@ mod tests {
         let fitted = method.fit(&domains).unwrap();
         assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-3);
         assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+    }
+
+    #[test]
+    fn rows_in_another_unit_move_alike() {
+        let (xs, labels) = rows();
+        let xt = &xs * 1.5 + 0.7;
+        let fit = |size: f64| {
+            let (xs, xt) = (&xs * size, &xt * size);
+            let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&labels).unwrap();
+            let fitted = LocationScaleMmd::default().fit(&domains).unwrap();
+            assert!(fitted.certificate.converged, "{size}: {:?}", fitted.certificate);
+            fitted.source(xs.view()).unwrap() / size
+        };
+        // λ is a squared length: beside large rows b stays 0, beside small ones it is free.
+        for (sizes, expected) in
+            [([1e8, 1e20, 1e40, 1e155], fit(1e30)), ([1e-8, 1e-15, 1e-40, 1e-155], fit(1e-30))]
+        {
+            for size in sizes {
+                assert_abs_diff_eq!(fit(size), expected, epsilon = 1e-3);
+            }
+        }
     }
 
     #[test]
