@@ -171,9 +171,7 @@ impl RunData {
         };
         let is_features = match &from {
             Domain::Registered { train, .. } => train.samples.row_shape().len() == 1,
-            Domain::File(content) => {
-                !matches!(content.rows, Rows::Images(_) | Rows::Pictures(_))
-            }
+            Domain::File(content) => !matches!(content.rows, Rows::Images(_) | Rows::Pictures(_)),
         };
         let defaults = Protocol {
             target_test: default_test(&target),

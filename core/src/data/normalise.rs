@@ -131,13 +131,10 @@ impl Normalisation {
     pub fn channel_stats(samples: &Samples) -> Result<Self, DataError> {
         let c = channels(samples, "image_stats")?;
         let moments: Option<Vec<_>> = match samples {
-            Samples::Images(x) => {
-                x.axis_iter(Axis(1))
-                .map(|channel| {
-                    moments(|| channel.iter().map(|&v| f64::from(v)), 0)
-                })
-                .collect()
-            }
+            Samples::Images(x) => x
+                .axis_iter(Axis(1))
+                .map(|channel| moments(|| channel.iter().map(|&v| f64::from(v)), 0))
+                .collect(),
             _ => streamed_moments(samples, c)?,
         };
         let moments = moments.ok_or_else(|| unusable("image_stats", "no pixels"))?;

@@ -408,8 +408,7 @@ fn of_pictures(
     options: &ReadOptions,
     search: LabelSearch,
 ) -> Result<Content, DataError> {
-    let labelled =
-        path.is_dir() && search != LabelSearch::Unread && pictures::has_classes(path)?;
+    let labelled = path.is_dir() && search != LabelSearch::Unread && pictures::has_classes(path)?;
     let (x, labels) = if labelled {
         let dataset = folder::read(path, &options.pictures)?;
         let texts = dataset.labels.iter().map(|&l| Some(dataset.classes[l].clone())).collect();

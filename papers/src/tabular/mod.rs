@@ -262,7 +262,9 @@ impl Tables {
     pub(crate) fn domains(&self) -> Result<Domains<'_>> {
         let domains = Domains::new(self.x_source.view(), self.x_target.view())?;
         Ok(match self.labels.as_ref().and_then(Labels::classes) {
-            Some((of, classes)) => domains.with_classes(of, classes.len())?.with_class_names(classes)?,
+            Some((of, classes)) => {
+                domains.with_classes(of, classes.len())?.with_class_names(classes)?
+            }
             None => domains,
         })
     }
