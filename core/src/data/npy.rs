@@ -92,7 +92,7 @@ fn parse_images(
         Kind::Bool => Stored::Bool,
         Kind::U8 => Stored::Byte,
         Kind::U16 => Stored::Word,
-        Kind::F32 | Kind::F64 => Stored::Float,
+        Kind::F16 | Kind::F32 | Kind::F64 => Stored::Float,
         Kind::I8 | Kind::I16 | Kind::I32 | Kind::U32 | Kind::I64 | Kind::U64 => Stored::Integer,
     };
     // Every number of the smaller types is an f32.

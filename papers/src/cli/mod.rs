@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod diagnose;
 mod export;
+mod fit;
 mod fit_progress;
 mod list;
 mod output;
@@ -159,6 +160,8 @@ enum Command {
     Weights(weights::WeightsArgs),
     /// Move the rows of a source table to a target table.
     Align(align::AlignArgs),
+    /// Fit a learner on source rows, weighted or aligned if asked, and predict the target.
+    Fit(Box<fit::FitArgs>),
     /// Apply a map that `align` saved to new rows.
     Apply(apply::ApplyArgs),
     /// Compute a published table again and compare, cell by cell.
@@ -241,6 +244,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Diagnose(args)) => diagnose::execute(args, &output, arguments),
         Some(Command::Weights(args)) => weights::execute(args, &output, arguments),
         Some(Command::Align(args)) => align::execute(args, &output),
+        Some(Command::Fit(args)) => fit::execute(*args, &output),
         Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
         Some(Command::Export(args)) => export::execute(args, &output),

@@ -94,6 +94,21 @@ impl OutFile {
         })
     }
 
+    /// Columns of text, in CSV alone.
+    ///
+    /// # Errors
+    /// Another format.
+    pub(crate) fn columns(&self, columns: &[Column<'_>]) -> Result<()> {
+        if self.is_npy() {
+            bail!("{}: classes are text: expected a name that ends in .csv", self.0.display());
+        }
+        self.csv(|csv| {
+            csv.write_record(columns.iter().map(|column| column.name))?;
+            let rows = columns.first().map_or(0, |column| column.texts.len());
+            (0..rows).try_for_each(|row| csv.write_record(columns.iter().map(|c| &c.texts[row])))
+        })
+    }
+
     /// One number a row, under `name` in CSV.
     pub(crate) fn alone(&self, name: &str, w: ArrayView1<'_, f64>) -> Result<()> {
         if self.is_npy() {

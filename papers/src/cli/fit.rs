@@ -1,0 +1,474 @@
+//! `transduct fit`: a learner on source rows, its predictions of the target, and what validators say.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use serde_json::{Value, json};
+use transduct_adapt::{
+    catalogue::Entry,
+    certificate::Certificate,
+    domains::Domains,
+    learn::{Classify, Regress, classifier, classifiers, regressor, regressors},
+    reweight::reweighter,
+    shallow::{AdaptClassifier, adapting_classifier, adapting_classifiers, aligner},
+    validate::{Evidence, LabelledOutputs, UnlabelledOutputs, validator},
+};
+use transduct_core::{Error, data::split::stratified_split, host::agreement, suggest};
+
+use super::{
+    Output, Status, UsageError,
+    fit_progress::watched,
+    run::assignment,
+    tables::{MethodArgs, TableArgs, brief, certificate_lines},
+};
+use crate::{
+    config::table::{set, to_json},
+    tabular::{Column, LabelKind, Labels, OutFile, Tables, number},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  transduct fit --method logistic --source a.csv --target b.csv --label species --out predictions.csv
+      A classifier of the source, without adaptation.
+  transduct fit --method svm --align coral --source a.csv --target b.csv --label species --out p.csv
+      On rows that coral has moved to the target.
+  transduct fit --method tree --weights ulsif --source a.csv --target b.csv --label species --out p.csv
+      With a weight for every source row.
+  transduct fit --method meda --source a.csv --target b.csv --label species --out p.csv
+      A method that labels the target itself; `transduct list adapting-classifiers` has them.
+  transduct fit --method ridge --source 2011.csv --target 2012.csv --label count --out p.csv
+      A regression, where the label is a measurement.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct FitArgs {
+    #[command(flatten)]
+    method: MethodArgs,
+    #[command(flatten)]
+    tables: TableArgs,
+    /// Weight the source rows by this method, with its defaults.
+    #[arg(long, value_name = "NAME", conflicts_with = "align")]
+    weights: Option<String>,
+    /// Move the rows by this alignment first, with its defaults.
+    #[arg(long, value_name = "NAME")]
+    align: Option<String>,
+    /// An option of the weighting or the alignment; can be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    adapt_set: Vec<(String, String)>,
+    /// What judges the predictions without target labels, joined by commas.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_values = ["im", "entropy", "source-accuracy"]
+    )]
+    validators: Vec<String>,
+    /// The share of the source rows, stratified, that is not trained on but judges the fit; 0 trains on
+    /// all.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    validation: f64,
+    /// The predictions, one row a target row in order: .csv.
+    ///
+    /// CSV has the target's rows, from 0, the predicted class and a column score_CLASS for each class:
+    /// a probability where the learner has one. For a regression it has the predicted value.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// A learner by its name.
+enum Learner {
+    Classifier(Box<dyn Classify>),
+    Adapting(Box<dyn AdaptClassifier>),
+    Regressor(Box<dyn Regress>),
+}
+
+/// Scores of rows by class, with the features that they were computed from.
+struct Judged {
+    /// `(n, d)`.
+    features: Array2<f64>,
+    /// `(n, k)`: logarithms of probabilities where the learner has them.
+    logits: Array2<f64>,
+    /// `(n, k)`, for the file.
+    scores: Array2<f64>,
+}
+
+pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
+    if !(0.0..1.0).contains(&args.validation) {
+        let share = args.validation;
+        bail!(UsageError(format!("--validation {share}: expected a share from 0 to below 1")));
+    }
+    let validators: Vec<_> =
+        args.validators.iter().map(|name| validator(name)).collect::<Result<_, _>>()?;
+    let out = OutFile::new(&args.out, &args.tables.inputs())?;
+    let tables = args.tables.read(output)?;
+    let Some(labels) = &tables.labels else {
+        bail!(
+            "{}: no labels of the source rows: name their column with --label-column or their file \
+             with --source-labels",
+            tables.source.path().display()
+        );
+    };
+    let (learner, options) = learner(&args.method, &labels.kind, output)?;
+    let (classes_of, classes) = match (&labels.kind, &learner) {
+        (LabelKind::Measured(y), Learner::Regressor(learner)) => {
+            return regression(&args, &tables, y, &**learner, options, &out, output);
+        }
+        _ => {
+            Labels::need_classes(Some(labels), tables.source.path(), &args.method.method)?;
+            labels.classes().unwrap_or_default()
+        }
+    };
+    if let (Learner::Adapting(_), Some(name)) =
+        (&learner, args.weights.as_ref().or(args.align.as_ref()))
+    {
+        let method = &args.method.method;
+        bail!(UsageError(format!("{method} adapts by itself: it takes no {name}")));
+    }
+
+    // Rows that judge the fit are seen by nothing before.
+    let split = match args.validation {
+        0.0 => None,
+        share => Some(stratified_split(classes_of, share, 0)?),
+    };
+    let split = split.filter(|split| !split.held_out.is_empty());
+    let all: Vec<usize> = (0..classes_of.len()).collect();
+    let kept = split.as_ref().map_or(&all, |split| &split.kept);
+    let x = tables.x_source.select(Axis(0), kept);
+    let y: Vec<usize> = kept.iter().map(|&row| classes_of[row]).collect();
+    let held_out = split.map(|split| {
+        let labels: Vec<usize> = split.held_out.iter().map(|&row| classes_of[row]).collect();
+        (tables.x_source.select(Axis(0), &split.held_out), labels)
+    });
+    let domains = Domains::new(x.view(), tables.x_target.view())?
+        .with_classes(&y, classes.len())?
+        .with_class_names(classes)?;
+
+    let name = args.method.method.as_str();
+    let mut certificates = Vec::new();
+    let (target, held_out) = match &learner {
+        Learner::Adapting(method) => {
+            let found = watched(name, output, || method.fit(&domains))?;
+            certificates.push((name.to_owned(), found.certificate));
+            let scores = found.scores;
+            let target = Judged {
+                features: tables.x_target.clone(),
+                logits: scores.clone(),
+                scores,
+            };
+            let held_out = match (held_out, &found.classifier) {
+                (Some((x, y)), Some(classifier)) => {
+                    let scores = classifier.scores(x.view())?;
+                    Some((Judged { features: x, logits: scores.clone(), scores }, y))
+                }
+                _ => None,
+            };
+            (target, held_out)
+        }
+        Learner::Classifier(method) => {
+            let Prepared { x, target, moved, weights, certificate } =
+                prepare(&args, &domains, held_out.as_ref().map(|(x, _)| x), output)?;
+            certificates.extend(certificate);
+            let weights = weights.as_ref().map(Array1::view);
+            let fitted = watched(name, output, || method.fit(x.view(), &y, classes.len(), weights))?;
+            certificates.push((name.to_owned(), fitted.certificate().clone()));
+            let judge = |features: Array2<f64>| -> Result<Judged> {
+                let scores = fitted.scores(features.view())?;
+                Ok(match fitted.probabilities(features.view())? {
+                    Some(p) => {
+                        Judged { features, logits: p.mapv(|p| p.max(1e-300).ln()), scores: p }
+                    }
+                    None => Judged { features, logits: scores.clone(), scores },
+                })
+            };
+            let target = judge(target)?;
+            let held_out = match (held_out, moved) {
+                (Some((_, y)), Some(moved)) => Some((judge(moved)?, y)),
+                _ => None,
+            };
+            (target, held_out)
+        }
+        Learner::Regressor(_) => bail!("{name} predicts measurements, and the labels are classes"),
+    };
+
+    let predicted = transduct_adapt::learn::first_largest(target.scores.view());
+    write(&out, &predicted, &target.scores, classes)?;
+    let source_accuracy = held_out.as_ref().map(|(judged, y)| {
+        agreement(&transduct_adapt::learn::first_largest(judged.scores.view()), y)
+    });
+    let mut judged = Vec::new();
+    if let Some((source, y)) = &held_out {
+        let single = |x: &Array2<f64>| x.mapv(|v| v as f32);
+        let (sf, sl) = (single(&source.features), single(&source.logits));
+        let (tf, tl) = (single(&target.features), single(&target.logits));
+        let evidence = Evidence::new(
+            LabelledOutputs { features: sf.view(), logits: sl.view(), labels: y },
+            UnlabelledOutputs { features: tf.view(), logits: tl.view() },
+        )?;
+        for validator in &validators {
+            // Some cannot judge some outputs; the others can.
+            let score = validator.score(&evidence).map_err(|e| e.to_string());
+            judged.push((validator.name(), score));
+        }
+    }
+    let target_accuracy = accuracy(&tables, labels, &predicted, classes);
+    let mut counts = vec![0usize; classes.len()];
+    predicted.iter().for_each(|&class| counts[class] += 1);
+
+    let mut lines = vec![format!("{} predictions → {}", predicted.len(), args.out.display())];
+    let shares = classes.iter().zip(&counts).map(|(class, n)| format!("{class} {n}"));
+    lines.push(format!("predicted: {}", shares.collect::<Vec<_>>().join(", ")));
+    match source_accuracy {
+        Some(share) => lines.push(format!(
+            "source accuracy {} % on {} rows that were not trained on",
+            brief(100.0 * share),
+            held_out.as_ref().map_or(0, |(_, y)| y.len())
+        )),
+        None => lines.push(format!(
+            "no source rows judge {name}: it labels the given rows alone, or --validation is 0"
+        )),
+    }
+    for (validator, score) in &judged {
+        lines.push(match score {
+            Ok(score) => format!("validator {validator}: {} (higher is better)", brief(*score)),
+            Err(reason) => format!("validator {validator}: none, {reason}"),
+        });
+    }
+    if let Some((share, n)) = target_accuracy {
+        lines.push(format!(
+            "target accuracy {} % on {n} rows with labels, which nothing above has seen",
+            brief(100.0 * share)
+        ));
+    }
+    for (what, certificate) in &certificates {
+        lines.extend(certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")));
+    }
+    let scores: Vec<Value> = judged
+        .iter()
+        .map(|(name, score)| match score {
+            Ok(score) => json!({"name": name, "score": score}),
+            Err(reason) => json!({"name": name, "score": null, "reason": reason}),
+        })
+        .collect();
+    let value = json!({
+        "method": name,
+        "options": options,
+        "weights": args.weights,
+        "align": args.align,
+        "source_rows": tables.x_source.nrows(),
+        "target_rows": tables.x_target.nrows(),
+        "features": tables.x_source.ncols(),
+        "classes": classes,
+        "predicted": counts,
+        "source_accuracy": source_accuracy,
+        "validators": scores,
+        "target_accuracy": target_accuracy.map(|(share, _)| share),
+        "certificates": certificates.iter()
+            .map(|(name, certificate)| json!({"name": name, "certificate": certificate}))
+            .collect::<Vec<_>>(),
+        "notes": tables.notes,
+        "out": args.out,
+    });
+    output.conclude(&value, lines.join("\n"))?;
+    Ok(Status::Done)
+}
+
+/// The learner of that name: of classes or of measurements, as the labels are.
+fn learner(
+    args: &MethodArgs,
+    kind: &LabelKind,
+    output: &Output,
+) -> Result<(Learner, Value)> {
+    let name = args.method.as_str();
+    if let LabelKind::Measured(_) = kind
+        && let Ok(entry) = regressor(name)
+    {
+        let (learner, options) = args.build(&entry, output)?;
+        return Ok((Learner::Regressor(learner), options));
+    }
+    if let Ok(entry) = classifier(name) {
+        let (learner, options) = args.build(&entry, output)?;
+        return Ok((Learner::Classifier(learner), options));
+    }
+    if let Ok(entry) = adapting_classifier(name) {
+        let (learner, options) = args.build(&entry, output)?;
+        return Ok((Learner::Adapting(learner), options));
+    }
+    if let Ok(entry) = regressor(name) {
+        let (learner, options) = args.build(&entry, output)?;
+        return Ok((Learner::Regressor(learner), options));
+    }
+    fn names<T: ?Sized>(entries: Vec<Entry<T>>) -> Vec<&'static str> {
+        entries.iter().map(|entry| entry.name).collect()
+    }
+    let known =
+        [names(classifiers()), names(adapting_classifiers()), names(regressors())].concat();
+    let suggestion = suggest::nearest(name, known.iter().copied());
+    Err(Error::Unknown { kind: "learner", name: name.to_owned(), suggestion }.into())
+}
+
+/// Rows as a learner takes them.
+struct Prepared {
+    x: Array2<f64>,
+    target: Array2<f64>,
+    /// The rows that were held out.
+    moved: Option<Array2<f64>>,
+    weights: Option<Array1<f64>>,
+    certificate: Option<(String, Certificate)>,
+}
+
+/// The rows after the alignment, or with the weights, that was asked for.
+fn prepare(
+    args: &FitArgs,
+    domains: &Domains<'_>,
+    held_out: Option<&Array2<f64>>,
+    output: &Output,
+) -> Result<Prepared> {
+    let mut table = toml::Table::new();
+    for (key, value) in &args.adapt_set {
+        set(&mut table, key, value)
+            .map_err(|e| UsageError(format!("--adapt-set {key}={value}: {e}")))?;
+    }
+    let given = to_json(&table);
+    let mut prepared = Prepared {
+        x: domains.source().to_owned(),
+        target: domains.target().to_owned(),
+        moved: held_out.cloned(),
+        weights: None,
+        certificate: None,
+    };
+    if let Some(name) = &args.align {
+        let entry = aligner(name)?;
+        let method = (entry.build)(&given)?;
+        let fitted = watched(entry.name, output, || method.fit(domains))?;
+        prepared.x = fitted.source(domains.source())?;
+        prepared.target = fitted.target(domains.target())?;
+        prepared.moved = held_out.map(|x| fitted.source(x.view())).transpose()?;
+        prepared.certificate = Some((name.clone(), fitted.certificate));
+    } else if let Some(name) = &args.weights {
+        let entry = reweighter(name)?;
+        let method = (entry.build)(&given)?;
+        let fitted = watched(entry.name, output, || method.fit(domains))?;
+        prepared.weights = Some(fitted.weights);
+        prepared.certificate = Some((name.clone(), fitted.certificate));
+    } else if let Some((key, _)) = args.adapt_set.first() {
+        bail!(UsageError(format!("--adapt-set {key}: needs --weights or --align")));
+    }
+    Ok(prepared)
+}
+
+fn regression(
+    args: &FitArgs,
+    tables: &Tables,
+    y: &[f64],
+    learner: &dyn Regress,
+    options: Value,
+    out: &OutFile,
+    output: &Output,
+) -> Result<Status> {
+    let name = args.method.method.as_str();
+    // Every tenth row or so judges the fit: rows have no classes to be stratified by.
+    let every = match args.validation {
+        0.0 => usize::MAX,
+        share => (1.0 / share).round().max(2.0) as usize,
+    };
+    let (held, kept): (Vec<usize>, Vec<usize>) =
+        (0..y.len()).partition(|row| row % every == every - 1);
+    let x = tables.x_source.select(Axis(0), &kept);
+    let y_kept: Array1<f64> = kept.iter().map(|&row| y[row]).collect();
+    let y_held: Array1<f64> = held.iter().map(|&row| y[row]).collect();
+    let held_out = (!held.is_empty()).then(|| tables.x_source.select(Axis(0), &held));
+    let domains = Domains::new(x.view(), tables.x_target.view())?;
+    let Prepared { x, target, moved, weights, certificate } =
+        prepare(args, &domains, held_out.as_ref(), output)?;
+    let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(Array1::view);
+    let fitted = watched(name, output, || learner.fit(x.view(), y_kept.view(), weights))?;
+    let predicted = fitted.predict(target.view())?;
+    let rows = Column {
+        name: "row",
+        texts: (0..predicted.len()).map(|row| row.to_string()).collect(),
+    };
+    out.columns(&[rows, Column {
+        name: "prediction",
+        texts: predicted.iter().copied().map(number).collect(),
+    }])?;
+    let error = moved
+        .map(|x| fitted.predict(x.view()))
+        .transpose()?
+        .map(|got| (got - &y_held).mapv(f64::abs).mean().unwrap_or(f64::NAN));
+    let certificates: Vec<_> =
+        certificate.into_iter().chain([(name.to_owned(), fitted.certificate().clone())]).collect();
+    let mut lines = vec![format!("{} predictions → {}", predicted.len(), args.out.display())];
+    lines.extend(error.map(|error| {
+        format!(
+            "mean absolute error {} on {} source rows that were not trained on",
+            brief(error),
+            y_held.len()
+        )
+    }));
+    for (what, certificate) in &certificates {
+        lines.extend(certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")));
+    }
+    let value = json!({
+        "method": name,
+        "options": options,
+        "weights": args.weights,
+        "align": args.align,
+        "source_rows": tables.x_source.nrows(),
+        "target_rows": tables.x_target.nrows(),
+        "features": tables.x_source.ncols(),
+        "source_mean_absolute_error": error,
+        "notes": tables.notes,
+        "out": args.out,
+    });
+    output.conclude(&value, lines.join("\n"))?;
+    Ok(Status::Done)
+}
+
+fn write(
+    out: &OutFile,
+    predicted: &[usize],
+    scores: &Array2<f64>,
+    classes: &[String],
+) -> Result<()> {
+    let names: Vec<String> = classes.iter().map(|class| format!("score_{class}")).collect();
+    let texts = |column: usize| scores.column(column).iter().copied().map(number).collect();
+    let mut columns = vec![
+        Column { name: "row", texts: (0..predicted.len()).map(|row| row.to_string()).collect() },
+        Column {
+            name: "class",
+            texts: predicted.iter().map(|&class| classes[class].clone()).collect(),
+        },
+    ];
+    columns.extend(
+        names.iter().enumerate().map(|(i, name)| Column { name: name.as_str(), texts: texts(i) }),
+    );
+    out.columns(&columns)
+}
+
+/// The share of right predictions among the target rows that have a label in the source's column, and
+/// their number.
+fn accuracy(
+    tables: &Tables,
+    labels: &Labels,
+    predicted: &[usize],
+    classes: &[String],
+) -> Option<(f64, usize)> {
+    let name = &tables.source.columns()[labels.column?];
+    let column = tables.target.position(name).filter(|_| tables.target.is_named())?;
+    let value = |text: &str| transduct_core::data::classes::by_value(text).into_owned();
+    let known = |text: &String| classes.iter().any(|class| class == text || *class == value(text));
+    let truth = tables.target.labels(column);
+    let scored: Vec<(String, usize)> = truth
+        .into_iter()
+        .zip(predicted)
+        .filter_map(|(text, &class)| Some((text?, class)))
+        .filter(|(text, _)| known(text))
+        .collect();
+    let right = |&&(ref text, class): &&(String, usize)| {
+        classes[class] == *text || classes[class] == value(text)
+    };
+    let n = scored.len();
+    (n > 0).then(|| (scored.iter().filter(right).count() as f64 / n as f64, n))
+}
