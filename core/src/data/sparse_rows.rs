@@ -336,10 +336,17 @@ mod tests {
             z(),
             Normalisation::L1Rows,
             Normalisation::L2Rows,
-            Normalisation::Sequence(vec![Normalisation::L2Rows, z()]),
-            Normalisation::Sequence(vec![z(), Normalisation::L2Rows, z()]),
             Normalisation::Sequence(vec![range, z(), Normalisation::Scale { divisor: 3.0 }]),
         ]
+    }
+
+    #[test]
+    fn a_z_score_before_and_after_unit_lengths() {
+        let x = array![[0.0, 2.0, 1.0], [4.0, 0.0, 0.5], [1.0, 1.0, 0.0], [0.0, 0.0, 3.0]];
+        let z = || Normalisation::ZScore { ddof: 0 };
+        assert_close(&Normalisation::Sequence(vec![Normalisation::L2Rows, z()]), &x);
+        assert_close(&Normalisation::Sequence(vec![z(), Normalisation::L2Rows, z()]), &x);
+        assert_close(&Normalisation::Sequence(vec![z(), Normalisation::L1Rows]), &x);
     }
 
     #[test]

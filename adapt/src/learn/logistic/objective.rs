@@ -1,7 +1,6 @@
 //! The penalised weighted log-loss, its gradient and its Hessian.
 
 use ndarray::{Array1, Array2, Axis, s};
-
 use transduct_core::data::sparse::Sparse;
 
 use crate::math::linalg;
