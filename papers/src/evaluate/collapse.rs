@@ -63,9 +63,9 @@ mod tests {
     /// `n` rows of each of `k` classes, of which the first `right` of each are predicted.
     fn of(k: usize, n: usize, right: usize) -> Option<bool> {
         let labels: Vec<_> = (0..k * n).map(|i| i % k).collect();
-        let predictions: Vec<_> =
-            labels.iter().enumerate().map(|(i, y)| if i / k < right { *y } else { (y + 1) % k });
-        collapsed(&predictions.collect::<Vec<_>>(), &labels)
+        let predicted = |(i, y): (usize, &usize)| if i / k < right { *y } else { (y + 1) % k };
+        let predictions: Vec<_> = labels.iter().enumerate().map(predicted).collect();
+        collapsed(&predictions, &labels)
     }
 
     /// k = 10, n_c = 38: σ = √(0.09 / 380) = 0.01539, z σ = 0.0358, s (1 − 1/k) = 0.045. The bound is
