@@ -180,7 +180,7 @@ fn pictures_in_arrays_are_the_same_whatever_their_type() {
         })
         .collect();
     let labels = || (0..24).map(|n| n % 2).collect::<Vec<u8>>();
-    let mut array = |name: &str, descr: &str, data: Vec<u8>| {
+    let array = |name: &str, descr: &str, data: Vec<u8>| {
         npy(&place, &format!("{name}.npy"), descr, "(24, 1, 16, 16)", data);
         npy(&place, &format!("{name}_labels.npy"), "|u1", "(24,)", labels());
     };
