@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use transduct_core::data::sparse::Sparse;
 
-use super::{Weighting, rows};
+use super::{Weighting, rows::check_bound};
 use crate::{
     certificate::Certificate,
     check,
@@ -169,11 +169,18 @@ pub(super) trait Judged: Sync {
         classes: usize,
     ) -> Result<LogisticModel>;
 
+    /// The largest |x_ij|, and d.
+    fn largest(&self) -> (f64, usize);
+
     /// Its scores of the rows at `index`, or of all.
     fn scores(&self, index: Option<&[usize]>, model: &LogisticModel) -> Result<Array2<f64>>;
 }
 
 impl Judged for ArrayView2<'_, f64> {
+    fn largest(&self) -> (f64, usize) {
+        (moments::largest(*self), self.ncols())
+    }
+
     fn fit(
         &self,
         index: &[usize],
@@ -193,6 +200,11 @@ impl Judged for ArrayView2<'_, f64> {
 }
 
 impl Judged for Sparse {
+    fn largest(&self) -> (f64, usize) {
+        let most = self.column_largest().fold(0.0, |most: f64, v| most.max(v.abs()));
+        (most, self.columns())
+    }
+
     fn fit(
         &self,
         index: &[usize],
@@ -223,7 +235,10 @@ impl CrossFit<'_> {
     ) -> Result<Predictions> {
         let (m, n) = (classes.present.len(), classes.places.len());
         check::at_least(method, "folds", self.folds, 2)?;
-        rows::check_squares(method, domains)?;
+        let (largest, d) = [rows.0.largest(), rows.1.largest()]
+            .into_iter()
+            .fold((0.0, 0), |(most, _): (f64, usize), (largest, d)| (most.max(largest), d));
+        check_bound(method, largest, d)?;
         if let Some(j) = classes.shares.iter().position(|share| share * (n as f64) < 1.5) {
             let reason = format!("class {} has one source row", classes.name(j));
             let advice = "cross-fitting needs two of every class: merge classes or drop the row";

@@ -34,7 +34,15 @@ pub(super) fn check_magnitude(method: &'static str, domains: &Domains<'_>) -> Re
 /// # Errors
 /// [`Error::Degenerate`].
 pub(super) fn check_squares(method: &'static str, domains: &Domains<'_>) -> Result<()> {
-    match bound(largest(domains), domains.features()).is_finite() {
+    check_bound(method, largest(domains), domains.features())
+}
+
+/// [`check_squares`] of rows of d numbers that are at most `largest`.
+///
+/// # Errors
+/// [`Error::Degenerate`].
+pub(super) fn check_bound(method: &'static str, largest: f64, d: usize) -> Result<()> {
+    match bound(largest, d).is_finite() {
         true => Ok(()),
         false => {
             let reason = "squared distances between the rows overflow";
