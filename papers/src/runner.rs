@@ -96,7 +96,6 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
     }
     on_device!(device, |dev| {
         let plan = Plan::new(config, &data)?;
-        plan.data.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         if resume {
             check_same(&dir, &plan)?;
         }
@@ -242,7 +241,6 @@ fn start_record(
                 absent_classes: truth.map(TestSet::absent).unwrap_or_default(),
                 skipped: skipped(&data.test),
             },
-            notes: data.notes.clone(),
             classes: data.source.classes().to_vec(),
             input: data.input(),
             methods: plan.config.methods.clone(),

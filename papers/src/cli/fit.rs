@@ -152,11 +152,8 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
             let found = watched(name, output, || method.fit(&domains))?;
             certificates.push((name.to_owned(), found.certificate));
             let scores = found.scores;
-            let target = Judged {
-                features: tables.x_target.clone(),
-                logits: scores.clone(),
-                scores,
-            };
+            let target =
+                Judged { features: tables.x_target.clone(), logits: scores.clone(), scores };
             let held_out = match (held_out, &found.classifier) {
                 (Some((x, y)), Some(classifier)) => {
                     let scores = classifier.scores(x.view())?;
@@ -170,8 +167,9 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
             let Prepared { x, target, moved, weights, certificate } =
                 prepare(&args, &domains, held_out.as_ref().map(|(x, _)| x), output)?;
             certificates.extend(certificate);
-            let weights = weights.as_ref().map(Array1::view);
-            let fitted = watched(name, output, || method.fit(x.view(), &y, classes.len(), weights))?;
+            let weights = weights.as_ref().map(|w| w.view());
+            let fitted =
+                watched(name, output, || method.fit(x.view(), &y, classes.len(), weights))?;
             certificates.push((name.to_owned(), fitted.certificate().clone()));
             let judge = |features: Array2<f64>| -> Result<Judged> {
                 let scores = fitted.scores(features.view())?;
@@ -242,7 +240,9 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
         ));
     }
     for (what, certificate) in &certificates {
-        lines.extend(certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")));
+        lines.extend(
+            certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")),
+        );
     }
     let scores: Vec<Value> = judged
         .iter()
@@ -275,11 +275,7 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
 }
 
 /// The learner of that name: of classes or of measurements, as the labels are.
-fn learner(
-    args: &MethodArgs,
-    kind: &LabelKind,
-    output: &Output,
-) -> Result<(Learner, Value)> {
+fn learner(args: &MethodArgs, kind: &LabelKind, output: &Output) -> Result<(Learner, Value)> {
     let name = args.method.as_str();
     if let LabelKind::Measured(_) = kind
         && let Ok(entry) = regressor(name)
@@ -302,8 +298,7 @@ fn learner(
     fn names<T: ?Sized>(entries: Vec<Entry<T>>) -> Vec<&'static str> {
         entries.iter().map(|entry| entry.name).collect()
     }
-    let known =
-        [names(classifiers()), names(adapting_classifiers()), names(regressors())].concat();
+    let known = [names(classifiers()), names(adapting_classifiers()), names(regressors())].concat();
     let suggestion = suggest::nearest(name, known.iter().copied());
     Err(Error::Unknown { kind: "learner", name: name.to_owned(), suggestion }.into())
 }
@@ -382,17 +377,15 @@ fn regression(
     let domains = Domains::new(x.view(), tables.x_target.view())?;
     let Prepared { x, target, moved, weights, certificate } =
         prepare(args, &domains, held_out.as_ref(), output)?;
-    let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(Array1::view);
+    let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(|w| w.view());
     let fitted = watched(name, output, || learner.fit(x.view(), y_kept.view(), weights))?;
     let predicted = fitted.predict(target.view())?;
-    let rows = Column {
-        name: "row",
-        texts: (0..predicted.len()).map(|row| row.to_string()).collect(),
-    };
-    out.columns(&[rows, Column {
-        name: "prediction",
-        texts: predicted.iter().copied().map(number).collect(),
-    }])?;
+    let rows =
+        Column { name: "row", texts: (0..predicted.len()).map(|row| row.to_string()).collect() };
+    out.columns(&[
+        rows,
+        Column { name: "prediction", texts: predicted.iter().copied().map(number).collect() },
+    ])?;
     let error = moved
         .map(|x| fitted.predict(x.view()))
         .transpose()?
@@ -408,7 +401,9 @@ fn regression(
         )
     }));
     for (what, certificate) in &certificates {
-        lines.extend(certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")));
+        lines.extend(
+            certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")),
+        );
     }
     let value = json!({
         "method": name,

@@ -176,9 +176,6 @@ pub struct RunRecord {
     pub device: String,
     /// Start, UTC, as in `2026-11-24T07:00:00Z`.
     pub started: String,
-    /// What a reader of the results should know of the data.
-    #[serde(default)]
-    pub notes: Vec<String>,
 }
 
 /// `inputs.json`: the files that a run read, with the digests of their bytes.
@@ -315,7 +312,6 @@ mod tests {
             validators: vec!["im".to_owned()],
             device: "cpu".to_owned(),
             started: "2026-11-24T07:00:00Z".to_owned(),
-            notes: vec![],
         }
     }
 

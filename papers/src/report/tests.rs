@@ -36,7 +36,6 @@ pub(super) fn record() -> RunRecord {
         command: ["transduct", "run", "--source", "seven segments"].map(str::to_owned).to_vec(),
         source: domain("segments"),
         target: domain("noisy-segments"),
-        notes: Vec::new(),
         classes: (0..10).map(|class| class.to_string()).collect(),
         input: InputShape::Images { c: 1, h: 14, w: 10 },
         methods: METHODS.map(str::to_owned).to_vec(),
