@@ -38,7 +38,7 @@ impl Case {
                 let pixel = |(row, _, y, x)| at(row, y * 8 + x);
                 Samples::Images(Array4::from_shape_fn((n, 1, 8, 8), pixel))
             } else {
-                Samples::Features(Array2::from_shape_fn((n, 3), |(row, i)| at(row, i)))
+                Samples::Features(Array2::from_shape_fn((n, 3), |(row, i)| at(row, i).into()))
             }
         };
         let source = Dataset {

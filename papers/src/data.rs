@@ -99,6 +99,7 @@ impl Origin {
 }
 
 /// The rows of a domain before its labels are looked at.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Domain {
     Registered { train: Dataset, test: Option<Dataset> },
     File(Box<Content>),
@@ -411,10 +412,10 @@ fn encoding(
     if source.table().is_some() {
         excluded.extend(label.map(|label| s.columns()[label].clone()));
     }
-    if s.is_named() && t.is_named() || source.table().is_none() {
-        let own = targets.column.iter().filter(|column| !excluded.contains(column)).cloned();
-        let own: Vec<String> = own.collect();
-        excluded.extend(own);
+    if t.is_named() || source.table().is_none() {
+        excluded.extend(
+            targets.column.iter().filter(|&c| !excluded.contains(c)).cloned().collect::<Vec<_>>(),
+        );
     }
     let encode = source_files.encode.or(target_files.encode);
     Ok(Some(Encoding::fit(s, t, &excluded, encode)?))

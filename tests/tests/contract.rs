@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-// Here, since the networks and methods that it is made of are compiled for this file already.
-mod readme;
-
 use dfdx::prelude::*;
 use serde_json::{Value, json};
 use transduct_adapt::{

@@ -6,11 +6,13 @@ mod gradients;
 mod learn_properties;
 mod learn_reference;
 mod properties;
+mod readme;
 mod reference;
 mod reweight_properties;
 mod reweight_reference;
 mod shallow_properties;
 mod shallow_reference;
+mod sparse_properties;
 mod transport_properties;
 mod transport_reference;
 

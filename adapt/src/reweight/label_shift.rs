@@ -308,7 +308,7 @@ impl Predictions {
         match never.len() {
             0 => None,
             1 => Some(format!("class {names}")),
-            ..=MOST => Some(format!("classes {names}")),
+            2..=MOST => Some(format!("classes {names}")),
             n => Some(format!("classes {names} and {} more", n - MOST)),
         }
     }

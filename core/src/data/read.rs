@@ -163,6 +163,7 @@ pub struct Content {
 
 /// Rows as a file has them.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of each file, and its rows are larger")]
 pub enum Rows {
     /// Columns with or without names.
     Table(Table),

@@ -171,7 +171,7 @@ pub(super) fn execute(
 /// Both files, dense or sparse.
 enum Pair {
     Dense(Box<Tables>),
-    Sparse(SparseTables),
+    Sparse(Box<SparseTables>),
 }
 
 /// What a method made of the rows.
@@ -187,7 +187,7 @@ struct Fit {
 impl Pair {
     fn of(contents: Contents) -> Result<Self> {
         Ok(match contents.into_sparse()? {
-            Ok(sparse) => Self::Sparse(sparse),
+            Ok(sparse) => Self::Sparse(Box::new(sparse)),
             Err(contents) => Self::Dense(Box::new(Tables::of(contents)?)),
         })
     }

@@ -1,4 +1,5 @@
 //! README.md's program, which `build.rs` has taken out of it.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 /// The program as it stands there, its `println!` caught.
 mod program {

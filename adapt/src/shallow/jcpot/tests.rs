@@ -81,7 +81,7 @@ fn the_proportions_minimise_the_objective() {
             assert!(found.certificate.converged, "{:?}", found.certificate);
             let at = |h: f64| -> f64 {
                 let of_source = |(domains, (_, of)): (&Domains<'_>, &(_, Vec<usize>))| {
-                    let cost = options.normalise_cost.cost("jcpot", domains).unwrap();
+                    let cost = options.normalise_cost.cost("jcpot", domains, 1).unwrap();
                     objective(cost.view(), of, &[h, 1.0 - h], epsilon)
                 };
                 domains[..count].iter().zip(&sources).map(of_source).sum()
@@ -111,7 +111,7 @@ fn the_minimum_is_that_of_pots_sinkhorn() {
     for (count, ((h, least), stopped)) in (1..).zip(minima.into_iter().zip(stops)) {
         let found = options.estimate(&domains[..count]).unwrap();
         let of_source = |(domains, plan): (&Domains<'_>, &Array2<f64>)| {
-            let cost = options.normalise_cost.cost("jcpot", domains).unwrap();
+            let cost = options.normalise_cost.cost("jcpot", domains, 1).unwrap();
             of_plan(cost.view(), plan, options.epsilon)
         };
         let sum: f64 = domains.iter().zip(&found.couplings).map(of_source).sum();
@@ -153,7 +153,7 @@ fn a_small_epsilon_agrees_with_the_log_domain() {
     for epsilon in [1.0, 0.02, 0.001] {
         let options = Jcpot { epsilon, max_rounds: 300, tolerance: 0.0, ..Jcpot::default() };
         let found = options.estimate(&[domains]).unwrap();
-        let costs = options.normalise_cost.cost("jcpot", &domains).unwrap() / epsilon;
+        let costs = options.normalise_cost.cost("jcpot", &domains, 1).unwrap() / epsilon;
         let expected = in_logs(&costs, &of, found.certificate.iterations);
         assert_abs_diff_eq!(found.couplings[0], expected, epsilon = 1e-10);
     }

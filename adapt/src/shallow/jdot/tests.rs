@@ -50,7 +50,7 @@ fn the_objective_never_rises() {
         [(KernelChoice::Linear, None), (GAUSSIAN, None), (GAUSSIAN, Some(0.05))]
     {
         let options = Jdot { kernel, epsilon, features: 0.1, shrinkage: 1e-3, ..Jdot::default() };
-        let cost = options.normalise_cost.cost(Jdot::NAME, &domains).unwrap() * 0.1;
+        let cost = options.normalise_cost.cost(Jdot::NAME, &domains, 1).unwrap() * 0.1;
         let regression = Regression::new(&options, &domains).unwrap();
         let mut plan = options.transport(cost.view(), &cost, labels).unwrap();
         let mut before = f64::INFINITY;
@@ -81,7 +81,7 @@ fn the_closed_form_is_ridge_regression() {
     let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&of).unwrap();
     let options = Jdot { shrinkage: 0.3, ..Jdot::default() };
     let regression = Regression::new(&options, &domains).unwrap();
-    let cost = options.normalise_cost.cost(Jdot::NAME, &domains).unwrap();
+    let cost = options.normalise_cost.cost(Jdot::NAME, &domains, 1).unwrap();
     let plan = options.transport(cost.view(), &cost, domains.labels().unwrap()).unwrap();
     let fitted = regression.fit(&plan);
     for c in 0..2 {

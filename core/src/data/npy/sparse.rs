@@ -93,6 +93,9 @@ struct Arrays<'a> {
     prefix: &'a str,
 }
 
+/// `indptr`, `indices` and `data`.
+type Compressed = (Vec<usize>, Vec<usize>, Vec<f64>);
+
 impl Arrays<'_> {
     fn matrix(&self) -> Result<Sparse, String> {
         let format = match self.has("format") {
@@ -161,7 +164,7 @@ impl Arrays<'_> {
     }
 
     /// Starts, indices and values of compressed rows or columns.
-    fn compressed(&self) -> Result<(Vec<usize>, Vec<usize>, Vec<f64>), String> {
+    fn compressed(&self) -> Result<Compressed, String> {
         let starts = self.integers("indptr", "places")?;
         Ok((starts, self.integers("indices", "indices")?, self.values()?))
     }

@@ -141,7 +141,7 @@ mod tests {
         let Domains { source, target } =
             CovariateShift { n_source: N, n_target: N }.generate(2).unwrap();
         let relative = |x: ndarray::ArrayView1<'_, f64>| {
-            let w = CovariateShift::weight([x[0] as f64, x[1] as f64]);
+            let w = CovariateShift::weight([x[0], x[1]]);
             2.0 * w / (1.0 + w)
         };
         let sum: f64 = [source, target]
@@ -160,7 +160,7 @@ mod tests {
             let (mut expected, mut got) = (0.0, 0.0);
             for (x, &class) in features(&dataset).rows().into_iter().zip(&dataset.labels) {
                 if (0.0..2.0).contains(&x[0]) {
-                    expected += CovariateShift::positive([x[0] as f64, x[1] as f64]);
+                    expected += CovariateShift::positive([x[0], x[1]]);
                     got += class as f64;
                 }
             }

@@ -123,7 +123,7 @@ mod tests {
             prop_assert_eq!(target.labels.iter().filter(|&&l| l == 0).count(), n.div_ceil(2));
             let (sin, cos) = angle.to_radians().sin_cos();
             for (x, &class) in features(&target).rows().into_iter().zip(&target.labels) {
-                let (u, v) = (x[0] as f64, x[1] as f64);
+                let (u, v) = (x[0], x[1]);
                 // Turned back, halved and shifted, the points are on the unit circles around
                 // (0, 0) and (1, ½).
                 let m = [(cos * u + sin * v) / 2.0 + 0.5, (cos * v - sin * u) / 2.0 + 0.25];

@@ -194,7 +194,9 @@ impl Encoding {
         let malformed = |reason: String| Err(DataError::malformed(table.path(), reason));
         let d = self.columns.len();
         if !(self.named && table.is_named()) {
-            let dropped: HashSet<&str> = drop.iter().map(String::as_str).collect();
+            // Names of the other table's columns mean something where this one has names.
+            let own = self.excluded.iter().filter(|_| table.is_named());
+            let dropped: HashSet<&str> = drop.iter().chain(own).map(String::as_str).collect();
             let kept: Vec<usize> = (0..table.columns().len())
                 .filter(|&i| !dropped.contains(table.columns()[i].as_str()))
                 .collect();
