@@ -25,8 +25,7 @@ impl Unit {
     /// The power of two next below `largest`, also where it is ordinary; 1 for zeros.
     pub(crate) fn near(largest: f64) -> Self {
         match largest > 0.0 && largest.is_finite() {
-            // At least −1074 and at most 1023.
-            true => Self(largest.log2().floor() as i32),
+            true => Self(exponent(largest)),
             false => Self(0),
         }
     }
@@ -97,6 +96,15 @@ impl Unit {
 
 fn largest(domains: &Domains<'_>) -> f64 {
     moments::largest(domains.source()).max(moments::largest(domains.target()))
+}
+
+/// ⌊log₂ x⌋ of a finite x > 0, which a rounded logarithm would miss next to a power: from −1074 to 1023.
+fn exponent(x: f64) -> i32 {
+    let of_normal = |x: f64| (x.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+    match x.is_normal() {
+        true => of_normal(x),
+        false => of_normal(x * 2f64.powi(60)) - 60,
+    }
 }
 
 /// x 2^k, rounded only where it leaves the normal numbers.

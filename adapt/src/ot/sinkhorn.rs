@@ -226,10 +226,10 @@ mod tests {
         let exact = emd(&problem, &Emd::default()).unwrap();
         for share in [1e-5, 1e-7, 1e-9] {
             let epsilon = share * 1e4;
-            let options = Sinkhorn { epsilon, tolerance: 1e-5, max_rounds: 10_000 };
+            let options = Sinkhorn { epsilon, tolerance: 2e-3, max_rounds: 10_000 };
             let entropic = sinkhorn(&problem, &options).unwrap();
             assert!(entropic.certificate.converged, "{share}: {:?}", entropic.certificate);
-            let bound = epsilon * 750f64.ln() + 1e-5 * 55.0 * 2e4;
+            let bound = epsilon * 750f64.ln() + 2e-3 * 55.0 * 2e4;
             assert!((entropic.cost - exact.cost).abs() <= bound, "{share}");
         }
     }

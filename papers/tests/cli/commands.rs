@@ -70,9 +70,9 @@ fn a_summary_counts_the_parameters() {
     let place = Place::new();
     let text = place.succeed("summary --backbone digit-net --input 1x28x28");
     assert!(text.contains("conv1") && text.contains("trained parameters"), "{text}");
-    // 800 · 100 + 100 and the head's 100 · 31 + 31.
+    // 800 · 256 + 256 and the head's 256 · 31 + 31.
     let value = json(&place.succeed("summary --backbone mlp --input 800 --classes 31 --json"));
-    assert_eq!(value["parameters"], 83_231);
+    assert_eq!(value["parameters"], 213_023);
     let lines = place.fail("summary --backbone mlp --input 28x28", 2);
     assert!(lines[0].contains("1x28x28"), "{lines:?}");
     let line = place.refusal("summary --backbone digit-nat --input 1x28x28");

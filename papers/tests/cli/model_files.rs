@@ -161,7 +161,7 @@ fn what_is_no_model_is_refused_in_one_line() {
     assert!(checkpoint.contains("its description cannot be read"), "{checkpoint}");
     place.write("wide.csv", "a,b,c\n1,2,3\n");
     let wide = place.refusal("predict --model m.safetensors --input wide.csv");
-    assert!(wide.starts_with("wide.csv for m.safetensors: "), "{wide}");
+    assert_eq!(wide, "wide.csv: no columns `length`, `width`, which the source has");
     // One model, not two: the command line itself is wrong.
     for model in ["--run runs/a --model m.safetensors", "--model m.safetensors --seed 0", ""] {
         let words = format!("predict {model} --input target.csv").replace("  ", " ");

@@ -176,7 +176,9 @@ fn pictures_in_arrays_are_the_same_whatever_their_type() {
     let place = Place::new();
     let pixels: Vec<u8> = (0..24)
         .flat_map(|n: usize| {
-            (0..256).map(move |i| (if n.is_multiple_of(2) { 60 } else { 170 }) + ((i * 7 + n) % 80) as u8)
+            (0..256).map(move |i| {
+                (if n.is_multiple_of(2) { 60 } else { 170 }) + ((i * 7 + n) % 80) as u8
+            })
         })
         .collect();
     let labels = || (0..24).map(|n| n % 2).collect::<Vec<u8>>();

@@ -350,7 +350,7 @@ mod tests {
         fails(
             &[("indptr", &[0, 2, 1]), ("indices", &[0])],
             &[1.0],
-            "at least 2 after row 0, got 1",
+            "at least 2 after row 1, got 1",
         );
         fails(
             &[("indptr", &[0, 9]), ("indices", &[0])],

@@ -124,7 +124,8 @@ fn rows_and_columns_are_divided() {
     assert_eq!(sparse(&(&x * 1e-300)).divided_columns(&[1e300]).unwrap().entries(), 0);
     assert!(sparse(&x).divided_columns(&[1.0; 3]).is_err());
     assert!(sparse(&x).divided_rows(&array![1.0]).is_err());
-    assert_eq!(sparse(&array![[3e200, 4e200]]).row_norms(), array![5e200]);
+    let large = sparse(&array![[3e200, 4e200]]).row_norms();
+    assert!((large[0] / 5e200 - 1.0).abs() < 1e-15, "{large}");
 }
 
 fn matrix() -> impl Strategy<Value = Array2<f64>> {
