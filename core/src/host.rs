@@ -30,15 +30,17 @@ impl HostOutputs {
         samples: &Samples,
         model: impl Fn(&Input<D>) -> Result<Outputs<D>>,
     ) -> Result<Self> {
-        let rows: Vec<usize> = (0..samples.len()).collect();
+        let all: Vec<usize> = (0..samples.len()).collect();
         let (mut features, mut logits) = (Rows::default(), Rows::default());
         let at_once = (VALUES / InputShape::of(samples).len().max(1)).clamp(1, ROWS);
-        let mut chunks = rows.chunks(at_once).peekable();
-        while let Some(rows) = chunks.next() {
+        for rows in all.chunks(at_once) {
             let input = Input::gather(dev, samples, rows)?;
             #[cfg(feature = "files")]
-            let _ahead = match (samples, chunks.peek()) {
-                (Samples::Pictures(pictures), Some(next)) => Some(pictures.ahead(next)),
+            let _ahead = match (samples, rows.last()) {
+                (Samples::Pictures(pictures), Some(&last)) if last + 1 < all.len() => {
+                    let next = &all[last + 1..];
+                    Some(pictures.ahead(&next[..next.len().min(at_once)]))
+                }
                 _ => None,
             };
             let outputs = model(&input)?;

@@ -19,6 +19,7 @@ pub mod fetch;
 pub mod folder;
 mod framing;
 pub mod idx;
+#[cfg(feature = "files")]
 mod labels;
 pub mod mat;
 pub mod normalise;
@@ -50,6 +51,7 @@ pub use dir::DataDir;
 pub use domain::{LabelledDomain, PartlyLabelled, TestSet, UnlabelledDomain};
 pub use error::DataError;
 pub use framing::{Channels, Framing};
+#[cfg(feature = "files")]
 pub use labels::Labels;
 pub use pair::DomainPair;
 pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};

@@ -16,10 +16,12 @@ use super::{DataError, Samples};
 
 mod element;
 mod header;
+#[cfg(feature = "files")]
 mod labels;
 
 use element::Element;
 use header::{Header, Kind};
+#[cfg(feature = "files")]
 pub use labels::parse_label_texts;
 
 /// Parses a matrix `(n, d)`. `path` serves the messages only, here and below.

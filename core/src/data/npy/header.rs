@@ -69,6 +69,7 @@ pub(super) fn is_not_numeric(npy: &[u8]) -> bool {
 }
 
 /// An array of text.
+#[cfg(feature = "files")]
 pub(super) struct TextArray {
     pub(super) shape: Vec<usize>,
     /// In the order in which they are stored; none for an empty one.
@@ -76,6 +77,7 @@ pub(super) struct TextArray {
 }
 
 /// The array, if its elements are text of a fixed length: `<U3`, `|S3`.
+#[cfg(feature = "files")]
 pub(super) fn text_array(npy: &[u8]) -> Result<Option<TextArray>, String> {
     let (text, data) = split(npy)?;
     let dict = Scanner { rest: text }.dict()?;
