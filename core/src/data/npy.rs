@@ -47,7 +47,7 @@ fn parse_rows<T: Element>(bytes: &[u8], path: &Path) -> Result<Array2<T>, DataEr
 }
 
 /// Parses feature vectors `(n, d)` or images `(n, c, h, w)`, c = 1 or 3. Images come into [0, 1] as
-/// [`range`](super::range) says; features stay as they are stored.
+/// [`super::range`] says; features stay as they are stored.
 ///
 /// Errors: as [`parse_matrix`]; images whose range has to be given.
 pub fn parse_samples(bytes: &[u8], path: &Path) -> Result<Samples, DataError> {

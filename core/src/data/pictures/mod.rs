@@ -2,7 +2,7 @@
 //!
 //! A folder may be larger than the memory. So [`Pictures`] are names of files with what is to be done
 //! to each: the shape of [`FolderOptions`], frames, a normalisation. An image is decoded by the thread
-//! that needs it, or ahead of it by a worker ([`Pictures::ahead`]), and is kept as long as the
+//! that needs it, or ahead of it by a worker (`Pictures::ahead`), and is kept as long as the
 //! [cache](set_limit) has room. It is kept in its frame and before the normalisation, in steps of
 //! 1/65535, 2 bytes a value: pictures of 8 or 16 bits that keep their size are exact, and what resizing
 //! adds is 256 times below the rounding to bytes that is usual. The steps are the same whether an image
