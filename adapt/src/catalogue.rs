@@ -32,19 +32,12 @@ pub struct Needs {
     /// It labels the target rows that it is given, and no new ones: its
     /// [`Labelling`](crate::shallow::Labelling) has no classifier.
     pub given_rows_only: bool,
-    /// It takes sparse rows as they are; without it they become dense, if they fit.
-    pub sparse_rows: bool,
 }
 
 impl Needs {
     /// One row of each domain, without labels, the target rows left where they are; new rows too.
-    pub const ROWS: Self = Self {
-        source_labels: false,
-        moves_target: false,
-        least_rows: 1,
-        given_rows_only: false,
-        sparse_rows: false,
-    };
+    pub const ROWS: Self =
+        Self { source_labels: false, moves_target: false, least_rows: 1, given_rows_only: false };
 }
 
 /// A method that can be asked for by name; `T` is the trait that it has.

@@ -15,6 +15,7 @@ pub struct Domains<'a> {
     target: ArrayView2<'a, f64>,
     labels: Option<Labels<'a>>,
     class_names: &'a [String],
+    feature_names: &'a [String],
 }
 
 /// A class for every source row.
@@ -70,7 +71,7 @@ impl<'a> Domains<'a> {
             let expected = format!("{} columns, as the source has", source.ncols());
             return Err(Error::shape("target", expected, target.ncols()));
         }
-        Ok(Self { source, target, labels: None, class_names: &[] })
+        Ok(Self { source, target, labels: None, class_names: &[], feature_names: &[] })
     }
 
     /// The same with y_s, a class for every source row; k is one more than the largest.
@@ -102,6 +103,23 @@ impl<'a> Domains<'a> {
             }
             _ => Ok(Self { class_names: names, ..self }),
         }
+    }
+
+    /// The same with the columns' names, which notes then use.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are d names.
+    pub fn with_feature_names(self, names: &'a [String]) -> Result<Self> {
+        if names.len() != self.features() {
+            let expected = format!("{}, one a column", self.features());
+            return Err(Error::shape("feature names", expected, names.len()));
+        }
+        Ok(Self { feature_names: names, ..self })
+    }
+
+    /// The columns' names as they were given; empty where none were.
+    pub fn feature_names(&self) -> &'a [String] {
+        self.feature_names
     }
 
     /// What messages call a class: its name in backticks, or its number where it has none.

@@ -60,9 +60,6 @@ pub enum Error {
         /// What the data call it, where that is known.
         name: Option<String>,
     },
-    /// A method that takes no sparse rows was given some.
-    #[error("the method takes no sparse rows: make them dense")]
-    NeedsDense,
     /// Data on which the method is not defined.
     #[error("{method}: {reason}; {advice}")]
     Degenerate {

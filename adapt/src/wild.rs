@@ -70,6 +70,8 @@ pub struct Wild {
     pub row: usize,
     /// Counted from 0.
     pub column: usize,
+    /// The column's name, where columns have names.
+    pub name: Option<String>,
     /// What the cell has.
     pub value: f64,
     /// How far it lies from the column's median, in `unit`.
@@ -100,7 +102,17 @@ pub enum Unit {
 impl fmt::Display for Wild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (column, row) = (self.column + 1, self.row + 1);
-        write!(f, "column {column}, {} row {row} (both from 1): {}", self.side, self.what())
+        let from = match &self.name {
+            Some(name) => {
+                write!(f, "column `{name}`, ")?;
+                "from 1"
+            }
+            None => {
+                write!(f, "column {column}, ")?;
+                "both from 1"
+            }
+        };
+        write!(f, "{} row {row} ({from}): {}", self.side, self.what())
     }
 }
 
@@ -134,6 +146,9 @@ fn plain(v: f64) -> String {
 pub fn wild(domains: &Domains<'_>) -> Vec<Wild> {
     let mut found = of_rows(Side::Source, domains.source());
     found.extend(of_rows(Side::Target, domains.target()));
+    for wild in &mut found {
+        wild.name = domains.feature_names().get(wild.column).cloned();
+    }
     found
 }
 
@@ -212,6 +227,7 @@ fn of_column(cells: &[f64]) -> Option<Wild> {
         side: Side::Source,
         row,
         column: 0,
+        name: None,
         value,
         distance: (distance(value) / size).min(f64::MAX),
         unit,

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
+use transduct_adapt::{domains::Domains, wild};
 use transduct_core::{
     InputShape,
     data::{
@@ -12,7 +14,7 @@ use transduct_core::{
         folder::FolderOptions,
         normalise::Normalisation,
         range::{self, ValueRange},
-        read::{Content, InputFile, LabelSearch, ReadOptions, Rows, read},
+        read::{self, Content, InputFile, LabelSearch, ReadOptions, Rows, read},
         registry::{self, Entry, Parts},
         svmlight,
         table::{Encoding, Table},
@@ -228,6 +230,12 @@ impl RunData {
             target_rows.name = target.name();
         }
         notes.extend(range::compare(&source_rows.samples, &target_rows.samples));
+        if let (Samples::Features(s), Samples::Features(t)) =
+            (&source_rows.samples, &target_rows.samples)
+        {
+            let names = encoding.as_ref().map(Encoding::names).unwrap_or_default();
+            notes.extend(wild_notes(s.view(), t.view(), &names));
+        }
         complete_framing(&mut protocol, &source_rows.samples, &target_rows.samples);
         config.protocol = toml::Table::try_from(&protocol)?;
 
@@ -268,6 +276,17 @@ impl RunData {
     }
 }
 
+/// The cells of feature vectors that lie absurdly far from their columns; what no method takes is told
+/// elsewhere.
+fn wild_notes(
+    source: ArrayView2<'_, f64>,
+    target: ArrayView2<'_, f64>,
+    names: &[String],
+) -> Vec<String> {
+    let Ok(domains) = Domains::new(source, target) else { return Vec::new() };
+    wild::notes(&domains.with_feature_names(names).unwrap_or(domains))
+}
+
 /// Makes two files of sparse rows agree in width and first index, and sparse rows beside a table or
 /// beside registered rows dense.
 ///
@@ -275,11 +294,7 @@ impl RunData {
 /// Widths that do not fit; dense rows that are too large.
 fn agree(source: &mut Domain, target: &mut Domain) -> Result<()> {
     if let (Domain::File(s), Domain::File(t)) = (&mut *source, &mut *target) {
-        if let (Rows::Svmlight(a), Rows::Svmlight(b)) = (&mut s.rows, &mut t.rows) {
-            svmlight::agree(a, b)?;
-            s.notes.clone_from(&a.notes);
-            t.notes.clone_from(&b.notes);
-        }
+        read::agree(s, t)?;
         if s.rows.sparse().is_some() && t.rows.sparse().is_some() {
             return Ok(());
         }
@@ -292,7 +307,7 @@ fn agree(source: &mut Domain, target: &mut Domain) -> Result<()> {
     for (domain, width) in [source, target].into_iter().zip(widths) {
         let Domain::File(content) = domain else { continue };
         if let (Rows::Svmlight(parsed), Some(d)) = (&mut content.rows, width) {
-            **parsed = parsed.as_ref().clone().widen(d)?;
+            parsed.widen(d)?;
         }
         if let Some(sparse) = content.rows.sparse() {
             let path = content.path.display().to_string();

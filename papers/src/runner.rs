@@ -2,6 +2,7 @@
 //! changes nothing.
 
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{
     Dev, DeviceChoice, Error,
     checkpoint::Checkpoint,
-    data::{DataDir, Samples, TestSet, pictures::Skipped},
+    data::{DataDir, Samples, TestSet, pictures::Skipped, read::InputFile},
     observe::MetricsFile,
 };
 
@@ -184,22 +185,25 @@ fn check_inputs(dir: &RunDir, plan: &Plan) -> Result<()> {
                  where the old file is, or another --out for a new run"
             )
         };
-        for (old, new) in saved.iter().zip(now) {
-            if old.name != new.name {
-                return refuse(&old.name, &format!("is not there; `{}` is in its place", new.name));
-            }
-            if old.sha256 != new.sha256 {
-                return refuse(&old.name, "has changed since the run began");
+        let (old, new) = (by_name(saved), by_name(now));
+        for (name, digest) in &old {
+            match new.get(name) {
+                None => return refuse(name, "was there when the run began"),
+                Some(now) if now != digest => {
+                    return refuse(name, "has changed since the run began");
+                }
+                Some(_) => {}
             }
         }
-        if let Some(gone) = saved.get(now.len()) {
-            return refuse(&gone.name, "was there when the run began");
-        }
-        if let Some(new) = now.get(saved.len()) {
-            return refuse(&new.name, "was not there when the run began");
+        if let Some(name) = new.keys().find(|name| !old.contains_key(*name)) {
+            return refuse(name, "was not there when the run began");
         }
     }
     Ok(())
+}
+
+fn by_name(files: &[InputFile]) -> BTreeMap<&str, &str> {
+    files.iter().map(|file| (file.name.as_str(), file.sha256.as_str())).collect()
 }
 
 /// Writes what describes the run, where it is not there yet.

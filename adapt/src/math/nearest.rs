@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use super::{
     distances::{self, Centred},
-    linalg, moments, parallel,
+    linalg, parallel,
 };
 
 /// Distances that a block holds at most (32 MiB), and rows that it has at most and at least.
@@ -54,25 +54,51 @@ fn search(
         let (indices, squared_distances) = (Array2::zeros((n, 0)), Array2::zeros((n, 0)));
         return Neighbours { indices, squared_distances };
     }
-    let factor = distances::safe_factor(moments::largest(x).max(moments::largest(anchors)));
-    if factor == 1.0 {
-        return search_products(x, anchors, k, others);
+    let scale = Scale::of(x, anchors);
+    if scale.factor == 1.0 {
+        return search_products(x, anchors, k, others, scale);
     }
-    let (x, anchors) = (&x * factor, &anchors * factor);
-    let found = search_products(x.view(), anchors.view(), k, others);
-    let squared_distances = found.squared_distances.mapv(|d2| d2 / factor / factor);
+    let (x, anchors) = (&x * scale.factor, &anchors * scale.factor);
+    let found = search_products(x.view(), anchors.view(), k, others, scale);
+    let squared_distances = found.squared_distances.mapv(|d2| d2 / scale.factor / scale.factor);
     Neighbours { squared_distances, ..found }
 }
 
-/// Of rows whose squared distances are within the numbers.
+/// The units that distances are taken in: one of the usual row, in which the square of a distance to a
+/// far one may be infinite, and one for those.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// Multiplies all rows.
+    factor: f64,
+    /// Multiplies rows in that unit again.
+    far: f64,
+}
+
+impl Scale {
+    fn of(x: ArrayView2<'_, f64>, anchors: ArrayView2<'_, f64>) -> Self {
+        let of_row = |row: ArrayView1<'_, f64>| row.fold(0.0, |m: f64, v| m.max(v.abs()));
+        let rows = x.rows().into_iter().chain(anchors.rows());
+        let mut sizes: Vec<f64> = rows.map(of_row).filter(|&size| size > 0.0).collect();
+        let largest = sizes.iter().fold(0.0, |m: f64, &size| m.max(size));
+        let usual = match sizes.len() {
+            0 => 0.0,
+            n => *sizes.select_nth_unstable_by(n / 2, f64::total_cmp).1,
+        };
+        let factor = distances::safe_factor(usual);
+        Self { factor, far: distances::safe_factor(largest) / factor }
+    }
+}
+
+/// Of rows most of whose squared distances are within the numbers.
 fn search_products(
     x: ArrayView2<'_, f64>,
     anchors: ArrayView2<'_, f64>,
     k: usize,
     others: bool,
+    scale: Scale,
 ) -> Neighbours {
     let n = x.nrows();
-    let anchors = Anchors::new(anchors);
+    let anchors = Anchors::new(anchors, scale.far);
     let rows = (VALUES / anchors.rows.nrows()).clamp(LEAST_ROWS, ROWS);
     let blocks = parallel::map(n.div_ceil(rows), |block| {
         let (from, to) = (block * rows, n.min((block + 1) * rows));
@@ -92,6 +118,8 @@ fn search_products(
 #[derive(Clone, Copy)]
 struct Near {
     squared_distance: f64,
+    /// The squared distance in the unit of the largest row where the other is not finite, else 0.
+    far: f64,
     index: usize,
 }
 
@@ -102,14 +130,16 @@ struct Anchors<'a> {
     slack: f64,
     /// ‖z‖² and what rounding adds for it.
     upper: Array1<f64>,
+    /// [`Scale::far`].
+    far: f64,
 }
 
 impl<'a> Anchors<'a> {
-    fn new(rows: ArrayView2<'a, f64>) -> Self {
+    fn new(rows: ArrayView2<'a, f64>, far: f64) -> Self {
         let centred = Centred::new(rows);
         let slack = 4.0 * (rows.ncols() + 8) as f64 * f64::EPSILON;
         let upper = &centred.norms * (1.0 + slack);
-        Self { rows, centred, slack, upper }
+        Self { rows, centred, slack, upper, far }
     }
 
     /// k for every row of the block, one row after the other.
@@ -137,12 +167,18 @@ impl<'a> Anchors<'a> {
             for (index, (&most, &z2)) in row.iter().zip(&self.centred.norms).enumerate() {
                 let beyond = most - 2.0 * self.slack * z2 > limit;
                 if !beyond && itself != Some(index) {
-                    let squared_distance = squared_distance(block.row(i), self.rows.row(index));
-                    near.push(Near { squared_distance, index });
+                    let (x, z) = (block.row(i), self.rows.row(index));
+                    let squared_distance = squared_distance(x, z);
+                    let far = match squared_distance.is_finite() {
+                        true => 0.0,
+                        false => far_squared_distance(x, z, self.far),
+                    };
+                    near.push(Near { squared_distance, far, index });
                 }
             }
             near.sort_unstable_by(|a, b| {
-                a.squared_distance.total_cmp(&b.squared_distance).then(a.index.cmp(&b.index))
+                let by_distance = a.squared_distance.total_cmp(&b.squared_distance);
+                by_distance.then(a.far.total_cmp(&b.far)).then(a.index.cmp(&b.index))
             });
             found.extend_from_slice(&near[..k]);
         }
@@ -162,6 +198,11 @@ fn kth_smallest(values: ArrayView1<'_, f64>, k: usize, buffer: &mut Vec<f64>) ->
 
 fn squared_distance(x: ArrayView1<'_, f64>, z: ArrayView1<'_, f64>) -> f64 {
     x.iter().zip(z).map(|(x, z)| (x - z) * (x - z)).sum()
+}
+
+/// ‖f x − f z‖².
+fn far_squared_distance(x: ArrayView1<'_, f64>, z: ArrayView1<'_, f64>, f: f64) -> f64 {
+    x.iter().zip(z).map(|(x, z)| (x * f - z * f).powi(2)).sum()
 }
 
 #[cfg(test)]
@@ -225,6 +266,29 @@ mod tests {
             wild[(40, 2)] = far;
             let found = nearest_within(wild.view(), 3);
             assert_eq!(indices(&found), brute(&wild, &wild, 3, true), "{far:e}");
+        }
+        // Squares of the far cells overflow: they are far all the same, the farther the later.
+        for far in [1e155, 1e200, 1e300] {
+            let mut wild = x.clone();
+            wild[(40, 2)] = far;
+            wild[(3, 0)] = 4.0 * far;
+            wild[(7, 0)] = 5.0 * far;
+            let found = indices(&nearest_within(wild.view(), 89));
+            let ordinary = |rows: &[usize]| -> Vec<usize> {
+                rows.iter().copied().filter(|i| ![40, 3, 7].contains(i)).collect()
+            };
+            for (i, expected) in brute(&x, &x, 89, true).iter().enumerate() {
+                match i {
+                    3 => assert_eq!(found[i][0], 7, "{far:e}"),
+                    7 => assert_eq!(found[i][0], 3, "{far:e}"),
+                    // All ordinary rows are equally far from it, in any unit that holds it.
+                    40 => assert_eq!(found[i][87..], [3, 7], "{far:e}"),
+                    _ => {
+                        assert_eq!(found[i][..86], ordinary(expected), "{far:e}");
+                        assert_eq!(found[i][86..], [40, 3, 7], "{far:e}");
+                    }
+                }
+            }
         }
         // Rows that are not finite have no nearest one, and end nothing.
         let mut bad = x.clone();

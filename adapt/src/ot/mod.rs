@@ -22,6 +22,7 @@ pub mod regularised;
 mod scaling;
 mod sinkhorn;
 mod tree;
+mod twofold;
 mod unbalanced;
 
 pub use class_roots::{ClassRoots, class_roots};

@@ -38,6 +38,15 @@ const GAP: f64 = 1e-10;
 /// A report, which costs a walk over the cost matrix, comes once in so many resets of the potentials.
 const REPORT: usize = 2;
 
+/// What rounding may do to a reduced cost, relative to the costs in it.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+/// Costs are wide when the largest is so many times the usual one.
+const WIDE: f64 = 1e3;
+
+/// Costs that say what is usual.
+const SAMPLE: usize = 4097;
+
 /// The options of [`emd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Emd {
@@ -110,6 +119,8 @@ struct Simplex<'a> {
     m: usize,
     /// Reduced costs above −this count as 0.
     tolerance: f64,
+    /// Whether some costs are so much larger than others that each arc has a tolerance of its own.
+    wide: bool,
     /// Arcs that are looked at before the best of them is taken.
     block: usize,
     /// Where the search goes on.
@@ -130,12 +141,15 @@ impl<'a> Simplex<'a> {
         let (n, m) = (masses.supplies.len(), masses.demands.len());
         let start = greedy::start(masses, costs);
         let largest = costs.iter().fold(0.0, |largest: f64, c| largest.max(c.abs()));
+        let wide = largest > WIDE * usual(costs);
         Self {
             tree: Tree::new(n, m, &start.flows, start.rows, costs),
             costs,
             n,
             m,
-            tolerance: 64.0 * f64::EPSILON * largest,
+            // Of wide costs what twofold potentials lose along the tree; see [`least_wide_sum`].
+            tolerance: largest * if wide { 2f64.powi(-98) } else { ROUNDING },
+            wide,
             block: ((costs.len() as f64).sqrt() as usize).max(64),
             row: 0,
             column: 0,
@@ -148,8 +162,9 @@ impl<'a> Simplex<'a> {
         let (mut since_reset, mut resets) = (0, 0);
         while pivots < options.max_pivots {
             match self.entering() {
-                Some((row, column, reduced)) => {
-                    self.tree.pivot(row as u32, (self.n + column) as u32, reduced);
+                Some((row, column)) => {
+                    let cost = self.costs[row * self.m + column];
+                    self.tree.pivot(row as u32, (self.n + column) as u32, cost);
                     pivots += 1;
                     since_reset += 1;
                     if since_reset >= self.n + self.m {
@@ -199,9 +214,10 @@ impl<'a> Simplex<'a> {
     }
 
     /// The arc of least reduced cost in the first block that has one below the tolerance.
-    fn entering(&mut self) -> Option<(usize, usize, f64)> {
+    fn entering(&mut self) -> Option<(usize, usize)> {
         let (n, m) = (self.n, self.m);
         let (rows, columns) = self.tree.potential[..n + m].split_at(n);
+        let (low_rows, low_columns) = self.tree.low[..n + m].split_at(n);
         let mut best = None;
         let mut least = -self.tolerance;
         let (mut in_block, mut seen) = (0, 0);
@@ -209,10 +225,17 @@ impl<'a> Simplex<'a> {
             let end = m.min(self.column + self.block - in_block);
             let piece = self.column..end;
             let costs = &self.costs[self.row * m..(self.row + 1) * m];
-            let bound = least + rows[self.row];
-            if let Some((place, sum)) = least_sum(&costs[piece.clone()], &columns[piece], bound) {
-                least = sum - rows[self.row];
-                best = Some((self.row, self.column + place, least));
+            let (c, y, u) = (&costs[piece.clone()], &columns[piece.clone()], rows[self.row]);
+            let found = match self.wide {
+                true => {
+                    let low = (&low_columns[piece], low_rows[self.row]);
+                    least_wide_sum(c, (y, u), low, least)
+                }
+                false => least_sum(c, y, least + u).map(|(place, sum)| (place, sum - u)),
+            };
+            if let Some((place, reduced)) = found {
+                least = reduced;
+                best = Some((self.row, self.column + place));
             }
             in_block += end - self.column;
             seen += end - self.column;
@@ -250,6 +273,36 @@ fn least_sum(c: &[f64], y: &[f64], bound: f64) -> Option<(usize, f64)> {
     }
     let place = c.iter().zip(y).position(|(c, y)| c + y == least)?;
     Some((place, least))
+}
+
+/// The place and value of the least c_j + y_j − u + δ |c_j| that is below `bound`, of twofold potentials:
+/// δ is what rounding may do to the terms that are left when y_j and u cancel, however large they are.
+fn least_wide_sum(
+    c: &[f64],
+    (y, u): (&[f64], f64),
+    (low_y, low_u): (&[f64], f64),
+    bound: f64,
+) -> Option<(usize, f64)> {
+    let mut found = None;
+    let mut least = bound;
+    for (place, ((c, y), low_y)) in c.iter().zip(y).zip(low_y).enumerate() {
+        let reduced = (c + (y - u)) + (low_y - low_u) + ROUNDING * c.abs();
+        if reduced < least {
+            least = reduced;
+            found = Some((place, reduced));
+        }
+    }
+    found
+}
+
+/// The median magnitude of some costs.
+fn usual(costs: &[f64]) -> f64 {
+    let step = costs.len().div_ceil(SAMPLE).max(1);
+    let mut sample: Vec<f64> = costs.iter().step_by(step).map(|c| c.abs()).collect();
+    match sample.len() {
+        0 => 0.0,
+        n => *sample.select_nth_unstable_by(n / 2, f64::total_cmp).1,
+    }
 }
 
 impl Solved {
@@ -397,6 +450,56 @@ mod tests {
                 &x / x.sum()
             };
             (masses(a), masses(b), Array2::from_shape_vec((n, m), cost).unwrap())
+        }
+    }
+
+    /// A row and a column that lie far off (a code for a missing value) leave the others their optimum.
+    #[test]
+    fn far_rows_leave_the_others_their_plan() {
+        let n = 24;
+        for far in [1i64 << 20, 1 << 40, 1 << 49] {
+            let costs = |i: usize, j: usize| -> i64 {
+                let near = ((i * i * 31 + j * 17 + i * j * 7) % 101) as i64;
+                match (i == 5, j == 9) {
+                    (false, false) => near,
+                    (true, true) => 3,
+                    _ => far + 1000 * near,
+                }
+            };
+            let cost = Array2::from_shape_fn((n, n), |(i, j)| costs(i, j) as f64);
+            let exact = emd(&Problem::uniform(cost.view()).unwrap(), &Emd::default()).unwrap();
+            let total = kuhn_munkres_min(&Matrix::from_fn(n, n, |(i, j)| costs(i, j))).0;
+            let paid: i64 =
+                exact.plan.entries.iter().map(|e| costs(e.row as usize, e.column as usize)).sum();
+            assert_eq!((exact.plan.entries.len(), paid), (n, total), "{far}");
+
+            // One more column: some mass of the far row has to go to ordinary ones, which then hang from
+            // its costs. The optimum of the ordinary rows is that of the problem without it.
+            let m = n + 1;
+            let cost = Array2::from_shape_fn((n, m), |(i, j)| costs(i, j) as f64);
+            let exact = emd(&Problem::uniform(cost.view()).unwrap(), &Emd::default()).unwrap();
+            // In units of 1/(n m), every row has m and every column n.
+            let units = |e: &Entry| (e.mass * (n * m) as f64).round() as i64;
+            let of_far = |e: &&Entry| e.row == 5;
+            let rest: Vec<_> = exact.plan.entries.iter().filter(|e| !of_far(e)).collect();
+            let mut left = vec![n as i64; m];
+            exact
+                .plan
+                .entries
+                .iter()
+                .filter(of_far)
+                .for_each(|e| left[e.column as usize] -= units(e));
+            let rows: Vec<usize> = (0..n).filter(|&i| i != 5).collect();
+            let columns: Vec<usize> = (0..m).filter(|&j| left[j] > 0).collect();
+            let b: Array1<f64> = columns.iter().map(|&j| left[j] as f64).collect();
+            let a = Array1::from_elem(rows.len(), m as f64);
+            let ordinary = Array2::from_shape_fn((rows.len(), columns.len()), |(i, j)| {
+                costs(rows[i], columns[j]) as f64
+            });
+            let optimum = solve(&a, &b, &ordinary).cost.round() as i64;
+            let paid: i64 =
+                rest.iter().map(|e| units(e) * costs(e.row as usize, e.column as usize)).sum();
+            assert_eq!(paid, optimum, "{far}");
         }
     }
 

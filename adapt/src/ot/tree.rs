@@ -7,7 +7,7 @@
 //! preorder. Re-hanging a subtree then costs its stem and the walk to the join, and shifting its
 //! potentials a walk along the ring.
 
-use super::greedy::Flow;
+use super::{greedy::Flow, twofold::Twofold};
 
 const NONE: u32 = u32::MAX;
 
@@ -21,8 +21,11 @@ pub(super) struct Tree {
     last: Vec<u32>,
     /// The flow on the arc between a node and its parent.
     flow: Vec<i64>,
-    /// u of rows, −v of columns: c_ij = u_i + v_j on the tree.
+    /// u of rows, −v of columns: c_ij = u_i + v_j on the tree. Where a row lies far off, those of all
+    /// others may hang from its costs: in one number each they would lose their own size.
     pub(super) potential: Vec<f64>,
+    /// What rounding keeps out of `potential`.
+    pub(super) low: Vec<f64>,
     /// The cost of the arc from a row to the root. No flow is ever on one: all enter the root.
     to_root: Vec<f64>,
 }
@@ -43,6 +46,7 @@ impl Tree {
             last: (0..nodes as u32).collect(),
             flow: vec![0; nodes],
             potential: vec![0.0; nodes],
+            low: vec![0.0; nodes],
             to_root,
         };
         tree.grow(flows);
@@ -92,13 +96,22 @@ impl Tree {
         let mut node = self.next[self.root as usize];
         while node != self.root {
             let (x, parent) = (node as usize, self.parent[node as usize] as usize);
-            self.potential[x] = match (x < n, parent == self.root as usize) {
-                (true, true) => self.to_root[x],
-                (true, false) => self.potential[parent] + costs[x * m + parent - n],
-                (false, _) => self.potential[parent] - costs[parent * m + x - n],
+            let potential = match (x < n, parent == self.root as usize) {
+                (true, true) => self.to_root[x].into(),
+                (true, false) => self.twofold(parent).plus(costs[x * m + parent - n].into()),
+                (false, _) => self.twofold(parent).minus(costs[parent * m + x - n].into()),
             };
+            self.set(x, potential);
             node = self.next[x];
         }
+    }
+
+    fn twofold(&self, x: usize) -> Twofold {
+        Twofold { high: self.potential[x], low: self.low[x] }
+    }
+
+    fn set(&mut self, x: usize, potential: Twofold) {
+        (self.potential[x], self.low[x]) = (potential.high, potential.low);
     }
 
     /// The flows on arcs of the problem.
@@ -110,8 +123,11 @@ impl Tree {
         })
     }
 
-    /// Takes the arc from `row` to the node `column`, of this reduced cost, into the tree.
-    pub(super) fn pivot(&mut self, row: u32, column: u32, reduced: f64) {
+    /// Takes the arc from `row` to the node `column`, of this cost, into the tree.
+    pub(super) fn pivot(&mut self, row: u32, column: u32, cost: f64) {
+        let reduced = Twofold::from(cost)
+            .plus(self.twofold(column as usize))
+            .minus(self.twofold(row as usize));
         let join = self.join(row, column);
         let (leaving, on_row_side, step) = self.leaving(row, column, join);
         if step > 0 {
@@ -119,7 +135,7 @@ impl Tree {
         }
         let (inside, outside) = if on_row_side { (row, column) } else { (column, row) };
         self.rehang(inside, outside, leaving, join, step);
-        self.shift(inside, if on_row_side { reduced } else { -reduced });
+        self.shift(inside, if on_row_side { reduced } else { Twofold::default().minus(reduced) });
     }
 
     fn join(&self, mut x: u32, mut y: u32) -> u32 {
@@ -266,15 +282,15 @@ impl Tree {
 
     /// Adds to the potentials of the subtree, or takes from all others where these are fewer: only
     /// differences count.
-    fn shift(&mut self, top: u32, by: f64) {
+    fn shift(&mut self, top: u32, by: Twofold) {
         let last = self.last[top as usize];
         let small = 2 * self.size[top as usize] as usize <= self.parent.len();
         let (mut x, end, by) = match small {
             true => (top, self.next[last as usize], by),
-            false => (self.next[last as usize], top, -by),
+            false => (self.next[last as usize], top, Twofold::default().minus(by)),
         };
         loop {
-            self.potential[x as usize] += by;
+            self.set(x as usize, self.twofold(x as usize).plus(by));
             x = self.next[x as usize];
             if x == end {
                 break;
@@ -378,9 +394,7 @@ mod tests {
         tree.check(&supplies, &demands);
         for step in 0..500usize {
             let (row, column) = (step * 5 % 7, n + step * 11 % 6);
-            let cost = costs[row * m + column - n];
-            let reduced = cost + tree.potential[column] - tree.potential[row];
-            tree.pivot(row as u32, column as u32, reduced);
+            tree.pivot(row as u32, column as u32, costs[row * m + column - n]);
             tree.check(&supplies, &demands);
             let potentials = tree.potential.clone();
             tree.reset_potentials(&costs);

@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Reweight, Weighting,
+    Reweight, ReweightSparse, Weighting,
     label_shift::{Classes, CrossFit, Judged, LabelShift, Predictions},
 };
 use crate::{
@@ -58,8 +58,7 @@ impl Described for Bbse {
     const ABOUT: &'static str = "class weights by inverting a classifier's confusion matrix";
     const PAPER: &'static str = "Lipton, Wang & Smola, Detecting and Correcting for Label Shift \
                                  with Black Box Predictors, ICML 2018";
-    const NEEDS: Needs =
-        Needs { source_labels: true, least_rows: 4, sparse_rows: true, ..Needs::ROWS };
+    const NEEDS: Needs = Needs { source_labels: true, least_rows: 4, ..Needs::ROWS };
 }
 
 impl Bbse {
@@ -124,7 +123,9 @@ impl Reweight for Bbse {
         let labels = domains.need_labels(Self::NAME)?;
         self.estimate(domains)?.weighting(Self::NAME, domains, labels)
     }
+}
 
+impl ReweightSparse for Bbse {
     fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
         let labels = domains.need_labels(Self::NAME)?;
         self.estimate_sparse(domains)?.weighting(Self::NAME, domains, labels)

@@ -14,11 +14,10 @@
 
 use ndarray::{Array1, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
-use transduct_core::data::sparse::Sparse;
 
-use super::{DensityRatio, Reweight, Weighting, rows};
+use super::{DensityRatio, Reweight, ReweightSparse, Weighting, rows};
 use crate::{
-    catalogue::{Described, Needs},
+    catalogue::Described,
     certificate::Certificate,
     domains::{Domains, check_query},
     error::{Error, Result},
@@ -45,7 +44,6 @@ impl Described for LogisticRatio {
     const ABOUT: &'static str = "the odds of a logistic regression between the domains";
     const PAPER: &'static str =
         "Bickel, Brückner & Scheffer, Discriminative Learning Under Covariate Shift, JMLR 2009";
-    const NEEDS: Needs = Needs { sparse_rows: true, ..Needs::ROWS };
 }
 
 impl Reweight for LogisticRatio {
@@ -58,7 +56,9 @@ impl Reweight for LogisticRatio {
         let weights = odds.ratio(xs)?;
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(odds)), certificate)
     }
+}
 
+impl ReweightSparse for LogisticRatio {
     fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
         let (xs, xt) = (domains.source(), domains.target());
         let x = xs.stacked(xt);
@@ -66,7 +66,7 @@ impl Reweight for LogisticRatio {
         let y = domain_of(x.rows(), xs.rows());
         let model = self.learner().fit_sparse(&x, &y, 2, None)?;
         let (odds, certificate) = Odds::of(&model, xs.rows(), xt.rows());
-        let weights = odds.ratio_sparse(xs)?;
+        let weights = odds.exponential(xs.dot_vector(odds.beta.view()));
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(odds)), certificate)
     }
 }
@@ -121,14 +121,6 @@ impl DensityRatio for Odds {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_query(x, self.beta.len())?;
         Ok(self.exponential(x.dot(&self.beta)))
-    }
-
-    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
-        let d = self.beta.len();
-        match x.columns() == d {
-            true => Ok(self.exponential(x.dot_vector(self.beta.view()))),
-            false => Err(Error::shape("rows", format!("{d} columns"), x.columns())),
-        }
     }
 }
 

@@ -35,7 +35,7 @@ pub use label_shift::LabelShift;
 pub use logistic_ratio::LogisticRatio;
 pub use mmd_tars::MmdTars;
 pub use nearest_neighbour::NearestNeighbour;
-pub use registry::{reweighter, reweighters};
+pub use registry::{reweighter, reweighters, sparse_reweighter, sparse_reweighters};
 pub use rlls::Rlls;
 pub use rulsif::Rulsif;
 pub use selection_bias::{Selection, SelectionBias};
@@ -44,14 +44,10 @@ pub use weighting::{Balance, Weighting, effective_sample_size};
 
 use ndarray::{Array1, ArrayView2};
 
+use serde_json::Value;
 use transduct_core::data::sparse::Sparse;
 
-use crate::{
-    catalogue::Entry,
-    domains::Domains,
-    error::{Error, Result},
-    sparse_domains::SparseDomains,
-};
+use crate::{domains::Domains, error::Result, sparse_domains::SparseDomains};
 
 /// A method that weights source rows.
 pub trait Reweight: std::fmt::Debug + Send + Sync {
@@ -61,30 +57,34 @@ pub trait Reweight: std::fmt::Debug + Send + Sync {
     /// Options out of range; domains on which the method is not defined; a matrix past the limit of
     /// memory.
     fn fit(&self, domains: &Domains<'_>) -> Result<Weighting>;
-
-    /// The same for sparse rows, without making them dense. [`fit_rows`] does either.
-    ///
-    /// # Errors
-    /// [`Error::NeedsDense`] of a method whose entry does not say
-    /// [`sparse_rows`](crate::catalogue::Needs::sparse_rows); as [`Reweight::fit`].
-    fn fit_sparse(&self, _domains: &SparseDomains<'_>) -> Result<Weighting> {
-        Err(Error::NeedsDense)
-    }
 }
 
-/// The weights for sparse rows: by the method itself where it takes them, otherwise of dense rows, and
-/// then with a sentence that says so.
+/// A method that weights sparse rows as they are. A trait of its own, so that a program that has none does
+/// not link them.
+pub trait ReweightSparse: Reweight {
+    /// As [`Reweight::fit`], without making rows dense. [`fit_rows`] does either.
+    ///
+    /// # Errors
+    /// As [`Reweight::fit`].
+    fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting>;
+}
+
+/// The weights that the method of this name and these options gives sparse rows: by itself where it
+/// takes them, otherwise of dense rows, and then with a sentence that says so.
 ///
 /// # Errors
-/// [`Error::TooLarge`] for dense rows past 4 GiB; those of the method.
+/// [`Error::Unknown`], [`Error::Options`]; [`Error::TooLarge`] for dense rows past 4 GiB; those of the
+/// method.
 pub fn fit_rows(
-    entry: &Entry<dyn Reweight>,
-    method: &dyn Reweight,
+    name: &str,
+    options: &Value,
     domains: &SparseDomains<'_>,
 ) -> Result<(Weighting, Option<String>)> {
-    if entry.needs.sparse_rows {
-        return Ok((method.fit_sparse(domains)?, None));
+    if let Some(entry) = sparse_reweighter(name) {
+        return Ok(((entry.build)(options)?.fit_sparse(domains)?, None));
     }
+    let entry = reweighter(name)?;
+    let method = (entry.build)(options)?;
     let dense = domains.to_dense(entry.name)?;
     let bytes = (dense.source.len() + dense.target.len()) * size_of::<f64>();
     let note = format!(
@@ -106,19 +106,19 @@ pub trait DensityRatio: std::fmt::Debug + Send + Sync {
     /// [`crate::error::Error::Shape`] when it was fitted on another d,
     /// [`crate::error::Error::NotFinite`] for bad rows.
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>>;
+}
 
-    /// The same for sparse rows; unless it is written for them, some at a time are made dense.
-    ///
-    /// # Errors
-    /// As [`DensityRatio::ratio`].
-    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
-        /// Rows that are dense together.
-        const ROWS: usize = 64;
-        let mut out = Vec::with_capacity(x.rows());
-        for from in (0..x.rows()).step_by(ROWS) {
-            let block = x.dense_rows(from, x.rows().min(from + ROWS));
-            out.extend(self.ratio(block.view())?);
-        }
-        Ok(out.into())
+/// w for every row of the sparse x `(n, d)`, `(n,)`, of which some at a time are made dense.
+///
+/// # Errors
+/// As [`DensityRatio::ratio`].
+pub fn ratio_of_sparse(ratio: &dyn DensityRatio, x: &Sparse) -> Result<Array1<f64>> {
+    /// Rows that are dense together.
+    const ROWS: usize = 64;
+    let mut out = Vec::with_capacity(x.rows());
+    for from in (0..x.rows()).step_by(ROWS) {
+        let block = x.dense_rows(from, x.rows().min(from + ROWS));
+        out.extend(ratio.ratio(block.view())?);
     }
+    Ok(out.into())
 }

@@ -16,9 +16,12 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use transduct_core::data::sparse::Sparse;
 
-use super::{DensityRatio, Reweight, Weighting, rows};
+use super::{
+    DensityRatio, Reweight, ReweightSparse, Weighting,
+    rows::{self, Distinct, distinct},
+};
 use crate::{
-    catalogue::{Described, Needs},
+    catalogue::Described,
     certificate::{Certificate, Measure},
     check,
     domains::{Domains, check_query},
@@ -39,7 +42,6 @@ impl Described for NearestNeighbour {
     const NAME: &'static str = "nearest-neighbour";
     const ABOUT: &'static str = "counts the target rows that are nearest to each source row";
     const PAPER: &'static str = "Loog, Nearest Neighbor-Based Importance Weighting, MLSP 2012";
-    const NEEDS: Needs = Needs { sparse_rows: true, ..Needs::ROWS };
 }
 
 impl NearestNeighbour {
@@ -66,7 +68,9 @@ impl Reweight for NearestNeighbour {
         let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(cells)), certificate)
     }
+}
 
+impl ReweightSparse for NearestNeighbour {
     fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
         check::non_negative(Self::NAME, "smoothing", self.smoothing)?;
         let (xs, xt) = (domains.source(), domains.target());
@@ -96,22 +100,10 @@ struct SparseCells {
 
 impl SparseCells {
     fn of(x: &Sparse) -> Self {
-        let order = rows::sorted_sparse(x);
-        let (mut sites, mut sizes) = (Vec::<usize>::new(), Vec::<f64>::new());
-        let mut cell_of = vec![0; x.rows()];
-        for &i in &order {
-            let same = |&site: &usize| -> bool { x.row(site) == x.row(i) };
-            match sizes.last_mut().filter(|_| sites.last().is_some_and(same)) {
-                Some(size) => *size += 1.0,
-                None => {
-                    sites.push(i);
-                    sizes.push(1.0);
-                }
-            }
-            cell_of[i] = sites.len() - 1;
-        }
-        let sites = x.select(&sites);
-        Self { sites, weights: Array1::zeros(sizes.len()), sizes: sizes.into(), cell_of }
+        let Distinct { first, sizes, of } =
+            distinct(&rows::sorted_sparse(x), |i, j| x.row(i) == x.row(j));
+        let sites = x.select(&first);
+        Self { sites, weights: Array1::zeros(sizes.len()), sizes, cell_of: of }
     }
 }
 
@@ -119,15 +111,7 @@ impl DensityRatio for SparseCells {
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_query(x, self.sites.columns())?;
         let x = Sparse::from_dense(x).map_err(|e| Error::shape("rows", "sparse rows", e))?;
-        self.ratio_sparse(&x)
-    }
-
-    fn ratio_sparse(&self, x: &Sparse) -> Result<Array1<f64>> {
-        let d = self.sites.columns();
-        if x.columns() != d {
-            return Err(Error::shape("rows", format!("{d} columns"), x.columns()));
-        }
-        let cells = nearest_sparse::nearest(x, &self.sites);
+        let cells = nearest_sparse::nearest(&x, &self.sites);
         Ok(cells.into_iter().map(|cell| self.weights[cell]).collect())
     }
 }
@@ -146,22 +130,9 @@ struct Cells {
 
 impl Cells {
     fn of(x: ArrayView2<'_, f64>) -> Self {
-        let order = rows::sorted(x);
-        let (mut sites, mut sizes) = (Vec::<usize>::new(), Vec::<f64>::new());
-        let mut cell_of = vec![0; x.nrows()];
-        for &i in &order {
-            let same = |&site: &usize| -> bool { x.row(site) == x.row(i) };
-            match sizes.last_mut().filter(|_| sites.last().is_some_and(same)) {
-                Some(size) => *size += 1.0,
-                None => {
-                    sites.push(i);
-                    sizes.push(1.0);
-                }
-            }
-            cell_of[i] = sites.len() - 1;
-        }
-        let sites = x.select(Axis(0), &sites);
-        Self { sites, weights: Array1::zeros(sizes.len()), sizes: sizes.into(), cell_of }
+        let Distinct { first, sizes, of } = distinct(&rows::sorted(x), |i, j| x.row(i) == x.row(j));
+        let sites = x.select(Axis(0), &first);
+        Self { sites, weights: Array1::zeros(sizes.len()), sizes, cell_of: of }
     }
 }
 

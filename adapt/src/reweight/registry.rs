@@ -2,7 +2,7 @@
 
 use super::{
     Bbse, Discriminative, GaussianRatio, KdeRatio, Kliep, Kmm, LogisticRatio, MmdTars,
-    NearestNeighbour, Reweight, Rlls, Rulsif, SelectionBias, Ulsif,
+    NearestNeighbour, Reweight, ReweightSparse, Rlls, Rulsif, SelectionBias, Ulsif,
 };
 use crate::{
     catalogue::{Described, Entry, find, read_options},
@@ -28,12 +28,31 @@ pub fn reweighters() -> Vec<Entry<dyn Reweight>> {
     ]
 }
 
+/// Those of them that take sparse rows as they are.
+pub fn sparse_reweighters() -> Vec<Entry<dyn ReweightSparse>> {
+    vec![
+        sparse_entry::<LogisticRatio>(),
+        sparse_entry::<NearestNeighbour>(),
+        sparse_entry::<Bbse>(),
+        sparse_entry::<Rlls>(),
+    ]
+}
+
+/// The weighting method of this name, if it takes sparse rows.
+pub fn sparse_reweighter(name: &str) -> Option<Entry<dyn ReweightSparse>> {
+    sparse_reweighters().into_iter().find(|entry| entry.name == name)
+}
+
 /// The weighting method of this name.
 ///
 /// # Errors
 /// [`crate::error::Error::Unknown`] for a name that is not in the list.
 pub fn reweighter(name: &str) -> Result<Entry<dyn Reweight>> {
     find("weighting method", name, reweighters())
+}
+
+fn sparse_entry<C: Described + ReweightSparse>() -> Entry<dyn ReweightSparse> {
+    Entry::of::<C>(|options| Ok(Box::new(read_options::<C>(options)?)))
 }
 
 fn entry<C: Described + Reweight>() -> Entry<dyn Reweight> {

@@ -21,7 +21,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Reweight, Weighting,
+    Reweight, ReweightSparse, Weighting,
     label_shift::{Classes, CrossFit, Judged, LabelShift, Predictions},
 };
 use crate::{
@@ -67,8 +67,7 @@ impl Described for Rlls {
     const ABOUT: &'static str = "class weights from a classifier's confusion matrix, regularised";
     const PAPER: &'static str = "Azizzadenesheli, Liu, Yang & Anandkumar, Regularized Learning for \
                                  Domain Adaptation under Label Shifts, ICLR 2019";
-    const NEEDS: Needs =
-        Needs { source_labels: true, least_rows: 4, sparse_rows: true, ..Needs::ROWS };
+    const NEEDS: Needs = Needs { source_labels: true, least_rows: 4, ..Needs::ROWS };
 }
 
 impl Rlls {
@@ -240,7 +239,9 @@ impl Reweight for Rlls {
         let labels = domains.need_labels(Self::NAME)?;
         self.estimate(domains)?.weighting(Self::NAME, domains, labels)
     }
+}
 
+impl ReweightSparse for Rlls {
     fn fit_sparse(&self, domains: &SparseDomains<'_>) -> Result<Weighting> {
         let labels = domains.need_labels(Self::NAME)?;
         self.estimate_sparse(domains)?.weighting(Self::NAME, domains, labels)

@@ -2,7 +2,7 @@
 //! and a seed, not from their place in a file: a method that samples rows by them gives the same
 //! answer for the same set of rows.
 
-use ndarray::ArrayView2;
+use ndarray::{Array1, ArrayView2};
 use rand::seq::SliceRandom;
 use transduct_core::{Stream, data::sparse::Sparse, rng};
 
@@ -100,6 +100,33 @@ pub(super) fn sorted_sparse(x: &Sparse) -> Vec<usize> {
         order
     });
     order
+}
+
+/// Rows that are distinct, and how the others repeat them.
+pub(super) struct Distinct {
+    /// The first of each among the rows, `(m,)`.
+    pub(super) first: Vec<usize>,
+    /// How many rows are equal to each, `(m,)`.
+    pub(super) sizes: Array1<f64>,
+    /// The place in `first` that every row has, `(n,)`.
+    pub(super) of: Vec<usize>,
+}
+
+/// The distinct rows in this order, which has equal ones, by `same`, beside each other.
+pub(super) fn distinct(order: &[usize], same: impl Fn(usize, usize) -> bool) -> Distinct {
+    let (mut first, mut sizes) = (Vec::<usize>::new(), Vec::<f64>::new());
+    let mut of = vec![0; order.len()];
+    for &i in order {
+        match sizes.last_mut().filter(|_| first.last().is_some_and(|&last| same(last, i))) {
+            Some(size) => *size += 1.0,
+            None => {
+                first.push(i);
+                sizes.push(1.0);
+            }
+        }
+        of[i] = first.len() - 1;
+    }
+    Distinct { first, sizes: sizes.into(), of }
 }
 
 /// A random order of the rows of x `(n, d)`, `(n,)`.

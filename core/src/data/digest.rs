@@ -12,9 +12,20 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, npy, raw};
+
+/// A file that was read, and the digest of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputFile {
+    /// Its name below the path that was given; nothing where it is that path.
+    pub name: String,
+    /// SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
 
 /// The SHA-256 of the content of the file at `path`, in lower-case hexadecimal.
 ///
@@ -47,7 +58,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
-pub(super) fn hexadecimal(hash: Sha256) -> String {
+fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 
+pub use super::digest::InputFile;
 use super::folder::{self, FolderOptions};
 use super::labels::Labels;
 use super::pictures::{self, Pictures};
@@ -129,16 +130,6 @@ pub enum LabelSearch {
     Named,
     /// None: labels that are there are left unread.
     Unread,
-}
-
-/// A file that was read, and the digest of its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputFile {
-    /// Its name below the path that was given; nothing where it is that path.
-    pub name: String,
-    /// SHA-256, in lower-case hexadecimal.
-    pub sha256: String,
 }
 
 /// What lies at a path.
@@ -348,6 +339,20 @@ struct Told {
     judged_range: Option<ValueRange>,
 }
 
+/// Makes two files of svmlight rows agree in width and first index, as [`svmlight::agree`]; others stay as
+/// they are.
+///
+/// # Errors
+/// Those of [`svmlight::agree`].
+pub fn agree(source: &mut Content, target: &mut Content) -> Result<(), DataError> {
+    if let (Rows::Svmlight(s), Rows::Svmlight(t)) = (&mut source.rows, &mut target.rows) {
+        svmlight::agree(s, t)?;
+        source.notes.clone_from(&s.notes);
+        target.notes.clone_from(&t.notes);
+    }
+    Ok(())
+}
+
 impl Content {
     /// The labels that are a column: the one that is named, else, by default, the first of `label`,
     /// `class`, `target` and `y` that exists.
@@ -428,7 +433,7 @@ fn of_pictures(
     Ok(Content {
         name,
         path: path.to_owned(),
-        files: vec![InputFile { name: String::new(), sha256: x.sha256().to_owned() }],
+        files: x.digests().to_vec(),
         rows: Rows::Pictures(x),
         labels,
         notes,
@@ -457,7 +462,9 @@ fn format(path: &Path, given: Format, bytes: &[u8]) -> Result<Format, DataError>
         Some("svmlight" | "libsvm") => Ok(Format::Svmlight),
         Some("csv" | "tsv" | "tab") => Ok(Format::Csv),
         Some("txt" | "data" | "dat") if looks_like_svmlight(bytes) => {
-            unknown("rows of `index:value`; give --format svmlight, or --format csv")
+            let reason = "its rows look like `label index:value`: give --format svmlight, or --format \
+                          csv for a table of such text";
+            Err(DataError::unusable(path.display().to_string(), reason))
         }
         Some("txt" | "data" | "dat") => Ok(Format::Csv),
         Some(extension) => unknown(&format!("unknown format `.{extension}`")),

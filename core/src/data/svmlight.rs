@@ -107,13 +107,15 @@ impl Parsed {
         self.labels.iter().map(|label| label.map(|label| (label + 0.0).to_string())).collect()
     }
 
-    /// The same rows with `d` columns, as the domain or the model that they go with has.
+    /// Gives the rows `d` columns, as the domain or the model that they go with has.
     ///
     /// # Errors
-    /// An entry beyond them.
-    pub fn widen(mut self, d: usize) -> Result<Self, DataError> {
+    /// An entry beyond them; the rows are gone then.
+    pub fn widen(&mut self, d: usize) -> Result<(), DataError> {
         let base = usize::from(!self.zero_based);
-        self.rows = self.rows.widen(d).map_err(|e| match e {
+        let empty = self.rows.select(&[]);
+        let rows = std::mem::replace(&mut self.rows, empty).widen(d);
+        self.rows = rows.map_err(|e| match e {
             SparseError::Outside { row, column, columns } => DataError::malformed(
                 &self.path,
                 format!(
@@ -124,7 +126,7 @@ impl Parsed {
             ),
             other => DataError::malformed(&self.path, other.to_string()),
         })?;
-        Ok(self)
+        Ok(())
     }
 
     /// Counts the indices from 0 that were counted from 1.

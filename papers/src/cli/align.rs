@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use ndarray::Array2;
 use serde_json::json;
-use transduct_adapt::shallow::aligner;
+use transduct_adapt::{shallow::aligner, wild};
 use transduct_core::data::table::Table;
 
 use super::{
@@ -88,6 +88,7 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
         file.write(path)?;
     }
     let (n, k) = source.dim();
+    let wild = wild::notes(&domains);
     let value = json!({
         "method": entry.name,
         "options": options,
@@ -96,7 +97,7 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
         "target_rows": tables.x_target.nrows(),
         "features": tables.x_source.ncols(),
         "columns": k,
-        "notes": tables.notes,
+        "notes": ([&tables.notes[..], &wild].concat()),
         "out": args.out,
         "target_out": args.target_out,
         "map": args.save,
@@ -107,6 +108,7 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     }
     lines.extend(args.save.iter().map(|path| format!("map → {}", path.display())));
     lines.extend(certificate_lines(&fitted.certificate));
+    lines.extend(wild.iter().map(|note| format!("note: {note}")));
     output.conclude(&value, lines.join("\n"))?;
     Ok(Status::Done)
 }

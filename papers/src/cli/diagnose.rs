@@ -5,7 +5,10 @@ use std::{ffi::OsString, path::PathBuf};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use transduct_adapt::diagnose::{Diagnose, Diagnosis};
+use transduct_adapt::{
+    diagnose::{Diagnose, Diagnosis},
+    wild,
+};
 
 use super::{
     Output, Status,
@@ -67,8 +70,9 @@ pub(super) fn execute(
         ..Diagnose::default()
     };
     let diagnosis = options.run(&domains)?;
-    let names = tables.encoding.names();
+    let names = &tables.names;
     let classes = tables.class_names();
+    let found = [wild::notes(&domains), notes(&diagnosis)].concat();
     let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
     let columns = diagnosis.features.iter();
     let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
@@ -79,7 +83,7 @@ pub(super) fn execute(
         let mut page = Page::new("diagnosis", subject, &words(arguments));
         page.title = format!("{counted}: {}", diagnosis.recommendation.family.title());
         page.basis = advice(&diagnosis);
-        page.notes = [tables.notes.clone(), notes(&diagnosis)].concat();
+        page.notes = [&tables.notes[..], &found].concat();
         page.facts = vec![
             ("Source", format!("{}: {n_s} rows", args.tables.source_name())),
             ("Target", format!("{}: {n_t} rows", args.tables.target_name())),
@@ -88,7 +92,7 @@ pub(super) fn execute(
             ("Seed", args.seed.to_string()),
             ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
         ];
-        sections(&mut page, &diagnosis, &domains, &names, classes);
+        sections(&mut page, &diagnosis, &domains, names, classes);
         page.write(path)?;
     }
     let named: Vec<_> = diagnosis
@@ -109,20 +113,20 @@ pub(super) fn execute(
         "label_shift": diagnosis.label_shift,
         "no_label_shift": diagnosis.no_label_shift,
         "recommendation": diagnosis.recommendation,
-        "notes": tables.notes,
+        "notes": ([&tables.notes[..], &found].concat()),
         "report": args.report,
     });
     let mut lines = vec![
         table(["Test", "Statistic", "p"], joint_tests(&diagnosis)).trim_fmt(),
         String::new(),
-        feature_table(&diagnosis, &names),
+        feature_table(&diagnosis, names),
         String::new(),
     ];
     lines.extend(class_table(&diagnosis, classes).into_iter().flat_map(|t| [t, String::new()]));
     lines.push(format!("{counted} at level {}", diagnosis.level));
     lines.push(format!("recommendation: {}", diagnosis.recommendation.family.title()));
     lines.push(advice(&diagnosis));
-    lines.extend(notes(&diagnosis).iter().map(|note| format!("note: {note}")));
+    lines.extend(found.iter().map(|note| format!("note: {note}")));
     lines.extend(args.report.iter().map(|path| format!("report  {}", path.display())));
     output.answer(&value, lines.join("\n"))?;
     Ok(Status::Done)

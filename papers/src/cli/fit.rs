@@ -10,10 +10,14 @@ use transduct_adapt::{
     catalogue::Entry,
     certificate::Certificate,
     domains::Domains,
-    learn::{Classify, Regress, classifier, classifiers, regressor, regressors},
+    learn::{
+        Classifier, Classify, Regress, classifier, classifiers, first_largest, regressor,
+        regressors,
+    },
     reweight::reweighter,
     shallow::{AdaptClassifier, adapting_classifier, adapting_classifiers, aligner},
-    validate::{Evidence, LabelledOutputs, UnlabelledOutputs, validator},
+    validate::{Evidence, LabelledOutputs, UnlabelledOutputs, Validator, validator},
+    wild,
 };
 use transduct_core::{Error, data::split::stratified_split, host::agreement, suggest};
 
@@ -111,167 +115,272 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
         );
     };
     let (learner, options) = learner(&args.method, &labels.kind, output)?;
-    let (classes_of, classes) = match (&labels.kind, &learner) {
-        (LabelKind::Measured(y), Learner::Regressor(learner)) => {
-            return regression(&args, &tables, y, &**learner, options, &out, output);
-        }
-        _ => {
-            Labels::need_classes(Some(labels), tables.source.path(), &args.method.method)?;
-            labels.classes().unwrap_or_default()
-        }
-    };
-    if let (Learner::Adapting(_), Some(name)) =
-        (&learner, args.weights.as_ref().or(args.align.as_ref()))
-    {
-        let method = &args.method.method;
-        bail!(UsageError(format!("{method} adapts by itself: it takes no {name}")));
+    let fit = Fit { args: &args, tables: &tables, options, out: &out, output };
+    match (&labels.kind, &learner) {
+        (LabelKind::Measured(y), Learner::Regressor(learner)) => fit.regression(y, &**learner),
+        _ => fit.classification(labels, &learner, &validators),
+    }
+}
+
+/// What a fit was asked for.
+struct Fit<'a> {
+    args: &'a FitArgs,
+    tables: &'a Tables,
+    options: Value,
+    out: &'a OutFile,
+    output: &'a Output,
+}
+
+/// What came of it, for the terminal and for JSON.
+#[derive(Default)]
+struct Found {
+    lines: Vec<String>,
+    fields: serde_json::Map<String, Value>,
+    certificates: Vec<(String, Certificate)>,
+}
+
+impl Fit<'_> {
+    fn name(&self) -> &str {
+        &self.args.method.method
     }
 
-    // Rows that judge the fit are seen by nothing before.
-    let split = match args.validation {
-        0.0 => None,
-        share => Some(stratified_split(classes_of, share, 0)?),
-    };
-    let split = split.filter(|split| !split.held_out.is_empty());
-    let all: Vec<usize> = (0..classes_of.len()).collect();
-    let kept = split.as_ref().map_or(&all, |split| &split.kept);
-    let x = tables.x_source.select(Axis(0), kept);
-    let y: Vec<usize> = kept.iter().map(|&row| classes_of[row]).collect();
-    let held_out = split.map(|split| {
-        let labels: Vec<usize> = split.held_out.iter().map(|&row| classes_of[row]).collect();
-        (tables.x_source.select(Axis(0), &split.held_out), labels)
-    });
-    let domains = Domains::new(x.view(), tables.x_target.view())?
-        .with_classes(&y, classes.len())?
-        .with_class_names(classes)?;
-
-    let name = args.method.method.as_str();
-    let mut certificates = Vec::new();
-    let (target, held_out) = match &learner {
-        Learner::Adapting(method) => {
-            let found = watched(name, output, || method.fit(&domains))?;
-            certificates.push((name.to_owned(), found.certificate));
-            let scores = found.scores;
-            let target =
-                Judged { features: tables.x_target.clone(), logits: scores.clone(), scores };
-            let held_out = match (held_out, &found.classifier) {
-                (Some((x, y)), Some(classifier)) => {
-                    let scores = classifier.scores(x.view())?;
-                    Some((Judged { features: x, logits: scores.clone(), scores }, y))
-                }
-                _ => None,
-            };
-            (target, held_out)
+    fn classification(
+        &self,
+        labels: &Labels,
+        learner: &Learner,
+        validators: &[Box<dyn Validator>],
+    ) -> Result<Status> {
+        let Self { args, tables, output, .. } = *self;
+        let name = self.name();
+        Labels::need_classes(Some(labels), tables.source.path(), name)?;
+        let (classes_of, classes) = labels.classes().unwrap_or_default();
+        if let (Learner::Adapting(_), Some(other)) =
+            (learner, args.weights.as_ref().or(args.align.as_ref()))
+        {
+            bail!(UsageError(format!("{name} adapts by itself: it takes no {other}")));
         }
-        Learner::Classifier(method) => {
-            let Prepared { x, target, moved, weights, certificate } =
-                prepare(&args, &domains, held_out.as_ref().map(|(x, _)| x), output)?;
-            certificates.extend(certificate);
-            let weights = weights.as_ref().map(|w| w.view());
-            let fitted =
-                watched(name, output, || method.fit(x.view(), &y, classes.len(), weights))?;
-            certificates.push((name.to_owned(), fitted.certificate().clone()));
-            let judge = |features: Array2<f64>| -> Result<Judged> {
-                let scores = fitted.scores(features.view())?;
-                Ok(match fitted.probabilities(features.view())? {
-                    Some(p) => {
-                        Judged { features, logits: p.mapv(|p| p.max(1e-300).ln()), scores: p }
-                    }
-                    None => Judged { features, logits: scores.clone(), scores },
-                })
-            };
-            let target = judge(target)?;
-            let held_out = match (held_out, moved) {
-                (Some((_, y)), Some(moved)) => Some((judge(moved)?, y)),
-                _ => None,
-            };
-            (target, held_out)
-        }
-        Learner::Regressor(_) => bail!("{name} predicts measurements, and the labels are classes"),
-    };
 
-    let predicted = transduct_adapt::learn::first_largest(target.scores.view());
-    write(&out, &predicted, &target.scores, classes)?;
-    let source_accuracy = held_out.as_ref().map(|(judged, y)| {
-        agreement(&transduct_adapt::learn::first_largest(judged.scores.view()), y)
-    });
-    let mut judged = Vec::new();
-    if let Some((source, y)) = &held_out {
-        let single = |x: &Array2<f64>| x.mapv(|v| v as f32);
-        let (sf, sl) = (single(&source.features), single(&source.logits));
-        let (tf, tl) = (single(&target.features), single(&target.logits));
-        let evidence = Evidence::new(
-            LabelledOutputs { features: sf.view(), logits: sl.view(), labels: y },
-            UnlabelledOutputs { features: tf.view(), logits: tl.view() },
-        )?;
-        for validator in &validators {
-            // Some cannot judge some outputs; the others can.
-            let score = validator.score(&evidence).map_err(|e| e.to_string());
-            judged.push((validator.name(), score));
-        }
-    }
-    let target_accuracy = accuracy(&tables, labels, &predicted, classes);
-    let mut counts = vec![0usize; classes.len()];
-    predicted.iter().for_each(|&class| counts[class] += 1);
-
-    let mut lines = vec![format!("{} predictions → {}", predicted.len(), args.out.display())];
-    let shares = classes.iter().zip(&counts).map(|(class, n)| format!("{class} {n}"));
-    lines.push(format!("predicted: {}", shares.collect::<Vec<_>>().join(", ")));
-    match source_accuracy {
-        Some(share) => lines.push(format!(
-            "source accuracy {} % on {} rows that were not trained on",
-            brief(100.0 * share),
-            held_out.as_ref().map_or(0, |(_, y)| y.len())
-        )),
-        None => lines.push(format!(
-            "no source rows judge {name}: it labels the given rows alone, or --validation is 0"
-        )),
-    }
-    for (validator, score) in &judged {
-        lines.push(match score {
-            Ok(score) => format!("validator {validator}: {} (higher is better)", brief(*score)),
-            Err(reason) => format!("validator {validator}: none, {reason}"),
+        // Rows that judge the fit are seen by nothing before.
+        let split = match args.validation {
+            0.0 => None,
+            share => Some(stratified_split(classes_of, share, 0)?),
+        };
+        let split = split.filter(|split| !split.held_out.is_empty());
+        let all: Vec<usize> = (0..classes_of.len()).collect();
+        let kept = split.as_ref().map_or(&all, |split| &split.kept);
+        let x = tables.x_source.select(Axis(0), kept);
+        let y: Vec<usize> = kept.iter().map(|&row| classes_of[row]).collect();
+        let held_out = split.map(|split| {
+            let labels: Vec<usize> = split.held_out.iter().map(|&row| classes_of[row]).collect();
+            (tables.x_source.select(Axis(0), &split.held_out), labels)
         });
+        let domains = Domains::new(x.view(), tables.x_target.view())?
+            .with_classes(&y, classes.len())?
+            .with_class_names(classes)?;
+
+        let mut found = Found::default();
+        let (target, held_out) = match learner {
+            Learner::Adapting(method) => {
+                let labelling = watched(name, output, || method.fit(&domains))?;
+                found.certificates.push((name.to_owned(), labelling.certificate));
+                let target = Judged::by_scores(tables.x_target.clone(), labelling.scores);
+                let held_out = match (held_out, &labelling.classifier) {
+                    (Some((x, y)), Some(classifier)) => {
+                        let scores = classifier.scores(x.view())?;
+                        Some((Judged::by_scores(x, scores), y))
+                    }
+                    _ => None,
+                };
+                (target, held_out)
+            }
+            Learner::Classifier(method) => {
+                let Prepared { x, target, moved, weights, certificate } =
+                    prepare(args, &domains, held_out.as_ref().map(|(x, _)| x), output)?;
+                found.certificates.extend(certificate);
+                let weights = weights.as_ref().map(|w| w.view());
+                let fitted =
+                    watched(name, output, || method.fit(x.view(), &y, classes.len(), weights))?;
+                found.certificates.push((name.to_owned(), fitted.certificate().clone()));
+                let target = Judged::by(&*fitted, target)?;
+                let held_out = match (held_out, moved) {
+                    (Some((_, y)), Some(moved)) => Some((Judged::by(&*fitted, moved)?, y)),
+                    _ => None,
+                };
+                (target, held_out)
+            }
+            Learner::Regressor(_) => {
+                bail!("{name} predicts measurements, and the labels are classes")
+            }
+        };
+
+        let predicted = first_largest(target.scores.view());
+        write(self.out, &predicted, &target.scores, classes)?;
+        let source_accuracy =
+            held_out.as_ref().map(|(judged, y)| agreement(&first_largest(judged.scores.view()), y));
+        let judged = match &held_out {
+            Some((source, y)) => judge(validators, source, y, &target)?,
+            None => Vec::new(),
+        };
+        let target_accuracy = accuracy(tables, labels, &predicted, classes);
+        let mut counts = vec![0usize; classes.len()];
+        predicted.iter().for_each(|&class| counts[class] += 1);
+
+        let shares = classes.iter().zip(&counts).map(|(class, n)| format!("{class} {n}"));
+        found.lines.push(format!("predicted: {}", shares.collect::<Vec<_>>().join(", ")));
+        found.lines.push(match source_accuracy {
+            Some(share) => format!(
+                "source accuracy {} % on {} rows that were not trained on",
+                brief(100.0 * share),
+                held_out.as_ref().map_or(0, |(_, y)| y.len())
+            ),
+            None => format!(
+                "no source rows judge {name}: it labels the given rows alone, or --validation is 0"
+            ),
+        });
+        for (validator, score) in &judged {
+            found.lines.push(match score {
+                Ok(score) => format!("validator {validator}: {} (higher is better)", brief(*score)),
+                Err(reason) => format!("validator {validator}: none, {reason}"),
+            });
+        }
+        if let Some((share, n)) = target_accuracy {
+            found.lines.push(format!(
+                "target accuracy {} % on {n} rows with labels, which nothing above has seen",
+                brief(100.0 * share)
+            ));
+        }
+        let scores: Vec<Value> = judged
+            .iter()
+            .map(|(name, score)| match score {
+                Ok(score) => json!({"name": name, "score": score}),
+                Err(reason) => json!({"name": name, "score": null, "reason": reason}),
+            })
+            .collect();
+        found.fields.extend([
+            ("classes".to_owned(), json!(classes)),
+            ("predicted".to_owned(), json!(counts)),
+            ("source_accuracy".to_owned(), json!(source_accuracy)),
+            ("validators".to_owned(), json!(scores)),
+            ("target_accuracy".to_owned(), json!(target_accuracy.map(|(share, _)| share))),
+        ]);
+        self.conclude(predicted.len(), found)
     }
-    if let Some((share, n)) = target_accuracy {
-        lines.push(format!(
-            "target accuracy {} % on {n} rows with labels, which nothing above has seen",
-            brief(100.0 * share)
-        ));
+
+    fn regression(&self, y: &[f64], learner: &dyn Regress) -> Result<Status> {
+        let Self { args, tables, output, .. } = *self;
+        let name = self.name();
+        // Rows without classes cannot be stratified: those that judge the fit lie evenly in the file.
+        let every = match args.validation {
+            0.0 => usize::MAX,
+            share => (1.0 / share).round().max(2.0) as usize,
+        };
+        let (held, kept): (Vec<usize>, Vec<usize>) =
+            (0..y.len()).partition(|row| row % every == every - 1);
+        let x = tables.x_source.select(Axis(0), &kept);
+        let y_kept: Array1<f64> = kept.iter().map(|&row| y[row]).collect();
+        let y_held: Array1<f64> = held.iter().map(|&row| y[row]).collect();
+        let held_out = (!held.is_empty()).then(|| tables.x_source.select(Axis(0), &held));
+        let domains = Domains::new(x.view(), tables.x_target.view())?;
+        let Prepared { x, target, moved, weights, certificate } =
+            prepare(args, &domains, held_out.as_ref(), output)?;
+        let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(|w| w.view());
+        let fitted = watched(name, output, || learner.fit(x.view(), y_kept.view(), weights))?;
+        let predicted = fitted.predict(target.view())?;
+        let texts = predicted.iter().copied().map(number).collect();
+        let prediction = Column { name: "prediction", texts };
+        self.out.columns(&[row_numbers(predicted.len()), prediction])?;
+        let error = moved
+            .map(|x| fitted.predict(x.view()))
+            .transpose()?
+            .map(|got| (got - &y_held).mapv(f64::abs).mean().unwrap_or(f64::NAN));
+
+        let mut found = Found::default();
+        found.certificates.extend(certificate);
+        found.certificates.push((name.to_owned(), fitted.certificate().clone()));
+        found.lines.extend(error.map(|error| {
+            format!(
+                "mean absolute error {} on {} source rows that were not trained on",
+                brief(error),
+                y_held.len()
+            )
+        }));
+        found.fields.insert("source_mean_absolute_error".to_owned(), json!(error));
+        self.conclude(predicted.len(), found)
     }
-    for (what, certificate) in &certificates {
-        lines.extend(
-            certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")),
-        );
-    }
-    let scores: Vec<Value> = judged
-        .iter()
-        .map(|(name, score)| match score {
-            Ok(score) => json!({"name": name, "score": score}),
-            Err(reason) => json!({"name": name, "score": null, "reason": reason}),
-        })
-        .collect();
-    let value = json!({
-        "method": name,
-        "options": options,
-        "weights": args.weights,
-        "align": args.align,
-        "source_rows": tables.x_source.nrows(),
-        "target_rows": tables.x_target.nrows(),
-        "features": tables.x_source.ncols(),
-        "classes": classes,
-        "predicted": counts,
-        "source_accuracy": source_accuracy,
-        "validators": scores,
-        "target_accuracy": target_accuracy.map(|(share, _)| share),
-        "certificates": certificates.iter()
+
+    /// Prints what was found, once the predictions are in their file.
+    fn conclude(&self, predictions: usize, found: Found) -> Result<Status> {
+        let Self { args, tables, .. } = *self;
+        let mut lines = vec![format!("{predictions} predictions → {}", args.out.display())];
+        lines.extend(found.lines);
+        for (what, certificate) in &found.certificates {
+            let own = certificate_lines(certificate);
+            lines.extend(own.into_iter().map(|line| format!("{what} {line}")));
+        }
+        let wild = wild::notes(&tables.domains()?);
+        lines.extend(wild.iter().map(|note| format!("note: {note}")));
+        let certificates: Vec<Value> = found
+            .certificates
+            .iter()
             .map(|(name, certificate)| json!({"name": name, "certificate": certificate}))
-            .collect::<Vec<_>>(),
-        "notes": tables.notes,
-        "out": args.out,
-    });
-    output.conclude(&value, lines.join("\n"))?;
-    Ok(Status::Done)
+            .collect();
+        let mut value = json!({
+            "method": self.name(),
+            "options": self.options,
+            "weights": args.weights,
+            "align": args.align,
+            "source_rows": tables.x_source.nrows(),
+            "target_rows": tables.x_target.nrows(),
+            "features": tables.x_source.ncols(),
+        });
+        if let Value::Object(fields) = &mut value {
+            fields.extend(found.fields);
+            fields.extend([
+                ("certificates".to_owned(), json!(certificates)),
+                ("notes".to_owned(), json!([&tables.notes[..], &wild].concat())),
+                ("out".to_owned(), json!(args.out)),
+            ]);
+        }
+        self.output.conclude(&value, lines.join("\n"))?;
+        Ok(Status::Done)
+    }
+}
+
+impl Judged {
+    /// Scores that are no probabilities.
+    fn by_scores(features: Array2<f64>, scores: Array2<f64>) -> Self {
+        Self { features, logits: scores.clone(), scores }
+    }
+
+    fn by(fitted: &dyn Classifier, features: Array2<f64>) -> Result<Self> {
+        Ok(match fitted.probabilities(features.view())? {
+            Some(p) => Self { features, logits: p.mapv(|p| p.max(1e-300).ln()), scores: p },
+            None => {
+                let scores = fitted.scores(features.view())?;
+                Self::by_scores(features, scores)
+            }
+        })
+    }
+}
+
+/// What each validator says, or why it cannot.
+fn judge(
+    validators: &[Box<dyn Validator>],
+    source: &Judged,
+    labels: &[usize],
+    target: &Judged,
+) -> Result<Vec<(&'static str, Result<f64, String>)>> {
+    let single = |x: &Array2<f64>| x.mapv(|v| v as f32);
+    let (sf, sl) = (single(&source.features), single(&source.logits));
+    let (tf, tl) = (single(&target.features), single(&target.logits));
+    let evidence = Evidence::new(
+        LabelledOutputs { features: sf.view(), logits: sl.view(), labels },
+        UnlabelledOutputs { features: tf.view(), logits: tl.view() },
+    )?;
+    let score = |validator: &dyn Validator| {
+        (validator.name(), validator.score(&evidence).map_err(|e| e.to_string()))
+    };
+    Ok(validators.iter().map(|validator| score(&**validator)).collect())
 }
 
 /// The learner of that name: of classes or of measurements, as the labels are.
@@ -353,72 +462,8 @@ fn prepare(
     Ok(prepared)
 }
 
-fn regression(
-    args: &FitArgs,
-    tables: &Tables,
-    y: &[f64],
-    learner: &dyn Regress,
-    options: Value,
-    out: &OutFile,
-    output: &Output,
-) -> Result<Status> {
-    let name = args.method.method.as_str();
-    // Every tenth row or so judges the fit: rows have no classes to be stratified by.
-    let every = match args.validation {
-        0.0 => usize::MAX,
-        share => (1.0 / share).round().max(2.0) as usize,
-    };
-    let (held, kept): (Vec<usize>, Vec<usize>) =
-        (0..y.len()).partition(|row| row % every == every - 1);
-    let x = tables.x_source.select(Axis(0), &kept);
-    let y_kept: Array1<f64> = kept.iter().map(|&row| y[row]).collect();
-    let y_held: Array1<f64> = held.iter().map(|&row| y[row]).collect();
-    let held_out = (!held.is_empty()).then(|| tables.x_source.select(Axis(0), &held));
-    let domains = Domains::new(x.view(), tables.x_target.view())?;
-    let Prepared { x, target, moved, weights, certificate } =
-        prepare(args, &domains, held_out.as_ref(), output)?;
-    let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(|w| w.view());
-    let fitted = watched(name, output, || learner.fit(x.view(), y_kept.view(), weights))?;
-    let predicted = fitted.predict(target.view())?;
-    let rows =
-        Column { name: "row", texts: (0..predicted.len()).map(|row| row.to_string()).collect() };
-    out.columns(&[
-        rows,
-        Column { name: "prediction", texts: predicted.iter().copied().map(number).collect() },
-    ])?;
-    let error = moved
-        .map(|x| fitted.predict(x.view()))
-        .transpose()?
-        .map(|got| (got - &y_held).mapv(f64::abs).mean().unwrap_or(f64::NAN));
-    let certificates: Vec<_> =
-        certificate.into_iter().chain([(name.to_owned(), fitted.certificate().clone())]).collect();
-    let mut lines = vec![format!("{} predictions → {}", predicted.len(), args.out.display())];
-    lines.extend(error.map(|error| {
-        format!(
-            "mean absolute error {} on {} source rows that were not trained on",
-            brief(error),
-            y_held.len()
-        )
-    }));
-    for (what, certificate) in &certificates {
-        lines.extend(
-            certificate_lines(certificate).into_iter().map(|line| format!("{what} {line}")),
-        );
-    }
-    let value = json!({
-        "method": name,
-        "options": options,
-        "weights": args.weights,
-        "align": args.align,
-        "source_rows": tables.x_source.nrows(),
-        "target_rows": tables.x_target.nrows(),
-        "features": tables.x_source.ncols(),
-        "source_mean_absolute_error": error,
-        "notes": tables.notes,
-        "out": args.out,
-    });
-    output.conclude(&value, lines.join("\n"))?;
-    Ok(Status::Done)
+fn row_numbers(n: usize) -> Column<'static> {
+    Column { name: "row", texts: (0..n).map(|row| row.to_string()).collect() }
 }
 
 fn write(
@@ -430,7 +475,7 @@ fn write(
     let names: Vec<String> = classes.iter().map(|class| format!("score_{class}")).collect();
     let texts = |column: usize| scores.column(column).iter().copied().map(number).collect();
     let mut columns = vec![
-        Column { name: "row", texts: (0..predicted.len()).map(|row| row.to_string()).collect() },
+        row_numbers(predicted.len()),
         Column {
             name: "class",
             texts: predicted.iter().map(|&class| classes[class].clone()).collect(),

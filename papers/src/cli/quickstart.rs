@@ -27,11 +27,11 @@ Examples:
 
 const OUT: &str = "runs/quickstart";
 const METHODS: [&str; 5] = ["source-only", "dann", "deep-coral", "dan", "entropy-minimisation"];
-// Of 0.01, 0.05 and 300 or 600 steps, tried on seed 0, the setting with which the source-only model
-// itself is trained to the end.
+// With 600 steps, the source-only model is trained to the end at rates from 0.02 on. At 0.05 one seed of
+// three of DANN collapses with AVX2, at 0.03 none of eight does.
 const STEPS: u64 = 600;
 const EVALUATE_EVERY: u64 = 100;
-const RATE: f32 = 0.05;
+const RATE: f32 = 0.03;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use transduct_adapt::{
     catalogue::Entry,
     certificate::Certificate,
@@ -71,7 +71,7 @@ pub(super) fn execute(
     arguments: &[OsString],
 ) -> Result<Status> {
     let entry = reweighter(&args.method.method)?;
-    let (method, options) = args.method.build(&entry, output)?;
+    let (_, options) = args.method.build(&entry, output)?;
     if let Some(tau) = args.flatten.filter(|tau| !(0.0..=1.0).contains(tau)) {
         bail!(UsageError(format!("--flatten {tau}: expected a number between 0 and 1")));
     }
@@ -89,7 +89,7 @@ pub(super) fn execute(
         bail!("{path}: has a column `{0}` already: name another with --column", args.column);
     }
     let Fit { fitted, worth, n_target, features, note } =
-        pair.fit(&entry, &*method, args.flatten, output)?;
+        pair.fit(&entry, &options, args.flatten, output)?;
     let n = fitted.weights.len();
     let weights = &fitted.weights;
     match &pair {
@@ -209,22 +209,23 @@ impl Pair {
     fn fit(
         &self,
         entry: &Entry<dyn Reweight>,
-        method: &dyn Reweight,
+        options: &Value,
         flatten: Option<f64>,
         output: &Output,
     ) -> Result<Fit> {
         match self {
             Self::Dense(tables) => {
                 let domains = tables.domains()?;
+                let method = (entry.build)(options)?;
                 let fitted = watched(entry.name, output, || method.fit(&domains))?;
-                let names = tables.encoding.names();
+                let names = tables.names.clone();
                 let n_target = domains.target().nrows();
                 finish(&domains, fitted, flatten, names, n_target, None)
             }
             Self::Sparse(tables) => {
                 let domains = tables.domains()?;
                 let (fitted, note) =
-                    watched(entry.name, output, || fit_rows(entry, method, &domains))?;
+                    watched(entry.name, output, || fit_rows(entry.name, options, &domains))?;
                 let names = (1..=domains.features()).map(|i| i.to_string()).collect();
                 let n_target = domains.target().rows();
                 finish(&domains, fitted, flatten, names, n_target, note)

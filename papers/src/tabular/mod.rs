@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use transduct_adapt::{domains::Domains, sparse_domains::SparseDomains};
 use transduct_core::data::{
     classes,
-    read::{Content, LABEL_COLUMNS, LabelSearch, ReadOptions, Rows, read},
+    read::{self, Content, LABEL_COLUMNS, LabelSearch, ReadOptions, Rows, read},
     sparse::Sparse,
-    svmlight,
     table::{Encoding, Table},
 };
 
@@ -46,6 +45,8 @@ pub(crate) struct Tables {
     pub(crate) x_source: Array2<f64>,
     /// X_t `(n_t, d)`, finite, its columns in the order of the source's.
     pub(crate) x_target: Array2<f64>,
+    /// The names of the features, `(d,)`.
+    pub(crate) names: Vec<String>,
     /// The labels of the source rows.
     pub(crate) labels: Option<Labels>,
     /// What a reader of the results should know.
@@ -106,11 +107,7 @@ impl Contents {
         };
         let mut source = read(&request.source, &request.source_files, search)?;
         let mut target = read(&request.target, &request.target_files, LabelSearch::Unread)?;
-        if let (Rows::Svmlight(s), Rows::Svmlight(t)) = (&mut source.rows, &mut target.rows) {
-            svmlight::agree(s, t)?;
-            source.notes.clone_from(&s.notes);
-            target.notes.clone_from(&t.notes);
-        }
+        read::agree(&mut source, &mut target)?;
         Ok(Self { source, target, request })
     }
 
@@ -255,12 +252,14 @@ impl Tables {
         let x_target = encoding.apply(&target.table, &[])?;
         notes.extend(matching_notes(&encoding, &source.table, &target.table));
         let (source, target) = (source.table, target.table);
-        Ok(Self { source, target, encoding, x_source, x_target, labels, notes })
+        let names = encoding.names();
+        Ok(Self { source, target, encoding, x_source, x_target, names, labels, notes })
     }
 
     /// The rows as methods take them, with the labels where there are classes.
     pub(crate) fn domains(&self) -> Result<Domains<'_>> {
-        let domains = Domains::new(self.x_source.view(), self.x_target.view())?;
+        let domains = Domains::new(self.x_source.view(), self.x_target.view())?
+            .with_feature_names(&self.names)?;
         Ok(match self.labels.as_ref().and_then(Labels::classes) {
             Some((of, classes)) => {
                 domains.with_classes(of, classes.len())?.with_class_names(classes)?

@@ -121,6 +121,32 @@ fn a_picture_that_ends_early_is_refused_by_its_path() {
 }
 
 #[test]
+fn a_run_goes_on_with_its_own_pictures_alone() {
+    let place = Place::new();
+    folder(&place, "s", &["#.png"], 6);
+    folder(&place, "t", &["#.png"], 6);
+    place.succeed(&run("s", "t", "runs/a"));
+    let refused = |what: &str| {
+        let line = place.refusal("run --out runs/a --resume");
+        assert!(line.contains(what), "{line}");
+    };
+    let (one, another) = (place.path("t/cat/2.png"), place.path("t/cat/1a.png"));
+    let bytes = fs::read(&one).unwrap();
+    save(&picture(90, 5), &one, ImageFormat::Png);
+    refused("cat/2.png of ");
+    refused("t, of the target, has changed since the run began");
+    fs::remove_file(&one).unwrap();
+    refused("cat/2.png of ");
+    refused("was there when the run began");
+    fs::write(&one, &bytes).unwrap();
+    fs::write(&another, &bytes).unwrap();
+    refused("cat/1a.png of ");
+    refused("was not there when the run began");
+    fs::remove_file(&another).unwrap();
+    place.succeed("run --out runs/a --resume");
+}
+
+#[test]
 fn an_orientation_in_the_metadata_is_applied() {
     let place = Place::new();
     folder(&place, "s", &["#.png"], 6);

@@ -49,9 +49,19 @@ fn one_wild_cell_is_named_and_leaves_the_other_rows_their_weights() {
             let gaps = got.iter().zip(&expected).map(|(a, b)| (a - b).abs());
             let gap = gaps.fold(0.0, f64::max);
             assert!(gap < 1e-5, "{method}, {far}: {gap}");
-            let named = "column 2, source row 12 (both from 1): ";
+            let named = "column `b`, source row 12 (from 1): ";
             assert!(told.contains(named) && told.contains("target row 8"), "{told}");
         }
+    }
+    // Whoever reads tables names it.
+    for command in [
+        "align --method coral --source s.csv --target t.csv --out a.csv",
+        "diagnose --source s.csv --target t.csv --permutations 20",
+    ] {
+        let output = place.command(command).output().unwrap();
+        let told = [output.stdout, output.stderr].map(|t| String::from_utf8(t).unwrap()).concat();
+        assert!(output.status.success(), "{told}");
+        assert!(told.contains("column `b`, source row 12 (from 1): -100000000 lies"), "{told}");
     }
 }
 

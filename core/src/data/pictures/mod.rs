@@ -31,6 +31,7 @@ pub use walk::{
 pub(super) use decode::Raster;
 pub(super) use store::value;
 
+use super::digest::InputFile;
 use super::folder::FolderOptions;
 use super::normalise::Fitted;
 use super::{DataError, Framing, Samples};
@@ -98,10 +99,10 @@ impl Pictures {
         self.store.about.note.as_deref()
     }
 
-    /// The SHA-256 of all files of the folder, by their paths below it and their contents; of a
-    /// folder beyond 4 GiB, by their paths and lengths.
-    pub fn sha256(&self) -> &str {
-        &self.store.about.sha256
+    /// The files of the folder by their paths below it, with the SHA-256 of their bytes; in a folder
+    /// beyond 4 GiB, of their lengths alone.
+    pub fn digests(&self) -> &[InputFile] {
+        &self.store.about.digests
     }
 
     /// The rows at `index`, in that order. Nothing is decoded. Panics when one is out of range.

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use ndarray::Array4;
-use sha2::{Digest, Sha256};
 
 use super::decode::{self, Raster};
 use super::{Skipped, cache};
-use crate::data::digest::hexadecimal;
+use crate::data::digest::{self, InputFile};
 use crate::data::folder::FolderOptions;
 use crate::data::{DataError, Framing, Samples, raw};
 
@@ -37,7 +36,7 @@ pub(super) struct About {
     pub(super) files: Vec<PathBuf>,
     pub(super) skipped: Skipped,
     pub(super) note: Option<String>,
-    pub(super) sha256: String,
+    pub(super) digests: Vec<InputFile>,
 }
 
 /// The levels of an image `(c, h, w)`, from 0 to 65535.
@@ -71,8 +70,8 @@ impl Store {
         options: FolderOptions,
     ) -> Result<Self, DataError> {
         options.check()?;
-        let sha256 = inspect(root, &files)?;
-        let about = Arc::new(About { files, skipped, note, sha256 });
+        let digests = inspect(root, &files)?;
+        let about = Arc::new(About { files, skipped, note, digests });
         let shape = [options.channels, options.size.0, options.size.1];
         Ok(Self::new(about, options, Vec::new(), shape))
     }
@@ -257,37 +256,30 @@ pub(in crate::data) fn level(value: f32) -> u16 {
     (value * 65535.0).round() as u16
 }
 
-/// Looks at every file, and gives the SHA-256 of their paths and contents: of a folder that is not
-/// looked at, that of their paths and lengths. The error is that of the first bad file.
-fn inspect(root: &Path, files: &[PathBuf]) -> Result<String, DataError> {
+/// Looks at every file, and gives the SHA-256 of its bytes: of a folder that is not looked at, that of
+/// its length. The error is that of the first bad file.
+fn inspect(root: &Path, files: &[PathBuf]) -> Result<Vec<InputFile>, DataError> {
     let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
     let lengths: Vec<u64> = files.iter().map(length).collect();
     let all = lengths.iter().sum::<u64>() <= CHECKED;
-    let look = |(path, length): (&PathBuf, &u64)| -> Result<[u8; 32], DataError> {
-        let mut hash = Sha256::new();
-        hash.update(path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes());
-        hash.update([0]);
-        hash.update(length.to_le_bytes());
-        if all {
-            let bytes = raw::read(path)?;
-            let malformed = |reason| DataError::malformed(path, reason);
-            if !decode::check(&bytes, path).map_err(malformed)? {
-                Raster::decode(&bytes, path).map_err(malformed)?;
-            }
-            hash.update(&bytes);
+    let look = |(path, length): (&PathBuf, &u64)| -> Result<InputFile, DataError> {
+        let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
+        if !all {
+            return Ok(InputFile { name, sha256: digest::sha256(&length.to_le_bytes()) });
         }
-        Ok(hash.finalize().into())
+        let bytes = raw::read(path)?;
+        let malformed = |reason| DataError::malformed(path, reason);
+        if !decode::check(&bytes, path).map_err(malformed)? {
+            Raster::decode(&bytes, path).map_err(malformed)?;
+        }
+        Ok(InputFile { name, sha256: digest::sha256(&bytes) })
     };
     #[cfg(feature = "threads")]
-    let hashes: Vec<_> = {
+    let found: Vec<_> = {
         use rayon::prelude::*;
         (files, &lengths).into_par_iter().map(look).collect()
     };
     #[cfg(not(feature = "threads"))]
-    let hashes: Vec<_> = files.iter().zip(&lengths).map(look).collect();
-    let mut sum = Sha256::new();
-    for hash in hashes {
-        sum.update(hash?);
-    }
-    Ok(hexadecimal(sum))
+    let found: Vec<_> = files.iter().zip(&lengths).map(look).collect();
+    found.into_iter().collect()
 }

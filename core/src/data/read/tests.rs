@@ -149,7 +149,11 @@ fn sparse_rows_and_labels_agree_across_formats() {
     let path = folder.write("reviews.libsvm", "-1 1:1\n1 2:1\n");
     assert_eq!(labels(&content(&path)), texts(&["-1", "1"]));
     let renamed = folder.write("reviews.txt", "-1 1:1\n1 2:1\n");
-    fails(&renamed, &ReadOptions::default(), "rows of `index:value`; give --format svmlight");
+    fails(
+        &renamed,
+        &ReadOptions::default(),
+        "look like `label index:value`: give --format svmlight",
+    );
     let options = ReadOptions { format: Format::Svmlight, ..ReadOptions::default() };
     assert_eq!(read_with(&renamed, &options).unwrap().rows.len(), 2);
 }

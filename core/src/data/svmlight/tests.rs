@@ -160,7 +160,9 @@ fn a_given_width_stands() {
     };
     let message = agree(&mut parse("1 1:1\n", Some(2)), &mut parse("1 3:1\n", None)).unwrap_err();
     assert_eq!(message.to_string(), "t: n_features = 2, and t has 3 features: give both the same");
-    assert_eq!(parse("1 1:1\n", None).widen(4).unwrap().rows.columns(), 4);
+    let mut narrow = parse("1 1:1\n", None);
+    narrow.widen(4).unwrap();
+    assert_eq!(narrow.rows.columns(), 4);
     let message = parse("1 1:1\n1 4:1\n", None).widen(3).unwrap_err().to_string();
     assert_eq!(
         message,
