@@ -120,6 +120,20 @@ pub(super) fn execute(args: FitArgs, output: &Output) -> Result<Status> {
             labels.classes().unwrap_or_default()
         }
     };
+    if let [class] = classes {
+        bail!(
+            "{}: {}: every row is of class `{class}`: {} needs at least two classes",
+            tables.source.path().display(),
+            labels.place,
+            args.method.method
+        );
+    }
+    if let (Learner::Adapting(_), Some((key, _))) = (&learner, args.adapt_set.first()) {
+        let method = &args.method.method;
+        bail!(UsageError(format!(
+            "--adapt-set {key}: {method} adapts by itself and takes its options with --set"
+        )));
+    }
     if let (Learner::Adapting(_), Some(name)) =
         (&learner, args.weights.as_ref().or(args.align.as_ref()))
     {
