@@ -5,16 +5,19 @@ import sys
 import time
 
 
-def serve(run, save=None):
+def serve(run, save=None, check=None):
     """Answers every line K on standard input with one line: the milliseconds of each of K runs, then
     the peak memory of the process in KiB. The line `save FILE` hands FILE and the last answer to
-    `save`, and is answered by `saved`.
+    `save`, and is answered by `saved`; the line `check` is answered by `check` of the last answer.
     """
     answer = None
     for line in sys.stdin:
         if save and line.startswith("save "):
             save(line.split(maxsplit=1)[1].strip(), answer)
             print("saved", flush=True)
+            continue
+        if check and line.strip() == "check":
+            print(check(answer), flush=True)
             continue
         times = []
         for _ in range(int(line)):

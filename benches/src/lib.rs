@@ -14,6 +14,9 @@ use transduct_core::{
     rng,
 };
 
+mod peak;
+pub use peak::peak_kib;
+
 #[global_allocator]
 static ALLOCATOR: Recycler = Recycler::new();
 
@@ -87,11 +90,4 @@ impl DannStep {
         let losses = method.step(Labelled { x: x_s, y }, Unlabelled { x: x_t }, &mut step)?;
         Ok(losses.0[0].1)
     }
-}
-
-/// The most memory that the process ever had resident, 0 where the system does not tell.
-pub fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }

@@ -294,7 +294,7 @@ fn read_as_is(
             (Rows::Svmlight(Box::new(parsed)), labels)
         }
         Format::Csv | Format::Auto => {
-            let table = Table::parse(&bytes, path, options.text())?;
+            let table = Table::parse(bytes, path, options.text())?;
             notes.extend(table.notes().iter().cloned());
             (Rows::Table(table), None)
         }

@@ -154,10 +154,22 @@ impl Fit<'_> {
         let name = self.name();
         Labels::need_classes(Some(labels), tables.source.path(), name)?;
         let (classes_of, classes) = labels.classes().unwrap_or_default();
+        if let [class] = classes {
+            bail!(
+                "{}: {}: every row is of class `{class}`: {name} needs at least two classes",
+                tables.source.path().display(),
+                labels.place
+            );
+        }
         if let (Learner::Adapting(_), Some(other)) =
             (learner, args.weights.as_ref().or(args.align.as_ref()))
         {
             bail!(UsageError(format!("{name} adapts by itself: it takes no {other}")));
+        }
+        if let (Learner::Adapting(_), Some((key, _))) = (learner, args.adapt_set.first()) {
+            bail!(UsageError(format!(
+                "--adapt-set {key}: {name} adapts by itself and takes its options with --set"
+            )));
         }
 
         // Rows that judge the fit are seen by nothing before.

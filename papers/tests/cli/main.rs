@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod diagnose;
 mod door;
+mod fit;
 mod model_files;
 mod pictures;
 mod predict;

@@ -10,9 +10,9 @@
 //! - A last column without a name and without a cell is what a separator at the end of lines makes, and
 //!   is left out. A first row with one cell fewer than all others names all columns but the first.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::cell::number;
@@ -70,12 +70,19 @@ impl Separator {
 }
 
 /// Rows of text cells, all of one length.
+///
+/// A large file is mostly this text: the cells stay in the file's own bytes, and 4 more say where each
+/// ends.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
-    /// The cells behind each other.
+    /// The cells without their quotes, one byte between two of a row.
     text: String,
-    /// Where each cell ends in `text`, row by row.
-    ends: Vec<usize>,
+    /// Where each row begins in `text`.
+    starts: Vec<usize>,
+    /// Where each cell ends, from the start of its row, row by row.
+    ends: Vec<u32>,
+    /// How many of `ends` a row has.
+    stride: usize,
     /// The line of the file, from 1, in which each row begins.
     lines: Vec<u64>,
     width: usize,
@@ -93,17 +100,20 @@ impl Grid {
     /// # Errors
     /// With the line: no text, rows of different lengths.
     pub(super) fn parse(
-        bytes: &[u8],
+        bytes: Cow<'_, [u8]>,
         path: &Path,
         separator: Separator,
     ) -> Result<Self, DataError> {
         let malformed = |reason: String| DataError::malformed(path, reason);
-        let bytes = raw::gunzip(bytes, path)?;
+        let bytes = match raw::gunzip(&bytes, path)? {
+            Cow::Owned(unpacked) => Cow::Owned(unpacked),
+            Cow::Borrowed(_) => bytes,
+        };
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
             let reason = "a spreadsheet or an archive, no text: save the table as CSV";
             return Err(malformed(reason.into()));
         }
-        let file = decode(&bytes).map_err(malformed)?;
+        let file = decode(bytes).map_err(malformed)?;
         let mut notes = Vec::new();
         let Start { at, line, separator: said } = start(&file);
         if line > 0 {
@@ -124,54 +134,48 @@ impl Grid {
             notes.push(format!("cells are separated by `{name}` (--separator says another)"));
         }
 
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator.byte())
-            .from_reader(content.as_bytes());
         let mut grid = Self {
-            text: String::with_capacity(content.len()),
+            text: String::new(),
+            starts: Vec::new(),
             ends: Vec::new(),
+            stride: 0,
             lines: Vec::new(),
             width: 0,
             separator,
             row_names: false,
             notes,
         };
-        let mut record = ByteRecord::new();
+        let mut text = file.into_bytes();
+        let mut cutter = Cutter::new(&mut text, at, line as u64 + 1, separator.byte());
         let mut first = 0;
         loop {
-            let more = reader.read_byte_record(&mut record).map_err(|e| malformed(explain(&e)))?;
-            if !more {
-                break;
-            }
-            // Quotes that are taken away leave text: the file was text.
-            let cells = str::from_utf8(record.as_slice()).unwrap_or_default();
-            if record.len() == 1 && cells.trim().is_empty() {
+            let before = grid.ends.len();
+            let Some(row) = cutter.row(&mut grid.ends).map_err(malformed)? else { break };
+            let got = grid.ends.len() - before;
+            if got == 1 && cutter.cells(&row).trim().is_empty() {
+                grid.ends.truncate(before);
                 continue;
             }
-            let at = line as u64 + record.position().map_or(0, csv::Position::line);
             match grid.lines.len() {
-                0 => first = record.len(),
-                1 if record.len() == first + 1 => {
-                    // The names lack one: an empty one is put before them.
-                    (grid.row_names, grid.width) = (true, first + 1);
-                    grid.ends.insert(0, 0);
-                }
+                0 => first = got,
+                1 if got == first + 1 => (grid.row_names, grid.width) = (true, got),
                 1 => grid.width = first,
                 _ => {}
             }
-            if !grid.lines.is_empty() && record.len() != grid.width {
-                return Err(malformed(grid.uneven(at, record.len(), cells)));
+            if !grid.lines.is_empty() && got != grid.width {
+                return Err(malformed(grid.uneven(row.line, got, cutter.cells(&row))));
             }
-            let offset = grid.text.len();
-            grid.text.push_str(cells);
-            grid.ends.extend((0..record.len()).filter_map(|i| Some(offset + record.range(i)?.end)));
-            grid.lines.push(at);
+            grid.starts.push(row.start);
+            grid.lines.push(row.line);
         }
         if grid.lines.len() == 1 {
             grid.width = first;
         }
+        grid.stride = grid.width;
+        let length = cutter.to;
+        text.truncate(length);
+        // Bytes that were left out are ASCII: what is left is text as it was before.
+        grid.text = String::from_utf8(text).unwrap_or_default();
         grid.drop_empty_end();
         Ok(grid)
     }
@@ -191,9 +195,18 @@ impl Grid {
 
     /// A cell without the space around it.
     pub(super) fn cell(&self, row: usize, column: usize) -> &str {
-        let at = row * self.width + column;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        self.text[start..self.ends[at]].trim()
+        let at = row * self.stride + column;
+        // The first row lacks the name of the rows' names.
+        let Some(at) = at.checked_sub(usize::from(self.row_names)) else { return "" };
+        let first = column == 0 || at == 0;
+        let start = if first { 0 } else { self.ends[at - 1] as usize + 1 };
+        let begin = self.starts[row];
+        let cell = &self.text[begin + start..begin + self.ends[at] as usize];
+        // Most cells begin and end with a sign that is no space: to know it takes no decoding.
+        match cell.as_bytes() {
+            [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => cell,
+            _ => cell.trim(),
+        }
     }
 
     fn uneven(&self, line: u64, got: usize, cells: &str) -> String {
@@ -214,39 +227,155 @@ impl Grid {
         if width < 2 || n < 2 || (0..n).any(|row| !self.cell(row, width - 1).is_empty()) {
             return;
         }
-        let mut column = 0;
-        self.ends.retain(|_| {
-            column += 1;
-            let keep = column < width;
-            column %= width;
-            keep
-        });
         self.width -= 1;
         self.notes.push("a last column without names and cells left out".into());
     }
 }
 
-/// The text of the file.
-fn decode(bytes: &[u8]) -> Result<String, String> {
+/// Cuts text into rows and cells where it lies: what is left of it moves to the front. As the `csv`
+/// package does by default, which reads all that RFC 4180 allows and more:
+/// - A row ends at `\n`, `\r\n` or `\r`; empty ones are passed over.
+/// - A cell that begins with a quote goes on to the next single one, and two stand for one. What
+///   follows up to the separator belongs to the cell; a quote elsewhere in a cell is a sign as others.
+struct Cutter<'a> {
+    text: &'a mut [u8],
+    separator: u8,
+    /// Where reading is.
+    from: usize,
+    /// Where the next cell is put, at or before `from`.
+    to: usize,
+    /// The line that reading is in.
+    line: u64,
+}
+
+/// One row of a [`Cutter`].
+struct Row {
+    start: usize,
+    end: usize,
+    line: u64,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(text: &'a mut [u8], from: usize, line: u64, separator: u8) -> Self {
+        Self { text, separator, from, to: 0, line }
+    }
+
+    fn cells(&self, row: &Row) -> &str {
+        str::from_utf8(&self.text[row.start..row.end]).unwrap_or_default()
+    }
+
+    /// Cuts the next row, and puts the ends of its cells behind `ends`.
+    fn row(&mut self, ends: &mut Vec<u32>) -> Result<Option<Row>, String> {
+        while let Some(b'\n' | b'\r') = self.text.get(self.from) {
+            self.end_line();
+        }
+        if self.from == self.text.len() {
+            return Ok(None);
+        }
+        if self.to + 1 >= self.from {
+            // Nothing was left out yet but line ends: the row may stay where it is.
+            self.to = self.from;
+        }
+        let (start, line) = (self.to, self.line);
+        loop {
+            if self.text.get(self.from) == Some(&b'"') {
+                self.quoted();
+            }
+            self.plain();
+            let end = u32::try_from(self.to - start)
+                .map_err(|_| format!("line {line} is longer than 4 GiB"))?;
+            ends.push(end);
+            match self.text.get(self.from) {
+                Some(&separator) if separator == self.separator => {
+                    self.text[self.to] = separator;
+                    self.to += 1;
+                    self.from += 1;
+                }
+                Some(_) => {
+                    self.end_line();
+                    break;
+                }
+                None => break,
+            }
+        }
+        Ok(Some(Row { start, end: self.to, line }))
+    }
+
+    /// Passes over one end of a line.
+    fn end_line(&mut self) {
+        let two = self.text[self.from..].starts_with(b"\r\n");
+        self.from += 1 + usize::from(two);
+        self.line += 1;
+    }
+
+    /// Takes what stands before the separator or the end of the line.
+    fn plain(&mut self) {
+        let length = plain_length(&self.text[self.from..], self.separator);
+        if self.to < self.from {
+            self.text.copy_within(self.from..self.from + length, self.to);
+        }
+        self.to += length;
+        self.from += length;
+    }
+
+    /// Takes what stands in quotes.
+    fn quoted(&mut self) {
+        self.from += 1;
+        while let Some(&byte) = self.text.get(self.from) {
+            self.from += 1;
+            if byte == b'"' {
+                if self.text.get(self.from) != Some(&b'"') {
+                    return;
+                }
+                self.from += 1;
+            }
+            self.line += u64::from(byte == b'\n');
+            self.text[self.to] = byte;
+            self.to += 1;
+        }
+    }
+}
+
+/// How far it is to the separator or the end of the line.
+fn plain_length(text: &[u8], separator: u8) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    // The highest bit of a byte that is 0, and perhaps of bytes above the lowest such one.
+    let zeros = |x: u64| x.wrapping_sub(ONES) & !x & (ONES << 7);
+    let same = |x: u64, byte: u8| zeros(x ^ (ONES * u64::from(byte)));
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let x = u64::from_le_bytes(*word);
+        let found = same(x, separator) | same(x, b'\n') | same(x, b'\r');
+        if found != 0 {
+            return 8 * i + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let ends = |&b: &u8| b == separator || b == b'\n' || b == b'\r';
+    8 * words.len() + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
+/// The text of the file; its own bytes where they are UTF-8 and nobody else's.
+fn decode(bytes: Cow<'_, [u8]>) -> Result<String, String> {
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let (units, rest) = bytes.as_chunks::<2>();
         let text: Option<String> =
             char::decode_utf16(units.iter().map(|&b| read(b))).map(|c| c.ok()).collect();
         text.filter(|_| rest.is_empty()).ok_or_else(|| "UTF-16 text that is damaged".to_owned())
     };
-    match bytes {
+    match &*bytes {
         [0xff, 0xfe, rest @ ..] => return wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
         _ => {}
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-            Err(format!("line {line} is not UTF-8 text: save the file in UTF-8"))
-        }
+    let mut text = String::from_utf8(bytes.into_owned()).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+        format!("line {line} is not UTF-8 text: save the file in UTF-8")
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
     }
+    Ok(text)
 }
 
 /// Where the table begins.
@@ -316,9 +445,58 @@ fn guess(content: &str) -> Separator {
     best.unwrap_or(Separator::Comma)
 }
 
-fn explain(error: &csv::Error) -> String {
-    match error.kind() {
-        ErrorKind::Utf8 { pos: Some(pos), .. } => format!("line {} is not UTF-8 text", pos.line()),
-        _ => error.to_string(),
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The cells of every row, and the line in which it begins.
+    fn cut(text: &str) -> Vec<(u64, Vec<String>)> {
+        let mut bytes = text.as_bytes().to_vec();
+        let mut cutter = Cutter::new(&mut bytes, 0, 1, b',');
+        let (mut rows, mut ends) = (Vec::new(), Vec::new());
+        while let Some(row) = cutter.row(&mut ends).unwrap() {
+            let cells = cutter.cells(&row);
+            let starts = [0].into_iter().chain(ends.iter().map(|&end| end as usize + 1));
+            let cell = |(start, &end): (usize, &u32)| cells[start..end as usize].to_owned();
+            rows.push((row.line, starts.zip(&ends).map(cell).collect()));
+            ends.clear();
+        }
+        rows
+    }
+
+    #[test]
+    fn rows_begin_in_their_lines() {
+        for (text, lines) in [
+            ("a\nb\nc", [1, 2, 3]),
+            ("a\r\nb\r\nc\r\n", [1, 2, 3]),
+            ("a\rb\rc\r", [1, 2, 3]),
+            ("\na\n\n\nb\n\r\nc", [2, 5, 7]),
+            ("\"a\n\nb\",1\n\"c\r\n\"\nd", [1, 4, 6]),
+        ] {
+            let rows = cut(text);
+            assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), lines, "{text:?}");
+        }
+        let rows = cut("\"a \"\"b\"\"\", c\"d\" ,\"e\"f,\"\"\n,");
+        let cells: Vec<_> = rows.iter().map(|(_, cells)| cells.join("|")).collect();
+        assert_eq!(cells, ["a \"b\"| c\"d\" |ef|", "|"]);
+    }
+
+    /// Written by others from the same rules.
+    fn by_the_csv_package(text: &str) -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let cells = |row: csv::StringRecord| row.iter().map(str::to_owned).collect();
+        reader.into_records().map(|row| cells(row.unwrap())).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn cells_are_those_of_the_csv_package(text in "[ab,\"\n\r é]{0,40}") {
+            let rows: Vec<_> = cut(&text).into_iter().map(|(_, cells)| cells).collect();
+            prop_assert_eq!(rows, by_the_csv_package(&text));
+        }
     }
 }

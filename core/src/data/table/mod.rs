@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2};
 #[cfg(feature = "threads")]
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -78,16 +78,23 @@ struct Text {
     comma: bool,
     /// `(n, d)`: NaN where a cell holds no number.
     numbers: Array2<f64>,
+    /// Whether each column has numbers alone.
+    all_numbers: Vec<bool>,
 }
 
 impl Table {
-    /// Reads a text file of separated values, gzipped or not; `path` serves the messages.
+    /// Reads a text file of separated values, gzipped or not; `path` serves the messages. Bytes that
+    /// are given away are not copied.
     ///
     /// # Errors
     /// With the line: rows of different lengths, columns without a name or of one name, no text.
-    pub fn parse(bytes: &[u8], path: &Path, options: TextOptions) -> Result<Self, DataError> {
+    pub fn parse<'a>(
+        bytes: impl Into<Cow<'a, [u8]>>,
+        path: &Path,
+        options: TextOptions,
+    ) -> Result<Self, DataError> {
         let malformed = |reason: String| DataError::malformed(path, reason);
-        let mut grid = Grid::parse(bytes, path, options.separator)?;
+        let mut grid = Grid::parse(bytes.into(), path, options.separator)?;
         let mut notes = std::mem::take(&mut grid.notes);
         let comma_free = grid.separator != Separator::Comma;
         let may_be_comma = match options.decimal {
@@ -134,8 +141,14 @@ impl Table {
             );
             return Err(malformed(reason));
         }
-        let mut text =
-            Text { grid, first, comma: may_be_comma, numbers: Array2::zeros((0, 0)), header };
+        let mut text = Text {
+            grid,
+            header,
+            first,
+            comma: may_be_comma,
+            numbers: Array2::zeros((0, 0)),
+            all_numbers: Vec::new(),
+        };
         let mut found = text.parse_numbers(n, columns.len());
         if options.decimal == Decimal::Auto && found.point && found.comma {
             text.comma = false;
@@ -315,11 +328,17 @@ impl Table {
 
     /// The features at `places`, `(n, places)`.
     fn select(&self, places: &[usize]) -> Result<Array2<f64>, DataError> {
-        let x = match places.iter().copied().eq(0..self.columns.len()) {
-            true => self.values().clone(),
-            false => self.values().select(Axis(1), places),
-        };
-        if x.fold(true, |finite, value| finite & value.is_finite()) {
+        // Row by row, as they lie in memory.
+        let (mut values, mut finite) = (Vec::with_capacity(self.len() * places.len()), true);
+        for row in self.values().rows() {
+            values.extend(places.iter().map(|&column| {
+                finite &= row[column].is_finite();
+                row[column]
+            }));
+        }
+        let x = Array2::from_shape_vec((self.len(), places.len()), values)
+            .map_err(|e| DataError::malformed(&self.path, e.to_string()))?;
+        if finite {
             return Ok(x);
         }
         let bad = x.indexed_iter().find(|(_, value)| !value.is_finite());
@@ -340,6 +359,9 @@ impl Table {
     /// least half are no numbers. With fewer, those are mistakes in a column of numbers.
     fn text_in(&self, column: usize) -> Option<usize> {
         let Cells::Text(text) = &self.cells else { return None };
+        if text.all_numbers[column] {
+            return None;
+        }
         let values = text.numbers.column(column);
         let mut first = None;
         let (mut present, mut texts) = (0, 0);
@@ -414,6 +436,12 @@ struct Marks {
     comma: bool,
 }
 
+/// What some rows hold.
+struct Found {
+    marks: Marks,
+    all_numbers: Vec<bool>,
+}
+
 impl Text {
     /// The rows of the grid above the first of the table.
     fn below(&self) -> usize {
@@ -430,27 +458,37 @@ impl Text {
         const ROWS: usize = 256;
         let mut values = vec![f64::NAN; n * d];
         let parse = |(piece, values): (usize, &mut [f64])| {
-            let mut marks = Marks::default();
+            let mut found = Found { marks: Marks::default(), all_numbers: vec![true; d] };
             for (i, row) in values.chunks_exact_mut(d).enumerate() {
                 for (column, value) in row.iter_mut().enumerate() {
                     let cell = self.cell(piece * ROWS + i, column);
-                    let Some(number) = cell::number(cell, self.comma) else { continue };
-                    marks.point |= cell.contains('.');
-                    marks.comma |= cell.contains(',');
+                    let Some(number) = cell::number(cell, self.comma) else {
+                        found.all_numbers[column] = false;
+                        continue;
+                    };
+                    // Where no comma is a decimal one, nobody asks.
+                    if self.comma {
+                        found.marks.point |= cell.contains('.');
+                        found.marks.comma |= cell.contains(',');
+                    }
                     *value = number;
                 }
             }
-            marks
+            found
         };
         #[cfg(feature = "threads")]
         let pieces = values.par_chunks_mut(ROWS * d).enumerate().map(parse).collect::<Vec<_>>();
         #[cfg(not(feature = "threads"))]
         let pieces = values.chunks_mut(ROWS * d).enumerate().map(parse).collect::<Vec<_>>();
         self.numbers = Array2::from_shape_vec((n, d), values).unwrap_or_default();
-        pieces.into_iter().fold(Marks::default(), |all, piece| Marks {
-            point: all.point | piece.point,
-            comma: all.comma | piece.comma,
-        })
+        self.all_numbers = vec![true; d];
+        let mut marks = Marks::default();
+        for piece in pieces {
+            marks.point |= piece.marks.point;
+            marks.comma |= piece.marks.comma;
+            self.all_numbers.iter_mut().zip(piece.all_numbers).for_each(|(all, here)| *all &= here);
+        }
+        marks
     }
 }
 
