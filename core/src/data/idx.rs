@@ -71,6 +71,11 @@ pub fn parse_images(bytes: &[u8], path: &Path) -> Result<Array4<f32>, DataError>
             format!("expected images (n, h, w), found an array of rank {}: {dims:?}", dims.len()),
         ));
     };
+    // A header alone could promise any number of images that have no pixel.
+    if dims.contains(&0) {
+        let reason = format!("images (n, h, w) of {dims:?}: expected at least one pixel each");
+        return Err(DataError::malformed(path, reason));
+    }
     Array4::from_shape_vec((n, 1, h, w), values)
         .map_err(|e| DataError::malformed(path, e.to_string()))
 }

@@ -105,6 +105,7 @@ impl Table {
             let reason = format!("{n} rows of {width} columns: expected at least one of each");
             return Err(malformed(reason));
         }
+        check_width(width).map_err(malformed)?;
         let first = match &header {
             Some(names) if width > 1 && (names[0].is_empty() || names[0] == "Unnamed: 0") => {
                 notes.push(
@@ -161,6 +162,7 @@ impl Table {
             let reason = format!("{n} rows of {d} columns: expected at least one of each");
             return Err(DataError::malformed(path, reason));
         }
+        check_width(d).map_err(|reason| DataError::malformed(path, reason))?;
         let columns = numbered(d);
         Ok(Self {
             path: path.to_owned(),
@@ -451,6 +453,20 @@ impl Text {
             point: all.point | piece.point,
             comma: all.comma | piece.comma,
         })
+    }
+}
+
+/// The most columns, 2²¹: their names, which are there even in a file that has none, take a hundred
+/// times the bytes of a short line.
+const MAX_COLUMNS: usize = 1 << 21;
+
+fn check_width(width: usize) -> Result<(), String> {
+    match width <= MAX_COLUMNS {
+        true => Ok(()),
+        false => Err(format!(
+            "{width} columns: expected at most {MAX_COLUMNS}; wider rows can be sparse (svmlight, or \
+             `scipy.sparse.save_npz`)"
+        )),
     }
 }
 
