@@ -438,8 +438,12 @@ mod tests {
             message(&|text| text.replace(r#""target":"unit-rows""#, &map))
         };
         assert_eq!(copies(50), "its copies have 4194304 columns: expected at most 2097152");
-        let position = message(&|text| text.replace(r#""positions":[0,1]"#, r#""positions":[0,9]"#));
-        assert!(position.starts_with("its description cannot be read: column 9 of 2"), "{position}");
+        let position =
+            message(&|text| text.replace(r#""positions":[0,1]"#, r#""positions":[0,9]"#));
+        assert!(
+            position.starts_with("its description cannot be read: column 9 of 2"),
+            "{position}"
+        );
         let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
         let message = MapFile::parse(&foreign).unwrap_err().to_string();
         assert!(message.starts_with("a safetensors file, but no map"), "{message}");

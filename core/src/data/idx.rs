@@ -175,6 +175,8 @@ mod tests {
         assert!(message(parse(&idx(8, &[2, 2], &[1, 2, 3]))).contains("promises [2, 2]"));
         assert!(message(parse(&idx(8, &[2], &[1, 2, 3]))).contains("3 bytes follow"));
         assert!(message(parse(&idx(8, &[u32::MAX; 5], &[1]))).contains("promises"));
+        let none = parse_images(&idx(8, &[u32::MAX, 0, 4], &[]), path).unwrap_err().to_string();
+        assert!(none.contains("expected at least one pixel each"), "{none}");
         assert!(message(parse(&gzip(&[0; 40])[..20])).contains("gzip stream is damaged"));
         let rank = parse_images(&idx(8, &[2], &[1, 2]), path).unwrap_err().to_string();
         assert!(

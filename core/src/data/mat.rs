@@ -114,7 +114,8 @@ fn variables(bytes: &[u8]) -> Result<Vec<Variable>, String> {
     let budget = raw::Budget::of(bytes);
     while !elements.bytes.is_empty() {
         let at = bytes.len() - elements.bytes.len();
-        let found = top_level(&mut elements, &budget).map_err(|e| format!("element at byte {at}: {e}"))?;
+        let found =
+            top_level(&mut elements, &budget).map_err(|e| format!("element at byte {at}: {e}"))?;
         // The nameless ones are MATLAB's own, such as the data behind function handles.
         variables.extend(found.filter(|v| !v.name.is_empty()));
     }

@@ -284,8 +284,22 @@ mod files {
     }
 
     fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<ZipArchive<Cursor<&'a [u8]>>, DataError> {
+        if let Some(n) = promised(bytes).filter(|n| n.saturating_mul(46) > bytes.len() as u64) {
+            let reason =
+                format!("not an .npz archive: it promises {n} files and has no room for them");
+            return Err(DataError::malformed(path, reason));
+        }
         ZipArchive::new(Cursor::new(bytes))
             .map_err(|e| DataError::malformed(path, format!("not an .npz archive: {e}")))
+    }
+
+    /// How many files a large archive (ZIP64) promises: memory for all of them is taken before the first
+    /// is read, each of which has 46 bytes or more.
+    fn promised(bytes: &[u8]) -> Option<u64> {
+        const LONGEST_END: usize = (1 << 16) + 200;
+        let end = &bytes[bytes.len().saturating_sub(LONGEST_END)..];
+        let at = end.windows(4).rposition(|mark| mark == b"PK\x06\x06")?;
+        Some(u64::from_le_bytes(*end.get(at + 32..)?.first_chunk()?))
     }
 
     fn unpack(

@@ -34,7 +34,6 @@ impl PerceptronConfig {
         }
         Ok(())
     }
-
 }
 
 /// What a network would take, without making it: a file may ask for any.

@@ -95,7 +95,8 @@ fn run(args: &Args) -> Result<bool> {
             let place = Place::new(reader.file)?;
             let (started, before) = (Instant::now(), Memory::start());
             let result = (reader.read)(place.write(&bytes)?);
-            let (seconds, peak) = (started.elapsed().as_secs_f64(), mebibytes(Memory::peak(before)));
+            let (seconds, peak) =
+                (started.elapsed().as_secs_f64(), mebibytes(Memory::peak(before)));
             match result {
                 Ok(()) => println!("accepted, {seconds:.3} s, {peak:.1} MiB"),
                 Err(error) => println!("refused, {seconds:.3} s, {peak:.1} MiB: {error:#}"),
@@ -192,7 +193,12 @@ fn child(args: &Args, reader: &'static Reader, place: &Path) -> Result<bool> {
         let mut finding = |what: &str, place_of_it: &str| -> Result<()> {
             if findings.insert(format!("{what} {place_of_it}")) {
                 let kept = keep(args, reader, place, what)?;
-                println!("{}: {} {place_of_it}: {}", reader.name, what.to_uppercase(), kept.display());
+                println!(
+                    "{}: {} {place_of_it}: {}",
+                    reader.name,
+                    what.to_uppercase(),
+                    kept.display()
+                );
             }
             Ok(())
         };
@@ -247,7 +253,8 @@ fn watch(
             let now = clock.elapsed().as_millis() as u64;
             if since != u64::MAX && now.saturating_sub(since) > LONGEST.as_millis() as u64 {
                 let to = findings.join(format!("{}-slow", reader.name));
-                let kept = std::fs::create_dir_all(&findings).and_then(|()| std::fs::copy(&place, &to));
+                let kept =
+                    std::fs::create_dir_all(&findings).and_then(|()| std::fs::copy(&place, &to));
                 let told = kept.map_or_else(|e| e.to_string(), |_| to.display().to_string());
                 println!("{}: SLOW, more than {} s: {told}", reader.name, LONGEST.as_secs());
                 std::process::exit(1);

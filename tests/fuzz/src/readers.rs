@@ -49,7 +49,8 @@ fn at_the_door(path: &Path, options: &ReadOptions, search: LabelSearch) -> Resul
     match &content.rows {
         Rows::Table(table) => {
             let label = own.and_then(|labels| labels.column);
-            let excluded: Vec<String> = label.map(|i| table.columns()[i].clone()).into_iter().collect();
+            let excluded: Vec<String> =
+                label.map(|i| table.columns()[i].clone()).into_iter().collect();
             for row in 0..table.len().min(3) {
                 table.written_row(row);
             }
@@ -90,7 +91,8 @@ fn dense(matrix: &sparse::Sparse) -> Result<()> {
 
 /// One of `n` for these bytes: options that a file is read with, besides the default ones.
 fn choice(path: &Path, n: usize) -> Result<usize> {
-    let sum = std::fs::read(path)?.iter().fold(7usize, |sum, &b| sum.wrapping_mul(31) ^ usize::from(b));
+    let sum =
+        std::fs::read(path)?.iter().fold(7usize, |sum, &b| sum.wrapping_mul(31) ^ usize::from(b));
     Ok((sum >> 3) % n)
 }
 

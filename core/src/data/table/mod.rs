@@ -88,6 +88,7 @@ impl Table {
     pub fn parse(bytes: &[u8], path: &Path, options: TextOptions) -> Result<Self, DataError> {
         let malformed = |reason: String| DataError::malformed(path, reason);
         let mut grid = Grid::parse(bytes, path, options.separator)?;
+        check_width(grid.width()).map_err(malformed)?;
         let mut notes = std::mem::take(&mut grid.notes);
         let comma_free = grid.separator != Separator::Comma;
         let may_be_comma = match options.decimal {
@@ -105,7 +106,6 @@ impl Table {
             let reason = format!("{n} rows of {width} columns: expected at least one of each");
             return Err(malformed(reason));
         }
-        check_width(width).map_err(malformed)?;
         let first = match &header {
             Some(names) if width > 1 && (names[0].is_empty() || names[0] == "Unnamed: 0") => {
                 notes.push(

@@ -25,7 +25,8 @@ pub(super) const SAFETENSORS: Reader =
 fn model(backbone: &str, backbone_options: Value, input: InputShape) -> Vec<u8> {
     let (dev, mut init) = (cpu(), rng(5, Stream::Init));
     let head_config = PerceptronConfig { hidden: vec![3], dropout: 0.0 };
-    let network = build_backbone(&dev, backbone, input, &backbone_options, &mut init).expect("options");
+    let network =
+        build_backbone(&dev, backbone, input, &backbone_options, &mut init).expect("options");
     let head = Head::new(&dev, (network.features(), 2), &head_config, &mut init).expect("options");
     let mut parameters: Vec<_> =
         network.parameters().into_iter().map(|p| (Group::Backbone, p)).collect();

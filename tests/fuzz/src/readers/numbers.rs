@@ -18,10 +18,14 @@ use transduct_core::data::{
 use super::{at_the_door, choice};
 use crate::Reader;
 
-pub(super) const IDX: Reader = Reader { name: "idx", file: "input.idx", seeds: idx_seeds, read: read_idx };
-pub(super) const NPY: Reader = Reader { name: "npy", file: "input.npy", seeds: npy_seeds, read: read_npy };
-pub(super) const NPZ: Reader = Reader { name: "npz", file: "input.npz", seeds: npz_seeds, read: read_npz };
-pub(super) const MAT: Reader = Reader { name: "mat", file: "input.mat", seeds: mat_seeds, read: read_mat };
+pub(super) const IDX: Reader =
+    Reader { name: "idx", file: "input.idx", seeds: idx_seeds, read: read_idx };
+pub(super) const NPY: Reader =
+    Reader { name: "npy", file: "input.npy", seeds: npy_seeds, read: read_npy };
+pub(super) const NPZ: Reader =
+    Reader { name: "npz", file: "input.npz", seeds: npz_seeds, read: read_npz };
+pub(super) const MAT: Reader =
+    Reader { name: "mat", file: "input.mat", seeds: mat_seeds, read: read_mat };
 
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -80,8 +84,7 @@ fn npy_of(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn text_array() -> Vec<u8> {
-    let data: Vec<u8> =
-        "cat\0dog\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    let data: Vec<u8> = "cat\0dog\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     npy_of(1, "{'descr': '<U4', 'fortran_order': False, 'shape': (2,), }\n", &data)
 }
 
@@ -159,7 +162,10 @@ fn npz_seeds() -> Vec<Vec<u8>> {
             ("indices.npy", npy(&ints(&[1, 0, 1]))),
             ("indptr.npy", npy(&ints(&[0, 1, 3]))),
             ("shape.npy", npy(&ints(&[3, 2]))),
-            ("format.npy", npy_of(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (), }\n", b"csc")),
+            (
+                "format.npy",
+                npy_of(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (), }\n", b"csc"),
+            ),
         ]),
     ];
     seeds.extend(of_scipy.into_iter().flatten());
@@ -259,7 +265,13 @@ fn word(big: bool, v: u32) -> [u8; 4] {
 }
 
 /// A matrix of this class, whose values are of this type.
-fn variable(big: bool, name: &str, (class, kind): (u32, u32), dims: &[u32], values: &[u8]) -> Vec<u8> {
+fn variable(
+    big: bool,
+    name: &str,
+    (class, kind): (u32, u32),
+    dims: &[u32],
+    values: &[u8],
+) -> Vec<u8> {
     let element = |kind: u32, data: &[u8]| {
         let mut bytes = [word(big, kind), word(big, data.len() as u32)].concat();
         bytes.extend(data);
@@ -268,12 +280,8 @@ fn variable(big: bool, name: &str, (class, kind): (u32, u32), dims: &[u32], valu
     };
     let dims: Vec<u8> = dims.iter().flat_map(|&d| word(big, d)).collect();
     let flags = [word(big, class), word(big, 0)].concat();
-    let parts = [
-        element(6, &flags),
-        element(5, &dims),
-        element(1, name.as_bytes()),
-        element(kind, values),
-    ];
+    let parts =
+        [element(6, &flags), element(5, &dims), element(1, name.as_bytes()), element(kind, values)];
     element(14, &parts.concat())
 }
 
@@ -284,4 +292,3 @@ fn read_mat(path: &Path) -> Result<()> {
     }
     at_the_door(path, &ReadOptions::default(), LabelSearch::Default)
 }
-

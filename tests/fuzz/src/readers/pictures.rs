@@ -7,7 +7,9 @@ use anyhow::Result;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::codecs::webp::WebPEncoder;
-use image::{DynamicImage, ExtendedColorType, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{
+    DynamicImage, ExtendedColorType, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+};
 use transduct_core::data::{
     folder::{Fit, FolderOptions},
     read::{LabelSearch, ReadOptions},
@@ -18,8 +20,7 @@ use super::{at_the_door, choice};
 use crate::Reader;
 
 /// The content has no mark of a format in TGA alone, which goes by the name.
-pub(super) const PICTURES: Reader =
-    Reader { name: "pictures", file: "input.tga", seeds, read };
+pub(super) const PICTURES: Reader = Reader { name: "pictures", file: "input.tga", seeds, read };
 
 fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -31,7 +32,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let grey = GrayImage::from_fn(9, 7, |x, y| Luma([(x * 20 + y) as u8]));
     let rgb = RgbImage::from_fn(8, 6, |x, y| Rgb([(x * 30) as u8, (y * 40) as u8, (x * y) as u8]));
     let rgba = RgbaImage::from_fn(5, 5, |x, y| Rgba([(x * 50) as u8, (y * 50) as u8, 7, 200]));
-    let (grey, rgb, rgba) = (DynamicImage::from(grey), DynamicImage::from(rgb), DynamicImage::from(rgba));
+    let (grey, rgb, rgba) =
+        (DynamicImage::from(grey), DynamicImage::from(rgb), DynamicImage::from(rgba));
     let (deep, floats) = (DynamicImage::from(rgb.to_rgb16()), DynamicImage::from(rgb.to_rgb32f()));
     use ImageFormat::{Bmp, Farbfeld, Gif, Jpeg, Png, Pnm, Qoi, Tga, Tiff, WebP};
     let mut seeds = Vec::new();

@@ -12,7 +12,8 @@ use transduct_core::data::{
 use super::{at_the_door, choice, numbers::gzip, with_text};
 use crate::Reader;
 
-pub(super) const CSV: Reader = Reader { name: "csv", file: "input.csv", seeds: csv_seeds, read: read_csv };
+pub(super) const CSV: Reader =
+    Reader { name: "csv", file: "input.csv", seeds: csv_seeds, read: read_csv };
 pub(super) const SVMLIGHT: Reader =
     Reader { name: "svmlight", file: "input.svmlight", seeds: svmlight_seeds, read: read_svmlight };
 
@@ -48,7 +49,9 @@ fn read_csv(path: &Path) -> Result<()> {
         0 => ReadOptions { header: Header::Present, ..with_text() },
         1 => ReadOptions { header: Header::Absent, ..with_text() },
         2 => ReadOptions { separator: Separator::Space, ..with_text() },
-        3 => ReadOptions { separator: Separator::Semicolon, decimal: Decimal::Comma, ..with_text() },
+        3 => {
+            ReadOptions { separator: Separator::Semicolon, decimal: Decimal::Comma, ..with_text() }
+        }
         4 => ReadOptions { decimal: Decimal::Comma, ..with_text() },
         5 => ReadOptions { labels: Some("1".into()), header: Header::Absent, ..with_text() },
         _ => return default,
@@ -71,7 +74,8 @@ fn svmlight_seeds() -> Vec<Vec<u8>> {
 }
 
 fn read_svmlight(path: &Path) -> Result<()> {
-    let of = |svmlight| ReadOptions { svmlight, format: Format::Svmlight, ..ReadOptions::default() };
+    let of =
+        |svmlight| ReadOptions { svmlight, format: Format::Svmlight, ..ReadOptions::default() };
     let options = svmlight::Options { ignore_qid: true, ..svmlight::Options::default() };
     let default = at_the_door(path, &of(options), LabelSearch::Default);
     let options = match choice(path, 8)? {
