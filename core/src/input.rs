@@ -53,7 +53,8 @@ impl InputShape {
     /// The numbers in one row.
     pub fn len(&self) -> usize {
         match *self {
-            Self::Images { c, h, w } => c * h * w,
+            // What a file claims may be any number.
+            Self::Images { c, h, w } => c.saturating_mul(h).saturating_mul(w),
             Self::Features { d } => d,
         }
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{
     Dev, Error, Group, Input, InputShape, Outputs, Parameter, Pass, Result, Stream,
-    backbone::{Backbone, Head, Summary, build_backbone},
-    layer::PerceptronConfig,
+    backbone::{Backbone, Head, Summary, backbone_size, build_backbone},
+    layer::{PerceptronConfig, Size},
     rng,
     tensors::{self, Precision, Tensors},
 };
@@ -77,11 +77,18 @@ impl<D: Dev> Model<D> {
         if k == 0 || card.input.is_empty() {
             return Err(wrong("expected at least one class and one input number".to_owned()));
         }
-        // A card may promise any size: compare with what came before allocating the networks.
+        // A card may promise any size: compare with what came before making the networks.
+        let size = backbone_size::<D>(&card.backbone, card.input, &card.backbone_options)
+            .map_err(|e| wrong(e.to_string()))?
+            .with_linear(&card.head.hidden)
+            .with_linear(&[k]);
         let stored: usize = values.values().map(|a| a.len()).sum();
-        if card.input.len().saturating_mul(k) > stored.saturating_mul(1 << 10) {
-            let input = card.input;
-            return Err(wrong(format!("{stored} weights cannot serve {input} and {k} classes")));
+        let far = |expected: usize, got: usize| expected / 2 > got.saturating_add(1 << 10);
+        if far(size.weights, stored) || far(size.tensors, values.len()) {
+            let (tensors, Size { weights, tensors: expected, .. }) = (values.len(), size);
+            return Err(wrong(format!(
+                "expected {weights} weights in {expected} tensors, got {stored} in {tensors}"
+            )));
         }
         // The initial weights are replaced: any stream will do.
         let mut init = rng(0, Stream::Init);
@@ -226,8 +233,35 @@ mod tests {
 
     #[test]
     fn a_card_that_does_not_fit_is_an_error() {
-        for (d, expected) in [(4, "backbone/fc1.weight"), (usize::MAX / 8, "cannot serve")] {
-            let (_, _, bytes) = bytes(&card(InputShape::Features { d }));
+        let cards = [
+            (card(InputShape::Features { d: 4 }), "backbone/fc1.weight"),
+            (card(InputShape::Features { d: usize::MAX / 8 }), "got 26 in 4"),
+            (card(InputShape::Images { c: 1, h: usize::MAX, w: 3 }), "got 26 in 4"),
+            (
+                ModelCard {
+                    backbone_options: json!({"hidden": [1 << 40, 1 << 40]}),
+                    ..card(InputShape::Features { d: 3 })
+                },
+                "got 26 in 4",
+            ),
+            (
+                ModelCard {
+                    backbone: "resnet".to_owned(),
+                    backbone_options: json!({"depth": 8, "width": 1u64 << 62}),
+                    ..card(InputShape::Images { c: 1, h: 8, w: 8 })
+                },
+                "got 26 in 4",
+            ),
+            (
+                ModelCard {
+                    head: PerceptronConfig { hidden: vec![1 << 40], dropout: 0.0 },
+                    ..card(InputShape::Features { d: 3 })
+                },
+                "got 26 in 4",
+            ),
+        ];
+        for (card, expected) in cards {
+            let (_, _, bytes) = bytes(&card);
             let error = Model::from_bytes(&cpu(), "m", &bytes).err().unwrap().to_string();
             assert!(error.starts_with("m: ") && error.contains(expected), "{error}");
         }

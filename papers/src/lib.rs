@@ -8,7 +8,7 @@ mod evaluate;
 pub mod experiment;
 pub mod experiments;
 mod interrupt;
-mod map_file;
+pub mod map_file;
 mod observer;
 mod plan;
 mod predict;

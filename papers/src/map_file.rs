@@ -13,7 +13,7 @@ use transduct_adapt::{
     shallow::{Affine, LowRank, Map},
 };
 
-use transduct_core::data::table::Encoding;
+use transduct_core::data::table::{Encoding, Table};
 
 use crate::record::write_atomic;
 
@@ -145,8 +145,37 @@ impl MapFile {
     }
 }
 
+/// Reads a file and maps a row of zeros, as `transduct apply` does with the rows of a table: what a
+/// damaged file can do shows here.
+///
+/// # Errors
+/// Those of reading and of applying.
+pub fn try_out(path: &Path) -> Result<()> {
+    let file = MapFile::read(path)?;
+    let table = Table::of_numbers(path, Array2::zeros((1, file.encoding.len())))?;
+    let x = file.encoding.apply(&table, &[])?;
+    for map in [&file.source, &file.target] {
+        map.apply(x.view())?;
+    }
+    Ok(())
+}
+
 /// k of a map of rows `(n, d)`.
 fn width(map: &Map, d: usize) -> Result<usize> {
+    // Copies of copies are short to write down.
+    let most = 1 << 21;
+    let wide = |features: usize, times: usize| {
+        let k = features.saturating_mul(times);
+        ensure!(k <= most, "its copies have {k} columns: expected at most {most}");
+        Ok(k)
+    };
+    if let Map::Copies { features, factors } = map {
+        ensure!(*features == d, "its copies are of {features} columns: expected {d}");
+        return wide(d, factors.len());
+    }
+    if let Map::Sequence(maps) = map {
+        return maps.iter().try_fold(d, |d, map| width(map, d));
+    }
     Ok(map.apply(Array2::zeros((1, d)).view())?.ncols())
 }
 
@@ -398,6 +427,23 @@ mod tests {
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
         let shapes = message(&|text| text.replace("source.5.right", "source.5.left"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
+        // Six bytes a step, which would multiply the columns by a thousand.
+        let copies = |n: usize| {
+            let step = |i: u32| {
+                let features = 2 * 2u64.pow(i);
+                format!(r#"{{"copies":{{"features":{features},"factors":"source.5.offset"}}}}"#)
+            };
+            let steps: Vec<String> = (0..n as u32).map(step).collect();
+            let map = format!(r#""target":{{"sequence":[{}]}}"#, steps.join(","));
+            message(&|text| text.replace(r#""target":"unit-rows""#, &map))
+        };
+        assert_eq!(copies(50), "its copies have 4194304 columns: expected at most 2097152");
+        let position =
+            message(&|text| text.replace(r#""positions":[0,1]"#, r#""positions":[0,9]"#));
+        assert!(
+            position.starts_with("its description cannot be read: column 9 of 2"),
+            "{position}"
+        );
         let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
         let message = MapFile::parse(&foreign).unwrap_err().to_string();
         assert!(message.starts_with("a safetensors file, but no map"), "{message}");

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Backbone, Stage, images, recorded, stage};
 use crate::{
     Dev, Error, Input, InputShape, Maps, Matrix, Pass, Result, Rng, Taped,
-    layer::{ConvReluPool, Linear},
+    layer::{ConvReluPool, Linear, Size},
     ops::{self, Activation},
 };
 
@@ -33,6 +33,24 @@ pub struct DigitNetConfig {
 impl Default for DigitNetConfig {
     fn default() -> Self {
         Self { fc: vec![100, 100] }
+    }
+}
+
+impl DigitNetConfig {
+    pub(super) fn size(&self, input: InputShape) -> Size {
+        let (c, h, w) = match input {
+            InputShape::Images { c, h, w } => (c, h, w),
+            InputShape::Features { .. } => (0, 0, 0),
+        };
+        let block = |size: usize| size.saturating_sub(KERNEL - 1) / 2;
+        let pixels = block(block(h)).saturating_mul(block(block(w)));
+        let conv = |c_in: usize, c_out: usize| {
+            (KERNEL * KERNEL).saturating_mul(c_in).saturating_add(1).saturating_mul(c_out)
+        };
+        Size::of_input(c)
+            .with(conv(c, CHANNELS[0]), 2, CHANNELS[0])
+            .with(conv(CHANNELS[0], CHANNELS[1]), 2, pixels.saturating_mul(CHANNELS[1]))
+            .with_linear(&self.fc)
     }
 }
 

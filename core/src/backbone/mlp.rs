@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Backbone, Stage, recorded, stage};
 use crate::{
     Dev, Error, Input, InputShape, Matrix, Pass, Result, Rng, Taped,
-    layer::{Linear, PerceptronConfig},
+    layer::{Linear, PerceptronConfig, Size},
     ops::{self, Activation},
 };
 
@@ -28,6 +28,12 @@ pub struct MlpConfig {
 impl Default for MlpConfig {
     fn default() -> Self {
         Self { hidden: vec![256], dropout: 0.5 }
+    }
+}
+
+impl MlpConfig {
+    pub(super) fn size(&self, input: InputShape) -> Size {
+        Size::of_input(input.len()).with_linear(&self.hidden)
     }
 }
 

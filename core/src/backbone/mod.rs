@@ -13,7 +13,7 @@ mod summary;
 pub use digit_net::{DigitNet, DigitNetConfig};
 pub use head::Head;
 pub use mlp::{Mlp, MlpConfig};
-pub use registry::{BackboneEntry, backbones, build_backbone};
+pub use registry::{BackboneEntry, backbone_size, backbones, build_backbone};
 pub use resnet::{ResNet, ResNetConfig};
 pub use summary::{Summary, SummaryRow};
 

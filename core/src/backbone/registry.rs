@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Backbone, DigitNet, DigitNetConfig, Mlp, MlpConfig, ResNet, ResNetConfig};
-use crate::{Dev, Error, InputShape, Result, Rng};
+use crate::{Dev, Error, InputShape, Result, Rng, layer::Size};
 
 type Build<D> = fn(&D, InputShape, &Value, &mut Rng) -> Result<Box<dyn Backbone<D>>>;
 
@@ -18,6 +18,8 @@ pub struct BackboneEntry<D: Dev> {
     pub defaults: Value,
     /// Makes it from options; those not given keep their defaults.
     pub build: Build<D>,
+    /// What it would take for such rows, likewise; that of rows that it does not take means nothing.
+    pub size: fn(InputShape, &Value) -> Result<Size>,
 }
 
 /// All backbones. Adding one is its file and its line here.
@@ -28,18 +30,21 @@ pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
             "ReLU layers for feature vectors; without layers, a linear probe",
             MlpConfig::default(),
             |d, i, o, r| Ok(Box::new(Mlp::new(d, i, &options("mlp", o)?, r)?)),
+            |i, o| Ok(options::<MlpConfig>("mlp", o)?.size(i)),
         ),
         entry(
             "digit-net",
             "LeNet-like network of the DANN digit experiments, images from 16 × 16",
             DigitNetConfig::default(),
             |d, i, o, r| Ok(Box::new(DigitNet::new(d, i, &options("digit-net", o)?, r)?)),
+            |i, o| Ok(options::<DigitNetConfig>("digit-net", o)?.size(i)),
         ),
         entry(
             "resnet",
             "residual network for small images, 20 layers deep by default, images from 8 × 8",
             ResNetConfig::default(),
             |d, i, o, r| Ok(Box::new(ResNet::new(d, i, &options("resnet", o)?, r)?)),
+            |i, o| Ok(options::<ResNetConfig>("resnet", o)?.size(i)),
         ),
     ]
 }
@@ -49,9 +54,10 @@ fn entry<D: Dev>(
     about: &'static str,
     defaults: impl Serialize,
     build: Build<D>,
+    size: fn(InputShape, &Value) -> Result<Size>,
 ) -> BackboneEntry<D> {
     let defaults = serde_json::to_value(defaults).unwrap_or_default();
-    BackboneEntry { name, about, defaults, build }
+    BackboneEntry { name, about, defaults, build, size }
 }
 
 fn options<C: DeserializeOwned + Default>(owner: &str, options: &Value) -> Result<C> {
@@ -74,13 +80,54 @@ pub fn build_backbone<D: Dev>(
     options: &Value,
     rng: &mut Rng,
 ) -> Result<Box<dyn Backbone<D>>> {
-    let all = backbones::<D>();
-    match all.iter().find(|entry| entry.name == name) {
-        Some(entry) => (entry.build)(dev, input, options, rng),
+    (find::<D>(name)?.build)(dev, input, options, rng)
+}
+
+/// What the backbone of this name would take; see [`BackboneEntry::size`].
+///
+/// # Errors
+/// As [`build_backbone`].
+pub fn backbone_size<D: Dev>(name: &str, input: InputShape, options: &Value) -> Result<Size> {
+    (find::<D>(name)?.size)(input, options)
+}
+
+fn find<D: Dev>(name: &str) -> Result<BackboneEntry<D>> {
+    let mut all = backbones::<D>();
+    match all.iter().position(|entry| entry.name == name) {
+        Some(i) => Ok(all.swap_remove(i)),
         None => Err(Error::Unknown {
             kind: "backbone",
             name: name.to_owned(),
             suggestion: crate::suggest::nearest(name, all.iter().map(|entry| entry.name)),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Stream, cpu, rng};
+
+    #[test]
+    fn sizes_are_those_of_the_networks() {
+        let images = |c, h, w| InputShape::Images { c, h, w };
+        let cases = [
+            ("mlp", json!({"hidden": [5, 4]}), InputShape::Features { d: 3 }),
+            ("mlp", json!({"hidden": []}), images(3, 2, 2)),
+            ("digit-net", json!({"fc": [7]}), images(3, 17, 20)),
+            ("digit-net", json!({"fc": []}), images(1, 28, 28)),
+            ("resnet", json!({"depth": 14, "width": 3}), images(1, 9, 8)),
+        ];
+        for (name, options, input) in cases {
+            let network = build_backbone(&cpu(), name, input, &options, &mut rng(0, Stream::Init));
+            let network = network.unwrap();
+            let parameters = network.parameters();
+            let weights = parameters.iter().map(crate::Parameter::len).sum();
+            let (tensors, features) = (parameters.len(), network.features());
+            let size = backbone_size::<crate::dfdx::prelude::Cpu>(name, input, &options).unwrap();
+            assert_eq!(size, Size { weights, tensors, features }, "{name} {options}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{Backbone, Stage, images, recorded, stage};
 use crate::{
     Dev, Error, Input, InputShape, Maps, Matrix, Parameter, Pass, Result, Rng, Taped,
-    layer::{BatchNorm2d, Conv},
+    layer::{BatchNorm2d, Conv, Size},
     ops::{self, Activation, Conv2d},
 };
 
@@ -38,6 +38,32 @@ pub struct ResNetConfig {
 impl Default for ResNetConfig {
     fn default() -> Self {
         Self { depth: 20, width: 16 }
+    }
+}
+
+impl ResNetConfig {
+    pub(super) fn size(&self, input: InputShape) -> Size {
+        let c = match input {
+            InputShape::Images { c, .. } => c,
+            InputShape::Features { .. } => 0,
+        };
+        // A convolution and the four parameters of its normalisation.
+        let add = |size: Size, times: usize, kernel: usize, channels: (usize, usize)| {
+            let filter = (kernel * kernel).saturating_mul(channels.0).saturating_mul(channels.1);
+            let weights = channels.1.saturating_mul(4).saturating_add(filter);
+            size.with(weights.saturating_mul(times), times.saturating_mul(5), channels.1)
+        };
+        let (n, width) = (self.depth / 6, self.width);
+        let mut size = add(Size::of_input(c), 1, 3, (c, width));
+        for i in 0..3 {
+            let (c_in, c_out) = (size.features, width.saturating_mul(1 << i));
+            size = add(size, 1, 3, (c_in, c_out));
+            size = add(size, n.saturating_mul(2).saturating_sub(1), 3, (c_out, c_out));
+            if i > 0 {
+                size = add(size, 1, 1, (c_in, c_out));
+            }
+        }
+        size
     }
 }
 

@@ -71,6 +71,11 @@ pub fn parse_images(bytes: &[u8], path: &Path) -> Result<Array4<f32>, DataError>
             format!("expected images (n, h, w), found an array of rank {}: {dims:?}", dims.len()),
         ));
     };
+    // A header alone could promise any number of images that have no pixel.
+    if dims.contains(&0) {
+        let reason = format!("images (n, h, w) of {dims:?}: expected at least one pixel each");
+        return Err(DataError::malformed(path, reason));
+    }
     Array4::from_shape_vec((n, 1, h, w), values)
         .map_err(|e| DataError::malformed(path, e.to_string()))
 }
@@ -170,6 +175,8 @@ mod tests {
         assert!(message(parse(&idx(8, &[2, 2], &[1, 2, 3]))).contains("promises [2, 2]"));
         assert!(message(parse(&idx(8, &[2], &[1, 2, 3]))).contains("3 bytes follow"));
         assert!(message(parse(&idx(8, &[u32::MAX; 5], &[1]))).contains("promises"));
+        let none = parse_images(&idx(8, &[u32::MAX, 0, 4], &[]), path).unwrap_err().to_string();
+        assert!(none.contains("expected at least one pixel each"), "{none}");
         assert!(message(parse(&gzip(&[0; 40])[..20])).contains("gzip stream is damaged"));
         let rank = parse_images(&idx(8, &[2], &[1, 2]), path).unwrap_err().to_string();
         assert!(

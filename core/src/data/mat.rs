@@ -111,9 +111,11 @@ fn variables(bytes: &[u8]) -> Result<Vec<Variable>, String> {
     };
     let mut elements = Elements { bytes: body, big_endian };
     let mut variables = Vec::new();
+    let budget = raw::Budget::of(bytes);
     while !elements.bytes.is_empty() {
         let at = bytes.len() - elements.bytes.len();
-        let found = top_level(&mut elements).map_err(|e| format!("element at byte {at}: {e}"))?;
+        let found =
+            top_level(&mut elements, &budget).map_err(|e| format!("element at byte {at}: {e}"))?;
         // The nameless ones are MATLAB's own, such as the data behind function handles.
         variables.extend(found.filter(|v| !v.name.is_empty()));
     }
@@ -121,12 +123,16 @@ fn variables(bytes: &[u8]) -> Result<Vec<Variable>, String> {
 }
 
 /// One element of the file: a matrix, plain or compressed; anything else gives none.
-fn top_level(elements: &mut Elements<'_>) -> Result<Option<Variable>, String> {
+fn top_level(
+    elements: &mut Elements<'_>,
+    budget: &raw::Budget,
+) -> Result<Option<Variable>, String> {
     let big_endian = elements.big_endian;
     match elements.next()? {
         (types::MATRIX, data) if !data.is_empty() => matrix(data, big_endian).map(Some),
         (types::COMPRESSED, data) => {
-            let bytes = raw::unpack(ZlibDecoder::new(data))
+            let bytes = budget
+                .unpack(ZlibDecoder::new(data))
                 .map_err(|e| format!("the zlib stream is damaged: {e}"))?;
             match (Elements { bytes: &bytes, big_endian }).next()? {
                 (types::MATRIX, data) if !data.is_empty() => matrix(data, big_endian).map(Some),

@@ -64,6 +64,8 @@ pub fn parse_pictures(
 ) -> Result<(Samples, Option<Understood>), DataError> {
     let (header, _) = Header::parse(bytes).map_err(|e| DataError::malformed(path, e))?;
     let hint = match header.shape[..] {
+        // A shape alone could promise any number of images that have no pixel.
+        [_, 1 | 3, _, _] if header.shape.contains(&0) => ", each at least 1",
         [_, 1 | 3, _, _] => return parse_images(bytes, path, header.kind, known),
         [_, _] => {
             let x = parse_matrix(bytes, path)?;
@@ -204,10 +206,10 @@ mod files {
 
     /// [`read_npz`] on bytes.
     pub fn parse_npz(bytes: &[u8], path: &Path) -> Result<Vec<(String, ArrayD<f64>)>, DataError> {
-        let mut archive = open(bytes, path)?;
+        let (mut archive, budget) = (open(bytes, path)?, raw::Budget::of(bytes));
         let mut arrays = Vec::new();
         for index in 0..archive.len() {
-            let (name, npy) = unpack(archive.by_index(index), path)?;
+            let (name, npy) = unpack(archive.by_index(index), path, &budget)?;
             if !npy.starts_with(header::MAGIC) || header::is_not_numeric(&npy) {
                 continue;
             }
@@ -219,13 +221,16 @@ mod files {
 
     /// The array `name` of an `.npz` file. The error lists the names that there are.
     pub fn get_npz(path: &Path, name: &str) -> Result<ArrayD<f64>, DataError> {
-        parse(&npz_entry(&raw::read(path)?, path, name)?, path).map_err(|e| within(name, e, path))
+        let bytes = raw::read(path)?;
+        let npy = npz_entry(&bytes, path, name, &raw::Budget::of(&bytes))?;
+        parse(&npy, path).map_err(|e| within(name, e, path))
     }
 
     /// The samples `name` of an `.npz` file, as [`parse_samples`] takes them.
     pub fn get_npz_samples(path: &Path, name: &str) -> Result<Samples, DataError> {
-        parse_samples(&npz_entry(&raw::read(path)?, path, name)?, path)
-            .map_err(|e| within(name, e, path))
+        let bytes = raw::read(path)?;
+        let npy = npz_entry(&bytes, path, name, &raw::Budget::of(&bytes))?;
+        parse_samples(&npy, path).map_err(|e| within(name, e, path))
     }
 
     /// The samples `name` of an `.npz` file, as [`parse_pictures`] takes them.
@@ -235,7 +240,7 @@ mod files {
         name: &str,
         known: Known,
     ) -> Result<(Samples, Option<Understood>), DataError> {
-        let npy = npz_entry(bytes, path, name)?;
+        let npy = npz_entry(bytes, path, name, &raw::Budget::of(bytes))?;
         parse_pictures(&npy, path, known).map_err(|e| within(name, e, path))
     }
 
@@ -245,7 +250,7 @@ mod files {
         path: &Path,
         name: &str,
     ) -> Result<Vec<Option<String>>, DataError> {
-        let npy = npz_entry(bytes, path, name)?;
+        let npy = npz_entry(bytes, path, name, &raw::Budget::of(bytes))?;
         parse_label_texts(&npy, path).map_err(|e| within(name, e, path))
     }
 
@@ -260,7 +265,12 @@ mod files {
     }
 
     /// The `.npy` file behind `name`.
-    pub(super) fn npz_entry(bytes: &[u8], path: &Path, name: &str) -> Result<Vec<u8>, DataError> {
+    pub(super) fn npz_entry(
+        bytes: &[u8],
+        path: &Path,
+        name: &str,
+        budget: &raw::Budget,
+    ) -> Result<Vec<u8>, DataError> {
         let mut archive = open(bytes, path)?;
         let file_name = format!("{name}.npy");
         let Some(index) = archive.index_for_name(&file_name) else {
@@ -270,21 +280,36 @@ mod files {
                 format!("no array `{name}`; the file has: {}", names.join(", ")),
             ));
         };
-        Ok(unpack(archive.by_index(index), path)?.1)
+        Ok(unpack(archive.by_index(index), path, budget)?.1)
     }
 
     fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<ZipArchive<Cursor<&'a [u8]>>, DataError> {
+        if let Some(n) = promised(bytes).filter(|n| n.saturating_mul(46) > bytes.len() as u64) {
+            let reason =
+                format!("not an .npz archive: it promises {n} files and has no room for them");
+            return Err(DataError::malformed(path, reason));
+        }
         ZipArchive::new(Cursor::new(bytes))
             .map_err(|e| DataError::malformed(path, format!("not an .npz archive: {e}")))
+    }
+
+    /// How many files a large archive (ZIP64) promises: memory for all of them is taken before the first
+    /// is read, each of which has 46 bytes or more.
+    fn promised(bytes: &[u8]) -> Option<u64> {
+        const LONGEST_END: usize = (1 << 16) + 200;
+        let end = &bytes[bytes.len().saturating_sub(LONGEST_END)..];
+        let at = end.windows(4).rposition(|mark| mark == b"PK\x06\x06")?;
+        Some(u64::from_le_bytes(*end.get(at + 32..)?.first_chunk()?))
     }
 
     fn unpack(
         entry: Result<zip::read::ZipFile<'_, Cursor<&[u8]>>, ZipError>,
         path: &Path,
+        budget: &raw::Budget,
     ) -> Result<(String, Vec<u8>), DataError> {
         let entry = entry.map_err(|e| DataError::malformed(path, e.to_string()))?;
         let name = array_name(entry.name()).to_owned();
-        match raw::unpack(entry) {
+        match budget.unpack(entry) {
             Ok(npy) => Ok((name, npy)),
             Err(e) => Err(DataError::malformed(path, format!("array `{name}` is damaged: {e}"))),
         }

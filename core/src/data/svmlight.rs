@@ -12,7 +12,7 @@
 //! - *Rows without a label.* A line that begins with `index:value`, or whose label is `?`, `NA` or
 //!   `nan`, has none.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -189,13 +189,9 @@ pub fn agree(source: &mut Parsed, target: &mut Parsed) -> Result<(), DataError> 
 /// in a line or is out of range, several labels in a row, `qid:` unless it is to be passed over; no row.
 pub fn parse(bytes: &[u8], path: &Path, options: Options) -> Result<Parsed, DataError> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let stream = flate2::bufread::MultiGzDecoder::new(bytes).take(raw::MAX_UNPACKED + 1);
-        let mut reader = BufReader::new(stream);
-        let parsed = parse_lines(&mut reader, path, options)?;
-        if reader.get_ref().limit() == 0 {
-            return Err(DataError::malformed(path, "it unpacks to more than 4 GiB"));
-        }
-        return Ok(parsed);
+        let budget = raw::Budget::of(bytes);
+        let stream = budget.bound(flate2::bufread::MultiGzDecoder::new(bytes));
+        return parse_lines(&mut BufReader::new(stream), path, options);
     }
     parse_lines(&mut &bytes[..], path, options)
 }

@@ -10,7 +10,7 @@ mod perceptron;
 pub use batch_norm::BatchNorm2d;
 pub use conv::{Conv, ConvReluPool};
 pub use linear::Linear;
-pub use perceptron::{Perceptron, PerceptronConfig};
+pub use perceptron::{Perceptron, PerceptronConfig, Size};
 
 use rand_distr::{Distribution, Normal, Uniform};
 

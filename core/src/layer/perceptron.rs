@@ -36,6 +36,39 @@ impl PerceptronConfig {
     }
 }
 
+/// What a network would take, without making it: a file may ask for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Numbers in its parameters, saturating.
+    pub weights: usize,
+    /// Its parameters.
+    pub tensors: usize,
+    /// The width of what it gives.
+    pub features: usize,
+}
+
+impl Size {
+    /// Nothing, before a layer of inputs of width `features`.
+    pub(crate) fn of_input(features: usize) -> Self {
+        Self { weights: 0, tensors: 0, features }
+    }
+
+    /// With linear layers of these widths behind it.
+    pub(crate) fn with_linear(self, widths: &[usize]) -> Self {
+        widths.iter().fold(self, |size, &features| {
+            let weights = size.features.saturating_add(1).saturating_mul(features);
+            size.with(weights, 2, features)
+        })
+    }
+
+    /// With a layer of so many weights behind it.
+    pub(crate) fn with(self, weights: usize, tensors: usize, features: usize) -> Self {
+        let (weights, tensors) =
+            (self.weights.saturating_add(weights), self.tensors.saturating_add(tensors));
+        Self { weights, tensors, features }
+    }
+}
+
 /// Linear layers with ReLU and dropout between them.
 #[derive(Clone, Debug)]
 pub struct Perceptron<D: Dev> {

@@ -127,7 +127,10 @@ impl RunConfig {
     }
 
     /// The text of a TOML file.
-    pub(crate) fn to_text(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// A number that TOML has no place for.
+    pub fn to_text(&self) -> Result<String> {
         Ok(toml::to_string(self)?)
     }
 

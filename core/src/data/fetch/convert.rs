@@ -95,11 +95,12 @@ fn zip_codes(text: &[u8]) -> Result<(Vec<i16>, Vec<u8>), String> {
 
 /// The content of the first file called `name`, in whatever folder of the archive.
 fn unzip(archive: &[u8], name: &str) -> Result<Vec<u8>, String> {
+    let budget = raw::Budget::of(archive);
     let mut archive = zip::ZipArchive::new(Cursor::new(archive)).map_err(|e| e.to_string())?;
     let path = archive.file_names().find(|path| path.rsplit('/').next() == Some(name));
     let path = path.ok_or_else(|| format!("the archive has no file {name}"))?.to_owned();
     let file = archive.by_name(&path).map_err(|e| format!("{path}: {e}"))?;
-    raw::unpack(file).map_err(|e| format!("{path}: {e}"))
+    budget.unpack(file).map_err(|e| format!("{path}: {e}"))
 }
 
 #[cfg(test)]

@@ -231,3 +231,37 @@ mod npz {
         assert_eq!(read_npz(&path).unwrap().len(), 4);
     }
 }
+
+#[test]
+fn images_without_a_pixel_are_refused() {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776, 1, 0, 4), }\n";
+    let message = message(parse_samples(&with_header(header, &[]), Path::new("x.npy")));
+    assert!(message.contains("each at least 1"), "{message}");
+}
+
+#[cfg(feature = "files")]
+#[test]
+fn an_archive_is_not_believed_how_many_files_it_has() {
+    let mut bytes = ndarray_npy::NpzWriter::new(std::io::Cursor::new(Vec::new()));
+    bytes.add_array("x", &arr2(&[[1.0f64]])).unwrap();
+    let bytes = bytes.finish().unwrap().into_inner();
+    // Its end again, behind the record and the locator of ZIP64.
+    let (files, end) = bytes.split_at(bytes.len() - 22);
+    let directory = u64::from(u32::from_le_bytes(*end[16..].first_chunk().unwrap()));
+    let size = u64::from(u32::from_le_bytes(*end[12..].first_chunk().unwrap()));
+    let of = |n: u64| {
+        let mut record = b"PK\x06\x06".to_vec();
+        record.extend(44u64.to_le_bytes());
+        record.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        [n, n, size, directory].iter().for_each(|v| record.extend(v.to_le_bytes()));
+        record.extend(b"PK\x06\x07\0\0\0\0");
+        record.extend((files.len() as u64).to_le_bytes());
+        record.extend([1, 0, 0, 0]);
+        let mut end = end.to_vec();
+        end[8..20].fill(0xff);
+        [files, &record, &end].concat()
+    };
+    assert_eq!(parse_npz(&of(1), Path::new("x.npz")).unwrap().len(), 1);
+    let message = message(parse_npz(&of(1 << 40), Path::new("x.npz")));
+    assert!(message.contains("promises 1099511627776 files"), "{message}");
+}

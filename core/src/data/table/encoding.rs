@@ -18,7 +18,7 @@ pub enum Encode {
 
 /// The features, in the order of the source's columns, and where tables have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct Encoding {
     /// Whether the source's file names its columns.
     named: bool,
@@ -29,6 +29,33 @@ pub struct Encoding {
     width: usize,
     /// Columns that are no features: the label, and what was left out.
     excluded: Vec<String>,
+}
+
+/// An [`Encoding`] as a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    named: bool,
+    columns: Vec<Feature>,
+    positions: Vec<usize>,
+    width: usize,
+    excluded: Vec<String>,
+}
+
+impl TryFrom<Stored> for Encoding {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        let Stored { named, columns, positions, width, excluded } = stored;
+        if positions.len() != columns.len() {
+            let (n, d) = (positions.len(), columns.len());
+            return Err(format!("{n} positions of {d} columns"));
+        }
+        if let Some(position) = positions.iter().find(|&&position| position >= width) {
+            return Err(format!("column {position} of {width}, counted from 0"));
+        }
+        Ok(Self { named, columns, positions, width, excluded })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

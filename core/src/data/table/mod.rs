@@ -95,6 +95,7 @@ impl Table {
     ) -> Result<Self, DataError> {
         let malformed = |reason: String| DataError::malformed(path, reason);
         let mut grid = Grid::parse(bytes.into(), path, options.separator)?;
+        check_width(grid.width()).map_err(malformed)?;
         let mut notes = std::mem::take(&mut grid.notes);
         let comma_free = grid.separator != Separator::Comma;
         let may_be_comma = match options.decimal {
@@ -174,6 +175,7 @@ impl Table {
             let reason = format!("{n} rows of {d} columns: expected at least one of each");
             return Err(DataError::malformed(path, reason));
         }
+        check_width(d).map_err(|reason| DataError::malformed(path, reason))?;
         let columns = numbered(d);
         Ok(Self {
             path: path.to_owned(),
@@ -489,6 +491,20 @@ impl Text {
             self.all_numbers.iter_mut().zip(piece.all_numbers).for_each(|(all, here)| *all &= here);
         }
         marks
+    }
+}
+
+/// The most columns, 2²¹: their names, which are there even in a file that has none, take a hundred
+/// times the bytes of a short line.
+const MAX_COLUMNS: usize = 1 << 21;
+
+fn check_width(width: usize) -> Result<(), String> {
+    match width <= MAX_COLUMNS {
+        true => Ok(()),
+        false => Err(format!(
+            "{width} columns: expected at most {MAX_COLUMNS}; wider rows can be sparse (svmlight, or \
+             `scipy.sparse.save_npz`)"
+        )),
     }
 }
 

@@ -220,3 +220,28 @@ proptest! {
         prop_assert_eq!(super::tests::values(&table), x);
     }
 }
+
+#[test]
+fn a_table_has_an_end_to_the_right() {
+    let x = ndarray::Array2::zeros((1, (1 << 21) + 1));
+    let message = Table::of_numbers(std::path::Path::new("x.npy"), x).unwrap_err().to_string();
+    assert!(message.starts_with("x.npy: 2097153 columns: expected at most 2097152"), "{message}");
+    let bytes = "1,".repeat((1 << 21) + 1) + "1";
+    let path = std::path::Path::new("x.csv");
+    let message = Table::parse(bytes.as_bytes(), path, TextOptions::default()).unwrap_err();
+    assert!(message.to_string().contains("expected at most 2097152"), "{message}");
+}
+
+#[test]
+fn an_encoding_from_a_file_is_checked() {
+    let stored = |positions: &str| {
+        format!(
+            r#"{{"named":false,"columns":[{{"name":"1","levels":null}}],"positions":{positions},
+            "width":2,"excluded":[]}}"#
+        )
+    };
+    let read = |text: &str| serde_json::from_str::<Encoding>(text).map_err(|e| e.to_string());
+    assert_eq!(read(&stored("[1]")).unwrap().len(), 1);
+    assert!(read(&stored("[2]")).unwrap_err().starts_with("column 2 of 2"));
+    assert!(read(&stored("[0,1]")).unwrap_err().starts_with("2 positions of 1 columns"));
+}
