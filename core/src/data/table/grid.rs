@@ -13,6 +13,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use csv_core::ReadRecordResult;
 use serde::{Deserialize, Serialize};
 
 use super::cell::number;
@@ -69,13 +70,10 @@ impl Separator {
     }
 }
 
-/// Rows of text cells, all of one length.
-///
-/// A large file is mostly this text: the cells stay in the file's own bytes, and 4 more say where each
-/// ends.
+/// Rows of text cells, all of one length: the cells one after the other, and 4 bytes to say where each ends.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
-    /// The cells without their quotes, one byte between two of a row.
+    /// The cells without their quotes and what stood between them.
     text: String,
     /// Where each row begins in `text`.
     starts: Vec<usize>,
@@ -145,8 +143,7 @@ impl Grid {
             row_names: false,
             notes,
         };
-        let mut text = file.into_bytes();
-        let mut cutter = Cutter::new(&mut text, at, line as u64 + 1, separator.byte());
+        let mut cutter = Cutter::new(content, line as u64 + 1, separator.byte());
         let mut first = 0;
         loop {
             let before = grid.ends.len();
@@ -172,10 +169,7 @@ impl Grid {
             grid.width = first;
         }
         grid.stride = grid.width;
-        let length = cutter.to;
-        text.truncate(length);
-        // Bytes that were left out are ASCII: what is left is text as it was before.
-        grid.text = String::from_utf8(text).unwrap_or_default();
+        grid.text = cutter.into_text();
         grid.drop_empty_end();
         Ok(grid)
     }
@@ -199,7 +193,7 @@ impl Grid {
         // The first row lacks the name of the rows' names.
         let Some(at) = at.checked_sub(usize::from(self.row_names)) else { return "" };
         let first = column == 0 || at == 0;
-        let start = if first { 0 } else { self.ends[at - 1] as usize + 1 };
+        let start = if first { 0 } else { self.ends[at - 1] as usize };
         let begin = self.starts[row];
         let cell = &self.text[begin + start..begin + self.ends[at] as usize];
         // Most cells begin and end with a sign that is no space: to know it takes no decoding.
@@ -232,23 +226,27 @@ impl Grid {
     }
 }
 
-/// Cuts text into rows and cells where it lies: what is left of it moves to the front. As the `csv`
-/// package does by default, which reads all that RFC 4180 allows and more:
-/// - A row ends at `\n`, `\r\n` or `\r`; empty ones are passed over.
-/// - A cell that begins with a quote goes on to the next single one, and two stand for one. What
-///   follows up to the separator belongs to the cell; a quote elsewhere in a cell is a sign as others.
+/// Cuts text into rows and cells by the state machine of the `csv` package, which reads all that RFC 4180
+/// allows and more: rows end at `\n`, `\r\n` or `\r`, empty ones are passed over; a quote within a cell
+/// is a sign as others.
 struct Cutter<'a> {
-    text: &'a mut [u8],
-    separator: u8,
-    /// Where reading is.
-    from: usize,
-    /// Where the next cell is put, at or before `from`.
-    to: usize,
+    reader: csv_core::Reader,
+    text: &'a [u8],
+    /// The bytes of `text` that are read.
+    read: usize,
     /// The line that reading is in.
     line: u64,
+    /// Whether `\r` alone ends lines.
+    returns: bool,
+    /// The cells of all rows, one after the other.
+    cells: Vec<u8>,
+    /// The bytes of `cells` that are written.
+    written: usize,
+    /// Where the cells of one row end.
+    ends: Vec<usize>,
 }
 
-/// One row of a [`Cutter`].
+/// One row of a [`Cutter`], by its place in the cells.
 struct Row {
     start: usize,
     end: usize,
@@ -256,102 +254,69 @@ struct Row {
 }
 
 impl<'a> Cutter<'a> {
-    fn new(text: &'a mut [u8], from: usize, line: u64, separator: u8) -> Self {
-        Self { text, separator, from, to: 0, line }
+    fn new(text: &'a str, line: u64, separator: u8) -> Self {
+        let reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
+        let text = text.as_bytes();
+        let returns = text.contains(&b'\r');
+        // Cells are no longer than the text, and one byte stays free.
+        let cells = vec![0; text.len() + 1];
+        Self { reader, text, read: 0, line, returns, cells, written: 0, ends: vec![0; 64] }
     }
 
     fn cells(&self, row: &Row) -> &str {
-        str::from_utf8(&self.text[row.start..row.end]).unwrap_or_default()
+        str::from_utf8(&self.cells[row.start..row.end]).unwrap_or_default()
     }
 
     /// Cuts the next row, and puts the ends of its cells behind `ends`.
     fn row(&mut self, ends: &mut Vec<u32>) -> Result<Option<Row>, String> {
-        while let Some(b'\n' | b'\r') = self.text.get(self.from) {
-            self.end_line();
-        }
-        if self.from == self.text.len() {
-            return Ok(None);
-        }
-        if self.to + 1 >= self.from {
-            // Nothing was left out yet but line ends: the row may stay where it is.
-            self.to = self.from;
-        }
-        let (start, line) = (self.to, self.line);
+        let rest = &self.text[self.read..];
+        self.advance(rest.iter().take_while(|&&b| b == b'\n' || b == b'\r').count());
+        let (start, line) = (self.written, self.line);
+        let mut ended = 0;
         loop {
-            if self.text.get(self.from) == Some(&b'"') {
-                self.quoted();
-            }
-            self.plain();
-            let end = u32::try_from(self.to - start)
-                .map_err(|_| format!("line {line} is longer than 4 GiB"))?;
-            ends.push(end);
-            match self.text.get(self.from) {
-                Some(&separator) if separator == self.separator => {
-                    self.text[self.to] = separator;
-                    self.to += 1;
-                    self.from += 1;
-                }
-                Some(_) => {
-                    self.end_line();
-                    break;
-                }
-                None => break,
+            let (result, read, written, more) = self.reader.read_record(
+                &self.text[self.read..],
+                &mut self.cells[self.written..],
+                &mut self.ends[ended..],
+            );
+            self.advance(read);
+            self.written += written;
+            ended += more;
+            match result {
+                // Without more input, the next call gives the last row.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.cells.resize(2 * self.cells.len(), 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
+                ReadRecordResult::Record => break,
+                ReadRecordResult::End => return Ok(None),
             }
         }
-        Ok(Some(Row { start, end: self.to, line }))
-    }
-
-    /// Passes over one end of a line.
-    fn end_line(&mut self) {
-        let two = self.text[self.from..].starts_with(b"\r\n");
-        self.from += 1 + usize::from(two);
-        self.line += 1;
-    }
-
-    /// Takes what stands before the separator or the end of the line.
-    fn plain(&mut self) {
-        let length = plain_length(&self.text[self.from..], self.separator);
-        if self.to < self.from {
-            self.text.copy_within(self.from..self.from + length, self.to);
+        for &end in &self.ends[..ended] {
+            let end = u32::try_from(end);
+            ends.push(end.map_err(|_| format!("line {line} is longer than 4 GiB"))?);
         }
-        self.to += length;
-        self.from += length;
+        Ok(Some(Row { start, end: self.written, line }))
     }
 
-    /// Takes what stands in quotes.
-    fn quoted(&mut self) {
-        self.from += 1;
-        while let Some(&byte) = self.text.get(self.from) {
-            self.from += 1;
-            if byte == b'"' {
-                if self.text.get(self.from) != Some(&b'"') {
-                    return;
-                }
-                self.from += 1;
-            }
-            self.line += u64::from(byte == b'\n');
-            self.text[self.to] = byte;
-            self.to += 1;
+    /// Counts the ends of lines in the next bytes.
+    fn advance(&mut self, bytes: usize) {
+        let text = &self.text[self.read..];
+        let count = |byte: u8| text[..bytes].iter().filter(|&&b| b == byte).count();
+        let mut lines = count(b'\n');
+        if self.returns {
+            let alone = |at: &usize| text[*at] == b'\r' && text.get(at + 1) != Some(&b'\n');
+            lines += (0..bytes).filter(alone).count();
         }
+        self.line += lines as u64;
+        self.read += bytes;
     }
-}
 
-/// How far it is to the separator or the end of the line.
-fn plain_length(text: &[u8], separator: u8) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    // The highest bit of a byte that is 0, and perhaps of bytes above the lowest such one.
-    let zeros = |x: u64| x.wrapping_sub(ONES) & !x & (ONES << 7);
-    let same = |x: u64, byte: u8| zeros(x ^ (ONES * u64::from(byte)));
-    let (words, rest) = text.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        let x = u64::from_le_bytes(*word);
-        let found = same(x, separator) | same(x, b'\n') | same(x, b'\r');
-        if found != 0 {
-            return 8 * i + found.trailing_zeros() as usize / 8;
-        }
+    /// The cells of all rows.
+    fn into_text(mut self) -> String {
+        self.cells.truncate(self.written);
+        // Bytes that were left out are ASCII: what is left is text as it was before.
+        String::from_utf8(self.cells).unwrap_or_default()
     }
-    let ends = |&b: &u8| b == separator || b == b'\n' || b == b'\r';
-    8 * words.len() + rest.iter().position(ends).unwrap_or(rest.len())
 }
 
 /// The text of the file; its own bytes where they are UTF-8 and nobody else's.
@@ -453,12 +418,11 @@ mod tests {
 
     /// The cells of every row, and the line in which it begins.
     fn cut(text: &str) -> Vec<(u64, Vec<String>)> {
-        let mut bytes = text.as_bytes().to_vec();
-        let mut cutter = Cutter::new(&mut bytes, 0, 1, b',');
+        let mut cutter = Cutter::new(text, 1, b',');
         let (mut rows, mut ends) = (Vec::new(), Vec::new());
         while let Some(row) = cutter.row(&mut ends).unwrap() {
             let cells = cutter.cells(&row);
-            let starts = [0].into_iter().chain(ends.iter().map(|&end| end as usize + 1));
+            let starts = [0].into_iter().chain(ends.iter().map(|&end| end as usize));
             let cell = |(start, &end): (usize, &u32)| cells[start..end as usize].to_owned();
             rows.push((row.line, starts.zip(&ends).map(cell).collect()));
             ends.clear();
