@@ -4,7 +4,7 @@
 
 The tables take the place of FILE's section "Reading". BINARY is a side of another version of the
 program, which answers as target/release/reading does. FOLDER holds `mnist` and `office31/amazon`, which
-some tasks read. Needs NumPy, pandas with pyarrow, Pillow and target/release/reading.
+some tasks read. Needs the packages of reading-requirements.txt and target/release/reading.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 
@@ -27,9 +28,31 @@ ROWS, COLUMNS = 100_000, 50
 PICTURES, SIZE = 310, 224
 
 
+class Reader(Side):
+    """A side that counts the time of the processor too, which others on the machine change less."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.cpu = []
+
+    def run(self, steps):
+        before = self.processor()
+        times = super().run(steps)
+        self.cpu.append(self.processor() - before)
+        return times
+
+    def processor(self):
+        """The milliseconds that all threads have run, those that ended too, in ticks of 10."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def pandas_csv(**options):
     def make(path):
         import pandas as pd
+
+        if options.get("engine") == "pyarrow":
+            import pyarrow.csv  # noqa: F401
 
         def run():
             frame = pd.read_csv(path, **options)
@@ -143,16 +166,17 @@ def compare(task, rounds, folder, data, before):
     def ours(name, binary):
         names = {t: name if threads == (1,) else f"{name}, {t} threads" for t in threads}
         names[1] = names[1].replace("1 threads", "1 thread")
-        return [Side(names[t], [binary, kind, str(t), path], False) for t in threads]
+        return [Reader(names[t], [binary, kind, str(t), path], False) for t in threads]
 
     sides = ours(OURS, ROOT / "target/release/reading")
     if before:
         sides += ours("before", before)
     for variant in variants:
-        sides.append(Side(variant, [sys.executable, __file__, "side", task, variant, path], True))
+        sides.append(Reader(variant, [sys.executable, __file__, "side", task, variant, path], True))
 
     def warm_up(side):
         side.run(1)
+        side.cpu.clear()
         # The memory of one reading: a process that has read before may hold what it freed.
         side.once = side.peak
         answer = side.ask("check").strip()
@@ -163,6 +187,10 @@ def compare(task, rounds, folder, data, before):
     return race(task, sides, warm_up, rounds, 1), path
 
 
+def processor(side):
+    return f"{statistics.median(side.cpu):,.0f} ({min(side.cpu):,.0f}, {max(side.cpu):,.0f})"
+
+
 def table(task, sides, path):
     files = [path] if path.is_file() else path.glob("*/*")
     size = sum(file.stat().st_size for file in files) / 2**20
@@ -171,13 +199,15 @@ def table(task, sides, path):
         "",
         f"{size:,.0f} MiB on disk.",
         "",
-        "| side | ms, median (least, most) of rounds | peak memory, MiB | before the work | numbers |",
-        "|---|---|---|---|---|",
+        "| side | ms, median (least, most) of rounds | of the processor | peak memory, MiB "
+        "| before the work | numbers |",
+        "|---|---|---|---|---|---|",
     ]
     for side in sides:
         low, middle, high = side.low_middle_high()
         lines.append(
-            f"| {side.name} | {middle:,.1f} ({low:,.1f}, {high:,.1f}) | {side.once / 1024:.0f} "
+            f"| {side.name} | {middle:,.1f} ({low:,.1f}, {high:,.1f}) | {processor(side)} "
+            f"| {side.once / 1024:.0f} "
             f"| {side.imported / 1024:.0f} | {side.answer} |"
         )
     ours, *others = sides
@@ -210,8 +240,9 @@ def main():
         f"- {cpu_model()}",
         f"- {rustc()}; Python {platform.python_version()}: {versions}",
         "",
-        "Memory is the peak of the whole process after it has read once; \"before the work\" is what "
-        "its imports took.",
+        "\"Of the processor\" is what all threads of a side ran, which does not count the waiting for "
+        "others on the machine. Memory is the peak of the whole process after it has read once; "
+        "\"before the work\" is what its imports took.",
         "",
     ]
     text = "\n".join(head + body)

@@ -30,15 +30,11 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<IdxArray, DataError> {
     let [0, 0, code, rank, rest @ ..] = &*bytes else {
         return malformed("not an IDX file: it must start with two zero bytes".into());
     };
-    let (width, decode): (usize, fn(&[u8]) -> f32) = match code {
-        0x08 => (1, |b| f32::from(b[0])),
-        0x09 => (1, |b| f32::from(b[0] as i8)),
-        0x0b => (2, |b| f32::from(i16::from_be_bytes([b[0], b[1]]))),
-        0x0c => (4, |b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]) as f32),
-        0x0d => (4, |b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])),
-        0x0e => {
-            (8, |b| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
-        }
+    let width: usize = match code {
+        0x08 | 0x09 => 1,
+        0x0b => 2,
+        0x0c | 0x0d => 4,
+        0x0e => 8,
         _ => {
             return malformed(format!(
                 "element type 0x{code:02x} in the IDX header: expected 0x08 (u8), 0x09 (i8), \
@@ -58,8 +54,20 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<IdxArray, DataError> {
             data.len()
         ));
     }
-    let values = data.chunks_exact(width).map(decode).collect();
+    let values = match code {
+        0x08 => values(data, |b| f32::from(u8::from_be_bytes(b))),
+        0x09 => values(data, |b| f32::from(i8::from_be_bytes(b))),
+        0x0b => values(data, |b| f32::from(i16::from_be_bytes(b))),
+        0x0c => values(data, |b| i32::from_be_bytes(b) as f32),
+        0x0d => values(data, f32::from_be_bytes),
+        _ => values(data, |b| f64::from_be_bytes(b) as f32),
+    };
     Ok(IdxArray { dims, values })
+}
+
+/// The number of each N bytes. With a loop for each type, the usual one of bytes is a vector one.
+fn values<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    data.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
 }
 
 /// Parses images: rank 3, `(n, h, w)` → `(n, 1, h, w)`, values as stored.

@@ -1,5 +1,7 @@
 //! Stored numbers of any type to the type that is asked for.
 
+use std::fmt::Display;
+
 use super::Kind;
 
 /// What a stored number becomes.
@@ -48,18 +50,13 @@ pub(super) fn decode<T: Element>(
     big_endian: bool,
 ) -> Result<Vec<T>, String> {
     macro_rules! each {
-        ($ty:ty, $convert:expr) => {{
-            let (chunks, _) = data.as_chunks::<{ size_of::<$ty>() }>();
-            let convert: fn($ty) -> Option<T> = $convert;
-            let value = |b: &[u8; size_of::<$ty>()]| {
-                if big_endian { <$ty>::from_be_bytes(*b) } else { <$ty>::from_le_bytes(*b) }
-            };
-            let element = |(i, b): (usize, _)| {
-                let v = value(b);
-                convert(v).ok_or_else(|| format!("element {} is {v}, not {}", i + 1, T::NAME))
-            };
-            chunks.iter().enumerate().map(element).collect()
-        }};
+        ($ty:ty, $convert:expr) => {
+            converted(
+                data,
+                |b| if big_endian { <$ty>::from_be_bytes(b) } else { <$ty>::from_le_bytes(b) },
+                $convert,
+            )
+        };
     }
     match kind {
         Kind::Bool => each!(u8, |v| T::from_int(i64::from(v != 0))),
@@ -78,4 +75,21 @@ pub(super) fn decode<T: Element>(
         Kind::F32 => each!(f32, |v| T::from_float(v.into())),
         Kind::F64 => each!(f64, T::from_float),
     }
+}
+
+/// The numbers that `stored` reads from each N bytes, as `convert` takes them.
+fn converted<T: Element, V: Copy + Display, const N: usize>(
+    data: &[u8],
+    stored: impl Fn([u8; N]) -> V,
+    convert: impl Fn(V) -> Option<T>,
+) -> Result<Vec<T>, String> {
+    let (elements, _) = data.as_chunks::<N>();
+    let mut values = Vec::with_capacity(elements.len());
+    for (i, bytes) in elements.iter().enumerate() {
+        let v = stored(*bytes);
+        let value =
+            convert(v).ok_or_else(|| format!("element {} is {v}, not {}", i + 1, T::NAME))?;
+        values.push(value);
+    }
+    Ok(values)
 }

@@ -330,17 +330,21 @@ impl Table {
 
     /// The features at `places`, `(n, places)`.
     fn select(&self, places: &[usize]) -> Result<Array2<f64>, DataError> {
-        // Row by row, as they lie in memory.
-        let (mut values, mut finite) = (Vec::with_capacity(self.len() * places.len()), true);
-        for row in self.values().rows() {
-            values.extend(places.iter().map(|&column| {
-                finite &= row[column].is_finite();
-                row[column]
-            }));
-        }
-        let x = Array2::from_shape_vec((self.len(), places.len()), values)
-            .map_err(|e| DataError::malformed(&self.path, e.to_string()))?;
-        if finite {
+        let x = match places.iter().copied().eq(0..self.columns.len()) {
+            true => self.values().clone(),
+            false => {
+                // Row by row, as they lie in memory.
+                let mut values = Vec::with_capacity(self.len() * places.len());
+                for row in self.values().rows() {
+                    values.extend(places.iter().map(|&column| row[column]));
+                }
+                Array2::from_shape_vec((self.len(), places.len()), values)
+                    .map_err(|e| DataError::malformed(&self.path, e.to_string()))?
+            }
+        };
+        // Without a way out of the loop, so that it is one of vectors.
+        let finite = |x: &[f64]| x.iter().fold(true, |finite, value| finite & value.is_finite());
+        if x.as_slice_memory_order().is_some_and(finite) {
             return Ok(x);
         }
         let bad = x.indexed_iter().find(|(_, value)| !value.is_finite());
