@@ -9,15 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use transduct_fuzz::{Mutator, Place, READERS, Reader};
 
-/// The longest that one file may take.
+/// The longest that one file may take, in time of processors: others may run on the machine.
 const LONGEST: Duration = Duration::from_secs(10);
+/// The longest by the clock: what waits for ever takes no processor.
+const WAITING: Duration = Duration::from_secs(300);
 /// The most bytes that a reader may have beyond the size of the file.
 const MEMORY: usize = 1 << 30;
 /// Findings of one reader that are kept: more are seldom of another kind.
@@ -213,9 +215,6 @@ fn child(args: &Args, reader: &'static Reader, place: &Path) -> Result<bool> {
         if result.is_ok() {
             caught.extend(panics);
         }
-        if took > LONGEST {
-            finding("slow", "")?;
-        }
         if peak > MEMORY + bytes.len() {
             finding("memory", "")?;
         }
@@ -247,11 +246,18 @@ fn watch(
 ) {
     let (findings, place) = (args.findings.clone(), place.to_owned());
     std::thread::spawn(move || {
+        // The input that was seen last, by when it began, and the time of processors then.
+        let mut seen = (u64::MAX, Duration::ZERO);
         loop {
             std::thread::sleep(Duration::from_millis(200));
             let since = begun.load(Relaxed);
-            let now = clock.elapsed().as_millis() as u64;
-            if since != u64::MAX && now.saturating_sub(since) > LONGEST.as_millis() as u64 {
+            if since != seen.0 || since == u64::MAX {
+                seen = (since, processors());
+                continue;
+            }
+            let waited = clock.elapsed().saturating_sub(Duration::from_millis(since));
+            let busy = processors().saturating_sub(seen.1);
+            if waited > WAITING || (waited > LONGEST && busy > LONGEST) {
                 let to = findings.join(format!("{}-slow", reader.name));
                 let kept =
                     std::fs::create_dir_all(&findings).and_then(|()| std::fs::copy(&place, &to));
@@ -261,6 +267,17 @@ fn watch(
             }
         }
     });
+}
+
+/// The time of processors that this process has taken; without /proc, that of the clock.
+fn processors() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let clock = START.get_or_init(Instant::now).elapsed();
+    let Ok(text) = std::fs::read_to_string("/proc/self/stat") else { return clock };
+    // Behind the name, which may have any character: fields 14 and 15, in hundredths of a second.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * ticks)
 }
 
 fn mebibytes(bytes: usize) -> f64 {

@@ -11,8 +11,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use transduct_core::data::{
-    Labels,
-    read::{self, Content, LabelSearch, ReadOptions, Rows},
+    read::{self, LabelSearch, ReadOptions, Rows},
     sparse,
     table::{Encode, Encoding},
 };
@@ -37,18 +36,22 @@ pub const READERS: &[Reader] = &[
 
 /// Reads a file at the door, and does with its rows and labels what a run does.
 fn at_the_door(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<()> {
-    let content = read::read(path, options, search)?;
+    let mut content = read::read(path, options, search)?;
     // Those of a file of millions of rows without content would be a finding of their own.
     content.rows.names(path);
-    let own = labels(&content, options, search)?;
-    if let Some(labels) = &own {
+    let own = match content.labels.take() {
+        None => content.column_labels(options.labels.as_deref(), search)?,
+        own => own,
+    };
+    let label = own.as_ref().and_then(|labels| labels.column);
+    if let Some(labels) = own {
         // An answer that is an error is an answer.
         let _ = labels.check_classes(path);
         let _ = labels.complete(path, content.rows.table());
     }
-    match &content.rows {
+    match content.rows {
         Rows::Table(table) => {
-            let label = own.and_then(|labels| labels.column);
+            let table = &table;
             let excluded: Vec<String> =
                 label.map(|i| table.columns()[i].clone()).into_iter().collect();
             for row in 0..table.len().min(3) {
@@ -56,27 +59,23 @@ fn at_the_door(path: &Path, options: &ReadOptions, search: LabelSearch) -> Resul
             }
             let encoding = Encoding::fit(table, table, &excluded, options.encode)?;
             encoding.names();
-            encoding.apply(table, &[])?;
+            // Rows × levels is what one-hot asks for, not what the file does.
+            if sparse::check_dense(table.len(), encoding.len(), 64 << 20).is_ok() {
+                encoding.apply(table, &[])?;
+            }
         }
         Rows::Svmlight(parsed) => {
-            let (mut source, mut target) = (parsed.as_ref().clone(), parsed.as_ref().clone());
+            let (mut source, mut target) = ((*parsed).clone(), *parsed);
             transduct_core::data::svmlight::agree(&mut source, &mut target)?;
             dense(&source.rows)?;
         }
-        Rows::Sparse(matrix) => dense(matrix)?,
+        Rows::Sparse(matrix) => dense(&matrix)?,
         Rows::Images(_) => {}
         Rows::Pictures(pictures) => {
             pictures.images(&[0])?;
         }
     }
     Ok(())
-}
-
-fn labels(content: &Content, options: &ReadOptions, search: LabelSearch) -> Result<Option<Labels>> {
-    if content.labels.is_some() {
-        return Ok(content.labels.clone());
-    }
-    Ok(content.column_labels(options.labels.as_deref(), search)?)
 }
 
 /// Rows of a batch. How many a batch has is not the file's to say, and their width alone may be 256 MiB.

@@ -31,7 +31,8 @@ fn be16(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Segments by their lengths, entropy-coded data by its stuffing, up to the marker EOI
-/// (ITU-T T.81, Annex B). Thumbnails lie inside segments; what follows EOI is no part of it.
+/// (ITU-T T.81, Annex B). Thumbnails lie inside segments; what follows EOI is no part of it. Of what the
+/// frame promises, each block of 8 × 8 pixels takes a bit or more: less is filled with grey for long.
 fn jpeg(bytes: &[u8]) -> Option<()> {
     let mut at = 2;
     loop {
@@ -45,6 +46,14 @@ fn jpeg(bytes: &[u8]) -> Option<()> {
         match marker {
             0x00 | 0x01 | 0xd0..=0xd8 => {}
             0xd9 => return Some(()),
+            // Baseline, extended and progressive frames with Huffman codes.
+            0xc0..=0xc2 => {
+                let (h, w) = (be16(bytes, at + 3)?, be16(bytes, at + 5)?);
+                if h.div_ceil(8) * w.div_ceil(8) > 8 * bytes.len() {
+                    return None;
+                }
+                at += be16(bytes, at)?.max(2);
+            }
             _ => at += be16(bytes, at)?.max(2),
         }
     }
@@ -98,4 +107,21 @@ fn gif(bytes: &[u8]) -> Option<()> {
 fn webp(bytes: &[u8]) -> Option<()> {
     let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?) as usize;
     (bytes.len() >= length.checked_add(7)?).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_its_blocks_is_incomplete() {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::GrayImage::new(512, 256).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        let mut bytes = bytes.into_inner();
+        check(&bytes, ImageFormat::Jpeg).unwrap();
+        let frame = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        bytes[frame + 5..frame + 9].copy_from_slice(&[0xff, 0, 0xff, 0]);
+        let message = check(&bytes, ImageFormat::Jpeg).unwrap_err();
+        assert!(message.contains("part of the picture is missing"), "{message}");
+    }
 }

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Table;
-use crate::data::{DataError, classes};
+use crate::data::{DataError, classes, sparse};
 
 /// What to do with columns of text, which are refused without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +124,9 @@ impl Encoding {
                     ),
                 ));
             }
-            let texts = source.texts(s)?.into_iter().chain(target.texts(t)?);
-            let levels: BTreeSet<String> = texts.collect();
+            let mut levels = BTreeSet::new();
+            source.levels(s, &mut levels)?;
+            target.levels(t, &mut levels)?;
             let rows = source.len() + target.len();
             if levels.len() > 50 && 2 * levels.len() > rows {
                 let (name, n) = (&feature.name, levels.len());
@@ -177,6 +178,9 @@ impl Encoding {
         if self.columns.iter().all(|feature| feature.levels.is_none()) {
             return table.select(&places);
         }
+        // As many columns as levels: a short file can ask for more than there is.
+        sparse::check_dense(table.len(), self.len(), sparse::MAX_DENSE)
+            .map_err(|e| DataError::malformed(table.path(), format!("one-hot: {e}")))?;
         let mut x = Array2::zeros((table.len(), self.len()));
         let mut at = 0;
         for (feature, &column) in self.columns.iter().zip(&places) {
@@ -188,8 +192,9 @@ impl Encoding {
             };
             let index: HashMap<&str, usize> =
                 levels.iter().enumerate().map(|(i, level)| (level.as_str(), i)).collect();
-            for (row, text) in table.texts(column)?.iter().enumerate() {
-                let Some(level) = index.get(text.as_str()) else {
+            for row in 0..table.len() {
+                let text = table.present(row, column)?;
+                let Some(level) = index.get(text.as_ref()) else {
                     let place = table.place(row, column);
                     let known = any_of(levels);
                     let reason = format!("{place}: unknown level `{text}`: expected {known}");

@@ -9,7 +9,7 @@ mod grid;
 mod header;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
@@ -254,11 +254,26 @@ impl Table {
     /// # Errors
     /// One is missing.
     pub fn texts(&self, column: usize) -> Result<Vec<String>, DataError> {
-        let text = |row| match self.is_missing(row, column) {
+        (0..self.len()).map(|row| Ok(self.present(row, column)?.into_owned())).collect()
+    }
+
+    /// Adds the texts of a column that `levels` has not: most rows say again what others said.
+    fn levels(&self, column: usize, levels: &mut BTreeSet<String>) -> Result<(), DataError> {
+        for row in 0..self.len() {
+            let text = self.present(row, column)?;
+            if !levels.contains(text.as_ref()) {
+                levels.insert(text.into_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// A cell as text that is not missing.
+    fn present(&self, row: usize, column: usize) -> Result<Cow<'_, str>, DataError> {
+        match self.is_missing(row, column) {
             true => Err(self.missing(row, column)),
-            false => Ok(self.text(row, column).into_owned()),
-        };
-        (0..self.len()).map(text).collect()
+            false => Ok(self.text(row, column)),
+        }
     }
 
     /// The cells of a column as text, none where one is missing.

@@ -245,3 +245,12 @@ fn an_encoding_from_a_file_is_checked() {
     assert!(read(&stored("[2]")).unwrap_err().starts_with("column 2 of 2"));
     assert!(read(&stored("[0,1]")).unwrap_err().starts_with("2 positions of 1 columns"));
 }
+
+#[test]
+fn levels_that_would_fill_the_memory_are_refused() {
+    let rows: String = (0..40_000).map(|i| format!("a{}\n", i % 19_999)).collect();
+    let table = parse(&format!("name\n{rows}"));
+    let encoding = Encoding::fit(&table, &table, &[], Some(Encode::OneHot)).unwrap();
+    let message = encoding.apply(&table, &[]).unwrap_err().to_string();
+    assert!(message.starts_with("x.csv: one-hot: 40000 rows of 19999 columns are"), "{message}");
+}

@@ -104,6 +104,10 @@ fn npy_seeds() -> Vec<Vec<u8>> {
         npy(&x.mapv(|v| v as u8)),
         npy(&x.mapv(|v| v > 0.0)),
         npy(&images),
+        npy(&Array1::from(vec![0i64, 1, 1])),
+        npy(&Array2::from_elem((3, 1), 2.0f32)),
+        text_array(),
+        npy_of(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2, 1), }\n", b"catdog"),
         npy(&images.mapv(|v| f32::from(v) / 255.0)),
         npy(&images.mapv(|v| u16::from(v) * 257)),
         npy_of(2, "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }\n", &numbers),
@@ -112,7 +116,12 @@ fn npy_seeds() -> Vec<Vec<u8>> {
 }
 
 fn read_npy(path: &Path) -> Result<()> {
-    at_the_door(path, &ReadOptions::default(), LabelSearch::Unread)
+    let rows = at_the_door(path, &ReadOptions::default(), LabelSearch::Unread);
+    // It may be a file of labels too, numbers or text.
+    let bytes = std::fs::read(path)?;
+    drop(npy::parse_labels(&bytes, path));
+    let labels = npy::parse_label_texts(&bytes, path);
+    rows.or(Ok(labels.map(drop)?))
 }
 
 fn npz_seeds() -> Vec<Vec<u8>> {
