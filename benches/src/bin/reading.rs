@@ -21,6 +21,7 @@ use transduct_core::data::{
 // Without the library, whose allocator keeps the blocks of one run for the next: the program reads a
 // file once.
 #[path = "../peak.rs"]
+#[allow(unreachable_pub, reason = "the library gives it away")]
 mod peak;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
