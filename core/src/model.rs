@@ -239,7 +239,7 @@ mod tests {
             (card(InputShape::Images { c: 1, h: usize::MAX, w: 3 }), "got 26 in 4"),
             (
                 ModelCard {
-                    backbone_options: json!({"hidden": [1 << 40, 1 << 40]}),
+                    backbone_options: json!({"hidden": [1u64 << 40, 1u64 << 40]}),
                     ..card(InputShape::Features { d: 3 })
                 },
                 "got 26 in 4",
