@@ -427,7 +427,7 @@ mod tests {
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
         let shapes = message(&|text| text.replace("source.5.right", "source.5.left"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
-        // Six bytes a step, which would multiply the columns by a thousand.
+        // Each step is short to write down and doubles the columns.
         let copies = |n: usize| {
             let step = |i: u32| {
                 let features = 2 * 2u64.pow(i);
