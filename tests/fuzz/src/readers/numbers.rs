@@ -121,7 +121,7 @@ fn read_npy(path: &Path) -> Result<()> {
     let bytes = std::fs::read(path)?;
     drop(npy::parse_labels(&bytes, path));
     let labels = npy::parse_label_texts(&bytes, path);
-    rows.or(Ok(labels.map(drop)?))
+    rows.or_else(|_| Ok(labels.map(drop)?))
 }
 
 fn npz_seeds() -> Vec<Vec<u8>> {

@@ -28,7 +28,7 @@ fn csv_seeds() -> Vec<Vec<u8>> {
         named,
         "1,2,3\n4,5,6\n7,8,9\n",
         "sep=;\nä;b;class\n1,5;2,5;0\n3,25;4;1\n",
-        "x\ty\ttarget\n1\t2\tcat\n3\t\tdog\n5\tNA\tcat\n",
+        "x\ty\ttarget\n1\t2\tcat\n3\t4\tNA\n5\t6\tcat\n",
         "# note\n# more\n\"a \"\"b\"\"\",\"c,d\"\n\"1\",2\n\"3\n\",4\n",
         "colour|size|y\nred|1|a\nblue|2|b\nred|3|a\n",
         "1 2 3\n4 5 6\n",
@@ -36,7 +36,7 @@ fn csv_seeds() -> Vec<Vec<u8>> {
         "\"f\" \"g\"\n\"1\" 1 2\n\"2\" 3 4\n",
         "0,1,2\n0.5,1.5,2.5\n3.5,4.5,5.5\n",
         "a,b,\r\n1,2,\r\n3,4,\r\n",
-        "\u{feff}a;b\n1.000,5;\u{2212}2\n12%;1'000\n",
+        "\u{feff}a;b\n1000,5;-2\n12;+1e3\n",
     ];
     let mut seeds: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     seeds.extend([gzip(named.as_bytes()), wide(named, true), wide(named, false)]);
