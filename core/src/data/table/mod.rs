@@ -63,7 +63,7 @@ pub struct Table {
 
 #[derive(Clone, Debug)]
 enum Cells {
-    Text(Text),
+    Text(Box<Text>),
     Numbers(Array2<f64>),
 }
 
@@ -161,7 +161,7 @@ impl Table {
             );
         }
         let named = text.header.is_some() && !positions;
-        let cells = Cells::Text(text);
+        let cells = Cells::Text(Box::new(text));
         Ok(Self { path: path.to_owned(), columns, index, named, cells, notes })
     }
 
