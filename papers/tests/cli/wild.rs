@@ -66,6 +66,37 @@ fn one_wild_cell_is_named_and_leaves_the_other_rows_their_weights() {
 }
 
 #[test]
+fn exact_transport_moves_ordinary_rows_as_without_the_wild_ones() {
+    let place = Place::new();
+    // A far target row takes the mass of two far source rows: the others are a problem of their own.
+    let (mut source, mut target) = (table(80, 1, false), table(40, 2, false));
+    let moved = |place: &Place| -> Vec<f64> {
+        place.succeed(
+            "align --method ot-emd --set normalise_cost=none --source s.csv --target t.csv \
+             --out a.csv",
+        );
+        let text = text(place.path("a.csv"));
+        let cells = text.lines().skip(1).flat_map(|line| line.split(','));
+        cells.map(|cell| cell.parse().unwrap()).collect()
+    };
+    file(&place, "s.csv", "a,b", &source);
+    file(&place, "t.csv", "a,b", &target);
+    let expected = moved(&place);
+    for far in ["2147483647", "1e12"] {
+        source.truncate(80);
+        target.truncate(40);
+        source.extend([format!("0.25,{far}"), format!("0.5,{far}")]);
+        target.push(format!("-0.5,{far}"));
+        file(&place, "s.csv", "a,b", &source);
+        file(&place, "t.csv", "a,b", &target);
+        let got = moved(&place);
+        let gaps = got.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+        let gap = gaps.fold(0.0, f64::max);
+        assert!(gap < 1e-12, "{far}: {gap}");
+    }
+}
+
+#[test]
 fn a_width_of_nothing_beside_the_rows_keeps_kliep_to_its_constraint() {
     let place = Place::new();
     let (source, mut target) = (table(60, 1, false), table(40, 2, false));
