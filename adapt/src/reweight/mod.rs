@@ -73,8 +73,8 @@ pub trait ReweightSparse: Reweight {
 /// takes them, otherwise of dense rows, and then with a sentence that says so.
 ///
 /// # Errors
-/// [`Error::Unknown`], [`Error::Options`]; [`Error::TooLarge`] for dense rows past 4 GiB; those of the
-/// method.
+/// [`Unknown`](crate::error::Error::Unknown), [`Options`](crate::error::Error::Options);
+/// [`TooLarge`](crate::error::Error::TooLarge) for dense rows past 4 GiB; those of the method.
 pub fn fit_rows(
     name: &str,
     options: &Value,
