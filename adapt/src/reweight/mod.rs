@@ -45,7 +45,6 @@ pub use weighting::{Balance, Weighting, effective_sample_size};
 use ndarray::{Array1, ArrayView2};
 
 use serde_json::Value;
-use transduct_core::data::sparse::Sparse;
 
 use crate::{domains::Domains, error::Result, sparse_domains::SparseDomains};
 
@@ -106,19 +105,4 @@ pub trait DensityRatio: std::fmt::Debug + Send + Sync {
     /// [`crate::error::Error::Shape`] when it was fitted on another d,
     /// [`crate::error::Error::NotFinite`] for bad rows.
     fn ratio(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>>;
-}
-
-/// w for every row of the sparse x `(n, d)`, `(n,)`, of which some at a time are made dense.
-///
-/// # Errors
-/// As [`DensityRatio::ratio`].
-pub fn ratio_of_sparse(ratio: &dyn DensityRatio, x: &Sparse) -> Result<Array1<f64>> {
-    /// Rows that are dense together.
-    const ROWS: usize = 64;
-    let mut out = Vec::with_capacity(x.rows());
-    for from in (0..x.rows()).step_by(ROWS) {
-        let block = x.dense_rows(from, x.rows().min(from + ROWS));
-        out.extend(ratio.ratio(block.view())?);
-    }
-    Ok(out.into())
 }

@@ -172,9 +172,7 @@ pub fn agree(source: &mut Parsed, target: &mut Parsed) -> Result<(), DataError> 
             return Err(DataError::malformed(&narrow.path, reason));
         }
         let (had, d) = (narrow.rows.columns(), wide.rows.columns());
-        let empty = narrow.rows.select(&[]);
-        let rows = std::mem::replace(&mut narrow.rows, empty).widen(d);
-        narrow.rows = rows.map_err(|e| DataError::malformed(&narrow.path, e.to_string()))?;
+        narrow.widen(d)?;
         narrow.notes.push(format!(
             "its largest index makes {had} features, and {} has {d}: the others are 0 in all its rows",
             wide.path.display()

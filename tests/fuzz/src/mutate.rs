@@ -138,7 +138,7 @@ fn parent(args: &Args, readers: &[&'static Reader]) -> Result<bool> {
             };
             good &= status.success();
             if !matches!(status.code(), Some(0 | 1)) {
-                let kept = keep(args, reader, place.file(), "died")?;
+                let kept = keep(&args.findings, reader, place.file(), "died")?;
                 println!("{}: DIED ({status}): {}", reader.name, kept.display());
             }
             place.remove()?;
@@ -150,9 +150,9 @@ fn parent(args: &Args, readers: &[&'static Reader]) -> Result<bool> {
 }
 
 /// Copies the input to where findings are kept.
-fn keep(args: &Args, reader: &Reader, file: &Path, what: &str) -> Result<PathBuf> {
-    std::fs::create_dir_all(&args.findings)?;
-    let name = |i: usize| args.findings.join(format!("{}-{what}-{i}", reader.name));
+fn keep(findings: &Path, reader: &Reader, file: &Path, what: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(findings)?;
+    let name = |i: usize| findings.join(format!("{}-{what}-{i}", reader.name));
     let to = (0..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
     std::fs::copy(file, &to).with_context(|| file.display().to_string())?;
     Ok(to)
@@ -194,7 +194,7 @@ fn child(args: &Args, reader: &'static Reader, place: &Path) -> Result<bool> {
         let panics = std::mem::take(&mut *panicked.lock().unwrap_or_else(PoisonError::into_inner));
         let mut finding = |what: &str, place_of_it: &str| -> Result<()> {
             if findings.insert(format!("{what} {place_of_it}")) {
-                let kept = keep(args, reader, place, what)?;
+                let kept = keep(&args.findings, reader, place, what)?;
                 println!(
                     "{}: {} {place_of_it}: {}",
                     reader.name,
@@ -258,10 +258,8 @@ fn watch(
             let waited = clock.elapsed().saturating_sub(Duration::from_millis(since));
             let busy = processors().saturating_sub(seen.1);
             if waited > WAITING || (waited > LONGEST && busy > LONGEST) {
-                let to = findings.join(format!("{}-slow", reader.name));
-                let kept =
-                    std::fs::create_dir_all(&findings).and_then(|()| std::fs::copy(&place, &to));
-                let told = kept.map_or_else(|e| e.to_string(), |_| to.display().to_string());
+                let kept = keep(&findings, reader, &place, "slow");
+                let told = kept.map_or_else(|e| format!("{e:#}"), |to| to.display().to_string());
                 println!("{}: SLOW, more than {} s: {told}", reader.name, LONGEST.as_secs());
                 std::process::exit(1);
             }
