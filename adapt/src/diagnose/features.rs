@@ -16,6 +16,41 @@ use serde::Serialize;
 use super::correction::holm;
 use crate::{domains::Domains, math::parallel};
 
+/// From this distance on a column alone tells the domains apart.
+pub const SEPARATE: f64 = 0.98;
+
+/// How a column tells the domains apart by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Separation {
+    /// One value in one of the domains: what the domains were made by, as `sex` where they are the
+    /// sexes. Nothing that is learned from it holds in the other domain.
+    Constant,
+    /// It rises from row to row in both: a number of the rows, or their time.
+    Ordered,
+    /// Values that hardly overlap: a measurement that moved, or something that stands for the domain.
+    Values,
+}
+
+impl Separation {
+    /// Whether nothing can be learned from the column for the other domain.
+    pub(super) fn says_nothing_else(self) -> bool {
+        self != Self::Values
+    }
+
+    fn of(statistic: f64, s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<Self> {
+        let constant = |x: ArrayView1<'_, f64>| x.iter().all(|&v| v == x[0]);
+        let ordered = |x: ArrayView1<'_, f64>| x.iter().zip(x.iter().skip(1)).all(|(a, b)| a <= b);
+        (statistic >= SEPARATE).then(|| {
+            match (constant(s) || constant(t), ordered(s) && ordered(t)) {
+                (true, _) => Self::Constant,
+                (false, true) => Self::Ordered,
+                (false, false) => Self::Values,
+            }
+        })
+    }
+}
+
 /// One column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureTest {
@@ -32,9 +67,11 @@ pub struct FeatureTest {
     pub mean_shift: f64,
     /// s_t / s_s; nothing where the source is constant.
     pub spread_ratio: Option<f64>,
+    /// How it tells the domains apart by itself, where it does.
+    pub separation: Option<Separation>,
 }
 
-/// All columns, the largest D first, the first of equal ones first.
+/// All columns: those that do nothing but tell the domains apart first, then by D, the largest first.
 pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
     let (xs, xt) = (domains.source(), domains.target());
     let mut tests = parallel::map(domains.features(), |column| {
@@ -50,11 +87,13 @@ pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
             p_adjusted: p,
             mean_shift: if gap == 0.0 { 0.0 } else { gap / scale },
             spread_ratio: (sd_s > 0.0).then(|| sd_t / sd_s),
+            separation: Separation::of(statistic, s, t),
         }
     });
     let adjusted = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
     tests.iter_mut().zip(adjusted).for_each(|(test, p)| test.p_adjusted = p);
-    tests.sort_by(|a, b| b.statistic.total_cmp(&a.statistic));
+    let last = |test: &FeatureTest| !test.separation.is_some_and(Separation::says_nothing_else);
+    tests.sort_by(|a, b| last(a).cmp(&last(b)).then(b.statistic.total_cmp(&a.statistic)));
     tests
 }
 

@@ -131,7 +131,7 @@ mod tests {
         let test = |shift| {
             let pooled =
                 ndarray::concatenate(Axis(0), &[rows(0.0).view(), rows(shift).view()]).unwrap();
-            super::test(&Joint { pooled, n_source: 30 }, 199, 3).unwrap()
+            super::test(&Joint { pooled, n_source: 30, rows: [vec![], vec![]] }, 199, 3).unwrap()
         };
         assert_eq!(test(1.0).p, 1.0 / 200.0);
         assert!(test(0.0).p > 0.9);

@@ -2,13 +2,9 @@
 
 use serde::Serialize;
 
-use super::{ClassifierTest, FeatureTest, LabelShiftEstimate, MmdTest};
+use super::{ClassifierTest, FeatureTest, Gain, MmdTest, PredictedGain};
 use crate::{reweight::reweighters, shallow::aligners};
 
-/// The least change of a class's proportion that counts.
-pub const CLASS_CHANGE: f64 = 0.05;
-/// The most of the gap between the means that class weights may leave.
-pub const EXPLAINED: f64 = 0.5;
 /// The least share of the source rows that weighting must leave.
 pub const OVERLAP: f64 = 0.1;
 /// The classifier's AUC from which on the domains lie apart.
@@ -42,12 +38,22 @@ impl Family {
         }
     }
 
-    /// The methods to begin with, of those that there are.
+    /// The methods whose gain is predicted: quick ones that need no choice.
+    pub(super) fn tried(self) -> &'static [&'static str] {
+        match self {
+            Self::LabelShift => &["bbse"],
+            Self::Weighting => &["logistic", "rulsif"],
+            Self::Alignment => &["coral", "linear-monge", "subspace-alignment"],
+            Self::None | Self::Correlation => &[],
+        }
+    }
+
+    /// The methods to begin with where no gain can be predicted, of those that there are.
     fn methods(self) -> Vec<&'static str> {
         let wanted: &[&str] = match self {
             Self::None => &[],
             Self::LabelShift => &["bbse", "rlls", "mmd-tars"],
-            Self::Weighting => &["ulsif", "rulsif", "logistic", "kmm", "kliep", "gaussian"],
+            Self::Weighting => &["logistic", "rulsif", "ulsif", "kmm", "kliep", "gaussian"],
             Self::Correlation => &["coral", "subspace-alignment", "gfk"],
             Self::Alignment => &["coral", "linear-monge", "tca", "ot-sinkhorn", "jda"],
         };
@@ -59,22 +65,38 @@ impl Family {
     }
 }
 
+/// What a recommendation rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// No test tells the domains apart.
+    NoDifference,
+    /// Gains that were predicted from source labels.
+    PredictedGain,
+    /// How the rows differ, alone: that a method of the family helps is not shown by anything.
+    Shape,
+}
+
 /// What to do, and why.
 ///
 /// | rule, the first that holds | family |
 /// |---|---|
-/// | neither joint test rejects at α/2 and no column at α after Holm's correction | [`Family::None`] |
-/// | labels: a class's proportion moves by at least [`CLASS_CHANGE`], and class weights leave at most [`EXPLAINED`] of the gap between the means | [`Family::LabelShift`] |
+/// | none of the classifier test, the kernel test and the columns (by Holm's correction) rejects at α/3 | [`Family::None`] |
+/// | gains were predicted, and that of a method is above 0 with its whole interval | the family of the method whose interval begins highest |
+/// | gains were predicted | [`Family::None`]: no method is predicted to help |
 /// | a joint test rejects and no column does: columns alike one by one, not together | [`Family::Correlation`] |
-/// | the classifier's odds leave less than [`OVERLAP`] of the source rows, or its AUC is at least [`APART`] | [`Family::Alignment`] |
+/// | logistic weights leave less than [`OVERLAP`] of the source rows, or the classifier's AUC is at least [`APART`] | [`Family::Alignment`] |
 /// | else | [`Family::Weighting`] |
 ///
-/// The thresholds are ours, rules of thumb and no theorems. What no test on unlabelled targets can
-/// see is whether p(y | x) is the same on both domains, which weighting takes for granted.
+/// The last three go by the rows alone, where there are no source labels. Their thresholds are ours,
+/// rules of thumb and no theorems. What no test on unlabelled targets can see is whether p(y | x) is the
+/// same on both domains, which weighting takes for granted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
     /// The family of methods.
     pub family: Family,
+    /// What it rests on.
+    pub basis: Basis,
     /// Why, with the numbers that decided.
     pub reason: String,
     /// Methods of the family to begin with, by their names.
@@ -86,138 +108,194 @@ pub(super) struct Findings<'a> {
     pub(super) level: f64,
     pub(super) classifier: &'a ClassifierTest,
     pub(super) mmd: &'a MmdTest,
-    pub(super) features: &'a [FeatureTest],
-    pub(super) label_shift: Option<&'a LabelShiftEstimate>,
+    /// Of the columns that were not set aside.
+    pub(super) features: &'a [&'a FeatureTest],
+    pub(super) gains: &'a [PredictedGain],
+    /// n_eff / n_s of logistic weights.
+    pub(super) effective_share: f64,
+}
+
+impl Findings<'_> {
+    /// The part of α that each of the three tests gets.
+    fn part(&self) -> f64 {
+        self.level / 3.0
+    }
+
+    fn joint(&self) -> bool {
+        self.classifier.p.min(self.mmd.p) <= self.part()
+    }
+
+    fn columns(&self) -> usize {
+        self.features.iter().filter(|test| test.p_adjusted <= self.part()).count()
+    }
 }
 
 pub(super) fn recommend(findings: &Findings<'_>) -> Recommendation {
-    let (family, reason) = decide(findings);
-    Recommendation { family, reason, methods: family.methods() }
-}
-
-fn decide(findings: &Findings<'_>) -> (Family, String) {
-    let Findings { level, classifier, mmd, features, label_shift } = *findings;
-    let joint = classifier.p.min(mmd.p) <= level / 2.0;
-    let columns = features.iter().filter(|test| test.p_adjusted <= level).count();
-    let d = features.len();
-    if !joint && columns == 0 {
+    let Findings { classifier, mmd, .. } = findings;
+    if !findings.joint() && findings.columns() == 0 {
         let reason = format!(
             "no test tells the domains apart (classifier p = {:.2}, MMD p = {:.2}, no column of \
-             {d}), so that adapting would add noise and no information",
-            classifier.p, mmd.p
+             {}), so that adapting would add noise and no information",
+            classifier.p,
+            mmd.p,
+            findings.features.len()
         );
-        return (Family::None, reason);
+        let (family, basis) = (Family::None, Basis::NoDifference);
+        return Recommendation { family, basis, reason, methods: Vec::new() };
     }
-    if let Some(shift) = label_shift {
-        let (change, Balances { before, left }) = (shift.largest_change(), Balances::of(shift));
-        if change >= CLASS_CHANGE && left <= EXPLAINED {
-            let reason = format!(
-                "the proportion of a class moves by {change:.2}, and weighting the classes brings \
-                 the gap between the means from {before:.2} to {:.2} standard deviations",
-                shift.balance.after
-            );
-            return (Family::LabelShift, reason);
-        }
+    match findings.gains {
+        [] => by_shape(findings),
+        gains => by_gain(gains),
     }
-    if columns == 0 {
+}
+
+fn by_gain(gains: &[PredictedGain]) -> Recommendation {
+    let basis = Basis::PredictedGain;
+    let mut helpful: Vec<&PredictedGain> = gains.iter().filter(|gain| gain.helps()).collect();
+    helpful.sort_by(|a, b| b.least().total_cmp(&a.least()));
+    let Some(best) = helpful.first() else {
+        let known = gains.iter().filter(|gain| matches!(gain.gain, Gain::Predicted { .. }));
+        let reason = format!(
+            "the domains differ, and no method is predicted to help: of {} that were tried, the gain \
+             of {} could be predicted, and no interval lies above 0 without being contradicted",
+            gains.len(),
+            known.count()
+        );
+        return Recommendation { family: Family::None, basis, reason, methods: Vec::new() };
+    };
+    let family = best.family;
+    let methods = helpful.iter().filter(|gain| gain.family == family).map(|gain| gain.method);
+    let assumption = match family {
+        Family::LabelShift => "if only the proportions of the classes differ",
+        Family::Weighting => "if p(y | x) is the same on both domains",
+        _ => "by reverse validation",
+    };
+    let Gain::Predicted { gain, interval: [low, high], .. } = best.gain else {
+        return by_gain(&[]);
+    };
+    let reason = format!(
+        "{} is predicted to gain {:.1} points [{:.1}, {:.1}] {assumption}",
+        best.method,
+        100.0 * gain,
+        100.0 * low,
+        100.0 * high
+    );
+    Recommendation { family, basis, reason, methods: methods.collect() }
+}
+
+fn by_shape(findings: &Findings<'_>) -> Recommendation {
+    let Findings { classifier, mmd, effective_share: share, .. } = *findings;
+    let (columns, d) = (findings.columns(), findings.features.len());
+    let (family, reason) = if columns == 0 {
         let reason = format!(
             "the domains differ (classifier p = {:.2e}, MMD p = {:.2e}) and no single column \
              does: what changed is how columns go together",
             classifier.p, mmd.p
         );
-        return (Family::Correlation, reason);
-    }
-    let share = classifier.effective_share;
-    if share < OVERLAP || classifier.auc >= APART {
+        (Family::Correlation, reason)
+    } else if share < OVERLAP || classifier.auc >= APART {
         let reason = format!(
-            "the domains hardly overlap: a classifier tells them apart with AUC {:.3}, and \
-             weighting would leave {:.1} % of the source rows, so that rows must be moved",
+            "the domains hardly overlap: a classifier tells them apart with AUC {:.3}, and weights by \
+             `logistic` leave {:.1} % of the source rows, so that rows must be moved",
             classifier.auc,
             100.0 * share
         );
-        return (Family::Alignment, reason);
-    }
+        (Family::Alignment, reason)
+    } else {
+        let reason = format!(
+            "{columns} of {d} columns differ, and the domains overlap: AUC {:.2}, and weights by \
+             `logistic` leave {:.0} % of the source rows. It is right if p(y | x) is the same on both \
+             domains",
+            classifier.auc,
+            100.0 * share
+        );
+        (Family::Weighting, reason)
+    };
     let reason = format!(
-        "{columns} of {d} columns differ, and the domains overlap: AUC {:.2}, and weighting would \
-         leave {:.0} % of the source rows. It is right if p(y | x) is the same on both domains",
-        classifier.auc,
-        100.0 * share
+        "{reason}. This goes by the rows alone: whether a method helps can be predicted with source \
+         labels only"
     );
-    (Family::Weighting, reason)
-}
-
-struct Balances {
-    before: f64,
-    /// after / before; 1 where the means agree before.
-    left: f64,
-}
-
-impl Balances {
-    fn of(shift: &LabelShiftEstimate) -> Self {
-        let before = shift.balance.before;
-        Self { before, left: if before > 0.0 { shift.balance.after / before } else { 1.0 } }
-    }
+    Recommendation { family, basis: Basis::Shape, reason, methods: family.methods() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reweight::Balance;
 
-    fn family(
-        change: impl Fn(&mut ClassifierTest, &mut MmdTest, &mut Vec<FeatureTest>),
-        shift: Option<LabelShiftEstimate>,
+    fn gain(family: Family, method: &'static str, interval: [f64; 2]) -> PredictedGain {
+        let gain = Gain::Predicted {
+            gain: f64::midpoint(interval[0], interval[1]),
+            interval,
+            contradicted: None,
+        };
+        PredictedGain { family, method, gain, effective_share: None }
+    }
+
+    fn found(
+        change: impl Fn(&mut ClassifierTest, &mut MmdTest, &mut FeatureTest, &mut f64),
+        gains: &[PredictedGain],
     ) -> Recommendation {
-        let mut classifier =
-            ClassifierTest { accuracy: 0.5, p: 0.5, auc: 0.5, effective_share: 0.9 };
+        let mut classifier = ClassifierTest { accuracy: 0.5, p: 0.5, auc: 0.5, held_out: [9, 9] };
         let mut mmd = MmdTest { statistic: 0.0, p: 0.5, permutations: 99, sigma: 1.0 };
-        let column = FeatureTest {
+        let mut column = FeatureTest {
             column: 0,
             statistic: 0.1,
             p: 0.5,
             p_adjusted: 0.5,
             mean_shift: 0.0,
             spread_ratio: None,
+            separation: None,
         };
-        let mut features = vec![column];
-        change(&mut classifier, &mut mmd, &mut features);
+        let mut effective_share = 0.9;
+        change(&mut classifier, &mut mmd, &mut column, &mut effective_share);
         recommend(&Findings {
             level: 0.05,
             classifier: &classifier,
             mmd: &mmd,
-            features: &features,
-            label_shift: shift.as_ref(),
+            features: &[&column],
+            gains,
+            effective_share,
         })
     }
 
     #[test]
-    fn each_rule_by_its_threshold() {
-        assert_eq!(family(|_, _, _| {}, None).family, Family::None);
-        // α is halved between the joint tests.
-        assert_eq!(family(|_, m, _| m.p = 0.03, None).family, Family::None);
-        assert_eq!(family(|_, m, _| m.p = 0.02, None).family, Family::Correlation);
-        let moved = |f: &mut Vec<FeatureTest>| f[0].p_adjusted = 0.01;
-        let weighting = family(|_, _, f| moved(f), None);
-        assert_eq!(weighting.family, Family::Weighting);
+    fn without_labels_each_rule_by_its_threshold() {
+        assert_eq!(found(|_, _, _, _| {}, &[]).basis, Basis::NoDifference);
+        // α is shared by the three tests.
+        assert_eq!(found(|_, m, _, _| m.p = 0.02, &[]).family, Family::None);
+        assert_eq!(found(|_, m, _, _| m.p = 0.01, &[]).family, Family::Correlation);
+        assert_eq!(found(|_, _, f, _| f.p_adjusted = 0.02, &[]).family, Family::None);
+        let moved = |f: &mut FeatureTest| f.p_adjusted = 0.01;
+        let weighting = found(|_, _, f, _| moved(f), &[]);
+        assert_eq!((weighting.family, weighting.basis), (Family::Weighting, Basis::Shape));
         assert!(weighting.methods.contains(&"gaussian"), "{weighting:?}");
-        let apart = |c: &mut ClassifierTest| c.auc = 0.99;
-        let alignment = family(|c, _, f| (apart(c), moved(f)).1, None);
+        let alignment = found(|c, _, f, _| (c.auc = 0.99, moved(f)).1, &[]);
         assert_eq!((alignment.family, alignment.methods[0]), (Family::Alignment, "coral"));
-        let thin = family(|c, _, f| (c.effective_share = 0.05, moved(f)).1, None);
+        let thin = found(|_, _, f, share| (*share = 0.05, moved(f)).1, &[]);
         assert_eq!(thin.family, Family::Alignment);
     }
 
     #[test]
-    fn label_shift_must_explain_the_gap() {
-        let shift = |target: [f64; 2], after| LabelShiftEstimate {
-            source: vec![0.5, 0.5],
-            target: target.to_vec(),
-            balance: Balance { before: 1.0, after },
-            notes: vec![],
+    fn with_labels_the_highest_lower_end_above_nought_decides() {
+        let moved = |_: &mut ClassifierTest, _: &mut MmdTest, f: &mut FeatureTest, _: &mut f64| {
+            f.p_adjusted = 0.01;
         };
-        let of = |shift| family(|_, _, f| f[0].p_adjusted = 0.01, Some(shift)).family;
-        assert_eq!(of(shift([0.9, 0.1], 0.2)), Family::LabelShift);
-        assert_eq!(of(shift([0.9, 0.1], 0.9)), Family::Weighting);
-        assert_eq!(of(shift([0.52, 0.48], 0.1)), Family::Weighting);
+        let unsure = gain(Family::Weighting, "logistic", [-0.01, 0.3]);
+        let small = gain(Family::Alignment, "linear-monge", [0.01, 0.02]);
+        let large = gain(Family::Alignment, "coral", [0.02, 0.03]);
+        let all = [unsure.clone(), small, large.clone()];
+        let best = found(moved, &all);
+        assert_eq!(best.family, Family::Alignment);
+        assert_eq!(best.methods, ["coral", "linear-monge"]);
+        assert!(best.reason.starts_with("coral is predicted to gain 2.5 points [2.0, 3.0]"));
+        let none = found(moved, &[unsure]);
+        assert_eq!((none.family, none.basis), (Family::None, Basis::PredictedGain));
+        let mut against = large;
+        if let Gain::Predicted { contradicted, .. } = &mut against.gain {
+            *contradicted = Some([-0.2, -0.1]);
+        }
+        assert_eq!(found(moved, &[against.clone()]).family, Family::None);
+        // Domains that no test tells apart are left alone, whatever is predicted.
+        assert_eq!(found(|_, _, _, _| {}, &all).basis, Basis::NoDifference);
     }
 }

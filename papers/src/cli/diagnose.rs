@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use transduct_adapt::{
-    diagnose::{Diagnose, Diagnosis},
+    diagnose::{Diagnose, Diagnosis, Separation},
     wild,
 };
 
@@ -15,9 +15,12 @@ use super::{
     output::table,
     tables::{TableArgs, brief, words},
 };
-use crate::report::{
-    diagnosis::{FEATURE_HEADER, feature_row, joint_tests, sections},
-    sections::Page,
+use crate::{
+    report::{
+        diagnosis::{FEATURE_HEADER, GAIN_HEADER, feature_row, gain_row, joint_tests, sections},
+        sections::Page,
+    },
+    tabular::LabelKind,
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +28,10 @@ Examples:
   transduct diagnose --source a.csv --target b.csv
       Do the tables differ, in which columns, and what can be done?
   transduct diagnose --source a.csv --target b.csv --label species --report shift.html
-      Also estimates the proportions of the classes on the target; a page with figures.
+      Also predicts what methods would gain, and estimates the proportions of the classes on the target
+      where only these differ; a page with figures.
+  transduct diagnose --source a.csv --target b.csv --label species --learner tree
+      What they would gain a tree.
   transduct diagnose --source a.npy --target b.npy --json | jq .recommendation";
 
 /// The most columns that the terminal shows.
@@ -39,17 +45,21 @@ pub(super) struct DiagnoseArgs {
     /// Write a page with figures.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// The level of the tests. The two joint tests get half of it each; the columns are adjusted
-    /// for their number by Holm's procedure.
+    /// The level of the tests. The classifier test, the kernel test and the columns, adjusted for their
+    /// number by Holm's procedure, get a third of it each. Intervals of gains have it together.
     #[arg(long, value_name = "ALPHA", default_value_t = Diagnose::default().level)]
     level: f64,
     /// Permutations of the kernel test: the least p-value is 1 / (1 + N).
     #[arg(long, value_name = "N", default_value_t = Diagnose::default().permutations)]
     permutations: usize,
-    /// The most rows of each table that the joint tests look at; of more, that many are drawn.
-    /// Time and memory of the kernel test grow with its square.
+    /// The most rows of each table that the joint tests and the predictions of gains look at; of more,
+    /// that many are drawn. Time and memory of the kernel test grow with its square.
     #[arg(long, value_name = "N", default_value_t = Diagnose::default().most_rows)]
     most_rows: usize,
+    /// The learner whose gain by each method is predicted, where source rows are labelled: of `transduct
+    /// list classifiers`, or of `regressors` for measurements. By default `logistic`, or `ridge`.
+    #[arg(long, value_name = "NAME")]
+    learner: Option<String>,
     /// The seed of draws, folds and permutations.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -67,12 +77,23 @@ pub(super) fn execute(
         permutations: args.permutations,
         most_rows: args.most_rows,
         seed: args.seed,
+        learner: args.learner.clone(),
         ..Diagnose::default()
     };
-    let diagnosis = options.run(&domains)?;
+    let measured = match tables.labels.as_ref().map(|labels| &labels.kind) {
+        Some(LabelKind::Measured(y)) => Some(y),
+        _ => None,
+    };
+    let diagnosis = match measured {
+        Some(y) => options.run_measured(&domains, y)?,
+        None => options.run(&domains)?,
+    };
+    let default_learner = if measured.is_some() { "ridge" } else { "logistic" };
+    let learner =
+        tables.labels.as_ref().map(|_| args.learner.as_deref().unwrap_or(default_learner));
     let names = &tables.names;
     let classes = tables.class_names();
-    let found = [wild::notes(&domains), notes(&diagnosis)].concat();
+    let found = [notes(&diagnosis, names), wild::notes(&domains)].concat();
     let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
     let columns = diagnosis.features.iter();
     let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
@@ -89,6 +110,7 @@ pub(super) fn execute(
             ("Target", format!("{}: {n_t} rows", args.tables.target_name())),
             ("Features", names.len().to_string()),
             ("Level", args.level.to_string()),
+            ("Learner", learner.unwrap_or("none, without labels").to_owned()),
             ("Seed", args.seed.to_string()),
             ("Program", format!("transduct {}", env!("CARGO_PKG_VERSION"))),
         ];
@@ -109,9 +131,20 @@ pub(super) fn execute(
         "classifier": diagnosis.classifier,
         "mmd": diagnosis.mmd,
         "features": named,
+        "set_aside": diagnosis.set_aside.iter().map(|&column| &names[column]).collect::<Vec<_>>(),
+        "serial_dependence": diagnosis.serial_dependence.iter()
+            .map(|found| json!({
+                "domain": found.domain,
+                "columns": found.columns.iter().map(|&column| &names[column]).collect::<Vec<_>>(),
+                "autocorrelation": found.autocorrelation,
+            }))
+            .collect::<Vec<_>>(),
         "classes": classes,
         "label_shift": diagnosis.label_shift,
         "no_label_shift": diagnosis.no_label_shift,
+        "learner": learner,
+        "gains": diagnosis.gains,
+        "no_gains": diagnosis.no_gains,
         "recommendation": diagnosis.recommendation,
         "notes": ([&tables.notes[..], &found].concat()),
         "report": args.report,
@@ -123,6 +156,7 @@ pub(super) fn execute(
         String::new(),
     ];
     lines.extend(class_table(&diagnosis, classes).into_iter().flat_map(|t| [t, String::new()]));
+    lines.extend(gain_table(&diagnosis).into_iter().flat_map(|t| [t, String::new()]));
     lines.push(format!("{counted} at level {}", diagnosis.level));
     lines.push(format!("recommendation: {}", diagnosis.recommendation.family.title()));
     lines.push(advice(&diagnosis));
@@ -145,10 +179,73 @@ fn advice(diagnosis: &Diagnosis) -> String {
     }
 }
 
-fn notes(diagnosis: &Diagnosis) -> Vec<String> {
-    let of_labels = diagnosis.label_shift.iter().flat_map(|shift| shift.notes.clone());
+/// What a reader must know, the most important first.
+fn notes(diagnosis: &Diagnosis, names: &[String]) -> Vec<String> {
+    let listed = |columns: &[usize]| {
+        let shown: Vec<String> =
+            columns.iter().take(5).map(|&column| format!("`{}`", names[column])).collect();
+        match columns.len() - shown.len() {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    };
+    let mut notes = Vec::new();
+    let of = |kind: Separation| -> Vec<usize> {
+        let tests = diagnosis.features.iter().filter(|test| test.separation == Some(kind));
+        tests.map(|test| test.column).collect()
+    };
+    let aside = match diagnosis.set_aside.is_empty() {
+        true => "",
+        false => "; what follows looks at the other columns",
+    };
+    for (kind, what) in [
+        (
+            Separation::Constant,
+            "it has one value in one of the domains, so that nothing learned from it holds in the other",
+        ),
+        (
+            Separation::Ordered,
+            "it rises from row to row in both, as a number of the rows or a time does",
+        ),
+    ] {
+        let columns = of(kind);
+        if let Some(&first) = columns.first() {
+            notes.push(format!(
+                "{} alone tells the domains apart: {what}. Leave it out (--drop {}){aside}",
+                listed(&columns),
+                names[first]
+            ));
+        }
+    }
+    let moved = of(Separation::Values);
+    if !moved.is_empty() {
+        notes.push(format!(
+            "{} alone tells the domains apart: its values hardly overlap. If it stands for the domain, leave \
+             it out with --drop; if it is a measurement, an alignment moves it",
+            listed(&moved)
+        ));
+    }
+    for found in &diagnosis.serial_dependence {
+        notes.push(format!(
+            "rows of the {} that follow each other are alike (autocorrelation {} in {}), as in a time series \
+             or a file sorted by group. If it is time, the p-values do not hold: they take rows to be \
+             independent, and reject too often",
+            found.domain,
+            brief(found.autocorrelation),
+            listed(&found.columns)
+        ));
+    }
+    notes.extend(diagnosis.label_shift.iter().flat_map(|shift| shift.notes.clone()));
     let without = diagnosis.no_label_shift.iter();
-    of_labels.chain(without.map(|reason| format!("no estimate of the classes: {reason}"))).collect()
+    notes.extend(without.map(|reason| format!("no estimate of the classes: {reason}")));
+    let without = diagnosis.no_gains.iter();
+    notes.extend(without.map(|reason| format!("no gain is predicted: {reason}")));
+    notes
+}
+
+fn gain_table(diagnosis: &Diagnosis) -> Option<String> {
+    let rows = diagnosis.gains.iter().map(gain_row);
+    (!diagnosis.gains.is_empty()).then(|| table(GAIN_HEADER, rows).trim_fmt())
 }
 
 fn feature_table(diagnosis: &Diagnosis, names: &[String]) -> String {
@@ -169,5 +266,6 @@ fn class_table(diagnosis: &Diagnosis, classes: &[String]) -> Option<String> {
         [class.clone(), brief(100.0 * s), brief(100.0 * t)]
     };
     let rows = classes.iter().zip(&shift.source).zip(&shift.target).map(row);
-    Some(table(["Class", "Source %", "Target %, estimated"], rows).trim_fmt())
+    let title = format!("Target %, if only the proportions differ (p = {})", brief(shift.p));
+    Some(table(["Class", "Source %", &title], rows).trim_fmt())
 }

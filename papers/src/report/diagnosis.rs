@@ -1,7 +1,7 @@
 //! The report of `transduct diagnose`.
 
 use transduct_adapt::{
-    diagnose::{Diagnosis, FeatureTest},
+    diagnose::{Diagnosis, FeatureTest, Gain, PredictedGain},
     domains::Domains,
 };
 
@@ -50,6 +50,29 @@ pub(crate) fn feature_row(test: &FeatureTest, names: &[String]) -> [String; 6] {
 pub(crate) const FEATURE_HEADER: [&str; 6] =
     ["Column", "KS distance", "Mean shift", "Spread ratio", "p", "p (Holm)"];
 
+/// A method: name, family, predicted gain in points with its interval, and what else is to know.
+pub(crate) fn gain_row(predicted: &PredictedGain) -> [String; 4] {
+    let signed = |share: f64| format!("{:+.1}", 100.0 * share);
+    let interval = |[low, high]: [f64; 2]| format!("[{}, {}]", signed(low), signed(high));
+    let share = predicted
+        .effective_share
+        .map(|share| format!("leaves {} % of the source rows effective", brief(100.0 * share)));
+    let (gain, remark) = match &predicted.gain {
+        Gain::Unknown { reason } => ("–".to_owned(), Some(reason.clone())),
+        Gain::Predicted { gain, interval: whole, contradicted } => {
+            let against = contradicted.map(|weighted| {
+                format!("contradicted: importance-weighted rows say {}", interval(weighted))
+            });
+            (format!("{} {}", signed(*gain), interval(*whole)), against)
+        }
+    };
+    let remark: Vec<String> = share.into_iter().chain(remark).collect();
+    [predicted.method.to_owned(), predicted.family.title().to_owned(), gain, remark.join("; ")]
+}
+
+/// What [`gain_row`] gives.
+pub(crate) const GAIN_HEADER: [&str; 4] = ["Method", "Family", "Predicted gain, points", ""];
+
 /// A p-value; below what double precision tells from 0 by its bound.
 fn p_value(p: f64) -> String {
     if p < 1e-300 { "< 1e-300".to_owned() } else { brief(p) }
@@ -68,7 +91,7 @@ pub(crate) fn sections(
         title: "Both domains as a whole",
         lead: format!(
             "The classifier and the kernel test see all columns together, of {} source and {} \
-             target rows; each is held against half of α = {}.",
+             target rows; each is held against a third of α = {}, and so are the columns together.",
             diagnosis.joint_rows[0], diagnosis.joint_rows[1], diagnosis.level
         ),
         table: Some(Grid {
@@ -86,14 +109,33 @@ pub(crate) fn sections(
             title: "Proportions of the classes",
             lead: format!(
                 "Per cent of the rows; the target's are estimated without its labels, and hold if \
-                 only the proportions differ. Weighting the classes so brings the gap between the \
-                 means from {} to {} target standard deviations.",
+                 only the proportions differ, which is not rejected (p = {}). Weighting the classes so \
+                 brings the gap between the means from {} to {} target standard deviations.",
+                brief(shift.p),
                 brief(shift.balance.before),
                 brief(shift.balance.after)
             ),
             table: Some(Grid {
                 header: ["Class", "Source", "Target, estimated"].map(str::to_owned).to_vec(),
                 rows: classes.iter().zip(&shift.source).zip(&shift.target).map(row).collect(),
+            }),
+            ..Section::default()
+        });
+    }
+    if !diagnosis.gains.is_empty() {
+        page.sections.push(Section {
+            id: "gains",
+            title: "What methods would gain",
+            lead: "In points of accuracy, or in hundredths of the variance of a measurement, beside the \
+                   same learner without adaptation; predicted without target labels, with intervals whose \
+                   level all methods share. Weightings of rows are judged as if p(y | x) were the same on \
+                   both domains, weightings of classes as if p(x | y) were, alignments by reverse \
+                   validation. A method is recommended if its whole interval lies above 0 and nothing \
+                   contradicts it."
+                .to_owned(),
+            table: Some(Grid {
+                header: GAIN_HEADER.map(str::to_owned).to_vec(),
+                rows: diagnosis.gains.iter().map(|gain| gain_row(gain).to_vec()).collect(),
             }),
             ..Section::default()
         });
