@@ -29,7 +29,7 @@ use serde::Serialize;
 use serde_json::Value;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::{Family, Joint, NAME};
+use super::{APART, Family, Joint, NAME};
 use crate::{
     domains::Domains,
     error::{Error, Result},
@@ -184,12 +184,13 @@ struct Fold {
     tried: Vec<Result<Tried, String>>,
 }
 
-/// The predicted gains of the methods that one begins with. `classes` are allowed to have moved where
-/// label shift was not rejected.
+/// The predicted gains of the methods that one begins with; `auc` is the classifier test's, and
+/// `label_shift` says why classes may not be weighted.
 pub(super) fn predict(
     joint: &Joint,
     domains: &Domains<'_>,
     outcome: Outcome<'_>,
+    auc: f64,
     label_shift: Result<(), &str>,
     options: &super::Diagnose,
 ) -> Result<Vec<PredictedGain>> {
@@ -229,7 +230,14 @@ pub(super) fn predict(
         all
     };
     let odds = gathered(&|fold| fold.odds.clone());
-    let overlap = effective_sample_size(odds.view());
+    let left = effective_sample_size(odds.view());
+    let overlap = match auc >= APART || left < LEAST_ROWS {
+        false => Ok(()),
+        true => Err(format!(
+            "the domains overlap too little: a classifier tells them apart with AUC {auc:.3}, and \
+             importance weights leave {left:.0} rows to judge by"
+        )),
+    };
     let plain = gathered(&|fold| fold.plain.losses.clone());
     let plain_reverse =
         gathered(&|fold| fold.plain.reverse.clone().unwrap_or_else(|| fold.plain.losses.clone()));
@@ -261,10 +269,10 @@ pub(super) fn predict(
                     interval(&w, &(&plain - &losses()), z)
                 }
             },
-            (Family::Weighting, _) if overlap < LEAST_ROWS => unknown(format!(
-                "the domains overlap too little: importance weights leave {overlap:.0} rows to judge by"
-            )),
-            (Family::Weighting, _) => interval(&odds, &(&plain - &losses()), z),
+            (Family::Weighting, _) => match &overlap {
+                Err(reason) => unknown(reason.clone()),
+                Ok(()) => interval(&odds, &(&plain - &losses()), z),
+            },
             _ => {
                 let reverse = gathered(&|fold| tried(fold, |t| t.reverse.as_ref()));
                 let found = interval(&even, &(&plain_reverse - &reverse), z);
@@ -274,7 +282,7 @@ pub(super) fn predict(
                         Gain::Predicted { gain, interval, .. },
                         Gain::Predicted { interval: weighted, .. },
                     ) => {
-                        let against = overlap >= LEAST_ROWS && weighted[1] < 0.0;
+                        let against = overlap.is_ok() && weighted[1] < 0.0;
                         Gain::Predicted {
                             gain,
                             interval,

@@ -149,8 +149,9 @@ impl Diagnose {
             None => Ok(()),
             Some(reason) => Err(reason.as_str()),
         };
-        let predicted =
-            outcome.map(|outcome| gain::predict(&joint, &rows, outcome, only_classes, self));
+        let predicted = outcome.map(|outcome| {
+            gain::predict(&joint, &rows, outcome, classifier.auc, only_classes, self)
+        });
         let (gains, no_gains) = match predicted {
             None => (Vec::new(), None),
             Some(Ok(gains)) => (gains, None),
