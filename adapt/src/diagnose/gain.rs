@@ -261,14 +261,14 @@ pub(super) fn predict(
         };
         let losses = || gathered(&|fold| tried(fold, |t| Some(&t.losses)));
         let gain = match (family, failed) {
+            (Family::LabelShift, _) if label_shift.is_err() => {
+                unknown(label_shift.err().unwrap_or_default().to_owned())
+            }
             (_, Some(reason)) => unknown(reason.clone()),
-            (Family::LabelShift, _) => match label_shift {
-                Err(reason) => unknown(reason.to_owned()),
-                Ok(()) => {
-                    let w = gathered(&|fold| tried(fold, |t| t.class_weights.as_ref()));
-                    interval(&w, &(&plain - &losses()), z)
-                }
-            },
+            (Family::LabelShift, _) => {
+                let w = gathered(&|fold| tried(fold, |t| t.class_weights.as_ref()));
+                interval(&w, &(&plain - &losses()), z)
+            }
             (Family::Weighting, _) => match &overlap {
                 Err(reason) => unknown(reason.clone()),
                 Ok(()) => interval(&odds, &(&plain - &losses()), z),

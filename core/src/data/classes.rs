@@ -46,14 +46,18 @@ pub fn by_value(label: &str) -> Cow<'_, str> {
 }
 
 /// The number of distinct labels, if they look like a measurement: numbers, more than 20 distinct
-/// ones, and not all whole or more of them than half the rows.
+/// ones, and not all whole, or more of them than half the rows, or a tenth of them in one row alone, as
+/// counts of something are: a class of which there is one row is none.
 pub fn measured<S: AsRef<str>>(labels: &[S]) -> Option<usize> {
     let values: Option<Vec<f64>> = labels.iter().map(|s| s.as_ref().parse().ok()).collect();
     let mut values = values?;
     values.sort_by(f64::total_cmp);
-    values.dedup();
+    let runs = values.chunk_by(|a, b| a == b).map(<[f64]>::len);
+    let (distinct, single) =
+        runs.fold((0, 0), |(n, single), rows| (n + 1, single + usize::from(rows == 1)));
     let fractions = values.iter().any(|v| v.fract() != 0.0);
-    (values.len() > 20 && (fractions || 2 * values.len() > labels.len())).then_some(values.len())
+    let looks = fractions || 2 * distinct > labels.len() || 10 * single >= distinct;
+    (distinct > 20 && looks).then_some(distinct)
 }
 
 /// The labels by value when all are numbers, else as they are.
@@ -93,6 +97,17 @@ mod tests {
         let (indices, classes) = encode(&["9007199254740993", "9007199254740992"]);
         assert_eq!(classes, ["9007199254740992", "9007199254740993"]);
         assert_eq!(indices, [1, 0]);
+    }
+
+    #[test]
+    fn counts_look_like_a_measurement_and_many_classes_do_not() {
+        let texts = |values: Vec<usize>| values.iter().map(usize::to_string).collect::<Vec<_>>();
+        // 1,500 classes of two rows each; squares, the larger of which come once.
+        assert_eq!(measured(&texts((0..3000).map(|i| i / 2).collect())), None);
+        let counts = texts((0..400).map(|i| (i / 8).max(i.saturating_sub(360) * 3)).collect());
+        assert!(measured(&counts).is_some());
+        assert_eq!(measured(&texts((0..60).map(|i| i % 20).collect())), None);
+        assert_eq!(measured(&["0.5", "1"]), None);
     }
 
     proptest! {

@@ -19,8 +19,9 @@ use crate::{
     report::{
         diagnosis::{FEATURE_HEADER, GAIN_HEADER, feature_row, gain_row, joint_tests, sections},
         sections::Page,
+        setup::shell,
     },
-    tabular::LabelKind,
+    tabular::{LabelKind, Tables},
 };
 
 const EXAMPLES: &str = "\
@@ -93,7 +94,7 @@ pub(super) fn execute(
         tables.labels.as_ref().map(|_| args.learner.as_deref().unwrap_or(default_learner));
     let names = &tables.names;
     let classes = tables.class_names();
-    let found = [notes(&diagnosis, names), wild::notes(&domains)].concat();
+    let found = [notes(&diagnosis, &tables), wild::notes(&domains)].concat();
     let (n_s, n_t) = (domains.source().nrows(), domains.target().nrows());
     let columns = diagnosis.features.iter();
     let columns = columns.filter(|test| test.p_adjusted <= diagnosis.level).count();
@@ -180,49 +181,59 @@ fn advice(diagnosis: &Diagnosis) -> String {
 }
 
 /// What a reader must know, the most important first.
-fn notes(diagnosis: &Diagnosis, names: &[String]) -> Vec<String> {
+fn notes(diagnosis: &Diagnosis, tables: &Tables) -> Vec<String> {
+    /// The most columns that a note names.
+    const NAMED: usize = 5;
+    let names = &tables.names;
     let listed = |columns: &[usize]| {
         let shown: Vec<String> =
-            columns.iter().take(5).map(|&column| format!("`{}`", names[column])).collect();
+            columns.iter().take(NAMED).map(|&column| format!("`{}`", names[column])).collect();
         match columns.len() - shown.len() {
             0 => shown.join(", "),
             more => format!("{} and {more} more", shown.join(", ")),
         }
     };
     let mut notes = Vec::new();
-    let of = |kind: Separation| -> Vec<usize> {
-        let tests = diagnosis.features.iter().filter(|test| test.separation == Some(kind));
-        tests.map(|test| test.column).collect()
-    };
-    let aside = match diagnosis.set_aside.is_empty() {
-        true => "",
-        false => "; what follows looks at the other columns",
-    };
-    for (kind, what) in [
+    for (kind, what, then) in [
         (
             Separation::Constant,
-            "it has one value in one of the domains, so that nothing learned from it holds in the other",
+            "one value in one of the domains, so that nothing learned from it holds in the other",
+            "leave it out",
         ),
         (
             Separation::Ordered,
             "it rises from row to row in both, as a number of the rows or a time does",
+            "leave it out",
+        ),
+        (
+            Separation::Values,
+            "its values hardly overlap",
+            "if it is a measurement, an alignment moves it; if it stands for the domain, leave it out",
         ),
     ] {
-        let columns = of(kind);
-        if let Some(&first) = columns.first() {
-            notes.push(format!(
-                "{} alone tells the domains apart: {what}. Leave it out (--drop {}){aside}",
-                listed(&columns),
-                names[first]
-            ));
+        let tests = diagnosis.features.iter().filter(|test| test.separation == Some(kind));
+        let columns: Vec<usize> = tests.map(|test| test.column).collect();
+        if columns.is_empty() {
+            continue;
         }
-    }
-    let moved = of(Separation::Values);
-    if !moved.is_empty() {
+        let each = if columns.len() == 1 { "" } else { "each of " };
+        let aside = match diagnosis.set_aside.contains(&columns[0]) {
+            true => "; what follows looks at the other columns",
+            false => "",
+        };
+        let mut origins: Vec<&str> = Vec::new();
+        for &column in &columns {
+            let origin = tables.origin(&names[column]);
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        let words =
+            origins.iter().take(NAMED).flat_map(|name| ["--drop".to_owned(), (*name).to_owned()]);
         notes.push(format!(
-            "{} alone tells the domains apart: its values hardly overlap. If it stands for the domain, leave \
-             it out with --drop; if it is a measurement, an alignment moves it",
-            listed(&moved)
+            "{each}{} alone tells the domains apart: {what}; {then} ({}){aside}",
+            listed(&columns),
+            shell(&words.collect::<Vec<_>>())
         ));
     }
     for found in &diagnosis.serial_dependence {

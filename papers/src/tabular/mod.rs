@@ -268,6 +268,14 @@ impl Tables {
         })
     }
 
+    /// The column of the source that a feature is made of: of a level, `column=level`, that of its text.
+    pub(crate) fn origin<'a>(&self, feature: &'a str) -> &'a str {
+        let own = self.source.position(feature).is_some();
+        let level = feature.match_indices('=').map(|(at, _)| &feature[..at]);
+        let mut columns = level.filter(|column| self.source.position(column).is_some());
+        if own { feature } else { columns.next().unwrap_or(feature) }
+    }
+
     /// The names of the classes of the labels, none where there are none.
     pub(crate) fn class_names(&self) -> &[String] {
         self.labels.as_ref().and_then(Labels::classes).map_or(&[], |(_, classes)| classes)

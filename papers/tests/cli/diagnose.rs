@@ -11,10 +11,11 @@ fn a_moved_column_is_found_and_a_family_recommended() {
     assert_eq!(value["features"][0]["name"], "length");
     assert!(value["features"][0]["test"]["p_adjusted"].as_f64().unwrap() < 0.01, "{value}");
     assert!(value["mmd"]["p"].as_f64().unwrap() <= 0.05, "{value}");
-    assert_ne!(value["recommendation"]["family"], "none");
-    assert!(value["label_shift"]["target"].is_array(), "{value}");
+    assert_ne!(value["recommendation"]["basis"], "no-difference");
+    assert_eq!(value["learner"], "logistic");
+    assert_eq!(value["gains"].as_array().unwrap().len(), 6, "{value}");
     let page = text(place.path("d.html"));
-    for part in ["The columns one by one", "Proportions of the classes", "length", "<svg"] {
+    for part in ["The columns one by one", "What methods would gain", "length", "<svg"] {
         assert!(page.contains(part), "{part}");
     }
     let told = place.succeed(ARGUMENTS);
@@ -45,10 +46,54 @@ fn what_cannot_be_diagnosed_is_refused() {
     place.write("few.csv", "length,width\n1,2\n3,4\n");
     let line = place.refusal("diagnose --source few.csv --target target.csv --drop species");
     assert_eq!(line, "diagnose needs at least 5 source rows, got 2");
+    let line = place.refusal(&format!("{ARGUMENTS} --learner trees"));
+    assert_eq!(line, "unknown classifier `trees`; did you mean `tree`?");
     let line = place.refusal(&format!("{ARGUMENTS} --level 2"));
     assert_eq!(line, "diagnose.level = 2: expected a number between 0 and 1");
     let line = place.refusal("diagnose --source source.csv --target target.csv");
     assert!(line.contains("column `species` is text"), "{line}");
     let line = place.refusal(&format!("{ARGUMENTS} --drop lenght"));
     assert!(line.starts_with("source.csv: no column `lenght`; the columns are: "), "{line}");
+}
+
+/// Two tables of 60 rows in which `sex` is what they were made by, and `row` counts on.
+fn by_sex(place: &Place) {
+    for (file, sex, shift, from) in [("m.csv", "m", 0, 0), ("f.csv", "f", 3, 60)] {
+        let mut text = "row,age,sex,y\n".to_owned();
+        for i in 0..60 {
+            let age = (i * 37 + 11) % 60 + shift;
+            text += &format!("{},{age},{sex},{}\n", from + i, u8::from(age > 30));
+        }
+        place.write(file, &text);
+    }
+}
+
+#[test]
+fn what_the_domains_were_made_by_is_named_first_and_set_aside() {
+    let place = Place::new();
+    by_sex(&place);
+    let arguments = "diagnose --source m.csv --target f.csv --label y --encode one-hot";
+    let value = json(&place.succeed(&format!("{arguments} --json")));
+    assert_eq!(value["set_aside"], serde_json::json!(["row", "sex=m", "sex=f"]));
+    let notes: Vec<&str> =
+        value["notes"].as_array().unwrap().iter().filter_map(|note| note.as_str()).collect();
+    let told = |part: &str| notes.iter().any(|note| note.contains(part));
+    assert!(told("each of `sex=m`, `sex=f` alone tells the domains apart"), "{notes:?}");
+    assert!(told("(--drop sex)") && told("(--drop row)"), "{notes:?}");
+}
+
+#[test]
+fn a_measurement_has_its_own_learner_and_gains() {
+    let place = Place::new();
+    for (file, shift) in [("s.csv", 0), ("t.csv", 9)] {
+        let rows = (0..80).map(|i| (i * 29 + 7) % 80 + shift);
+        let lines = rows.map(|x| format!("{x},{}\n", 0.5 * f64::from(x) + f64::from(x % 7) / 3.0));
+        place.write(file, &format!("x,y\n{}", lines.collect::<String>()));
+    }
+    let arguments = "diagnose --source s.csv --target t.csv --label y --json";
+    let value = json(&place.succeed(arguments));
+    assert_eq!(value["learner"], "ridge");
+    assert_eq!(value["gains"].as_array().unwrap().len(), 5, "{value}");
+    let line = place.refusal(&format!("{arguments} --learner svm"));
+    assert!(line.starts_with("unknown regressor `svm`"), "{line}");
 }
