@@ -132,6 +132,19 @@ fn columns_that_say_the_domain_alone_come_first_and_are_set_aside() {
 }
 
 #[test]
+fn many_columns_are_reduced_and_a_shift_of_all_of_them_is_seen() {
+    let (xs, xt) = (normal(40, WIDE + 1, 1), normal(40, WIDE + 1, 2));
+    let found = diagnose(&xs, &(&xt + 0.3));
+    // 80 rows vary in 79 directions.
+    assert_eq!(found.components, Some(79));
+    assert!(found.classifier.p < 0.01, "{:?}", found.classifier);
+    assert_eq!(
+        diagnose(&xs.slice(s![.., ..9]).to_owned(), &xt.slice(s![.., ..9]).to_owned()).components,
+        None
+    );
+}
+
+#[test]
 fn the_seed_alone_decides() {
     let (xs, xt) = (normal(60, 2, 1), normal(60, 2, 2));
     let domains = Domains::new(xs.view(), xt.view()).unwrap();

@@ -129,6 +129,7 @@ pub(super) fn execute(
         "level": diagnosis.level,
         "seed": args.seed,
         "joint_rows": diagnosis.joint_rows,
+        "components": diagnosis.components,
         "classifier": diagnosis.classifier,
         "mmd": diagnosis.mmd,
         "features": named,
@@ -246,6 +247,13 @@ fn notes(diagnosis: &Diagnosis, tables: &Tables) -> Vec<String> {
             listed(&found.columns)
         ));
     }
+    notes.extend(diagnosis.components.map(|components| {
+        format!(
+            "of {} columns, the joint tests and the predicted gains see the {components} leading principal \
+             components",
+            names.len()
+        )
+    }));
     notes.extend(diagnosis.label_shift.iter().flat_map(|shift| shift.notes.clone()));
     let without = diagnosis.no_label_shift.iter();
     notes.extend(without.map(|reason| format!("no estimate of the classes: {reason}")));
