@@ -10,7 +10,8 @@ use transduct_core::{
     InputShape,
     data::{
         Channels, DataDir, DataError, Dataset, DomainPair, LabelledDomain, Labels, PartlyLabelled,
-        Preparation, Protocol, Samples, Split, TargetTest, TestSet, UnlabelledDomain, classes,
+        Preparation, Protocol, Samples, Split, TargetTest, TestSet, Texts, UnlabelledDomain,
+        classes,
         folder::FolderOptions,
         normalise::Normalisation,
         range::{self, ValueRange},
@@ -218,12 +219,10 @@ impl RunData {
         if let (Some(encoding), Some(s), Some(t)) = (&encoding, from.table(), to.table()) {
             notes.extend(matching_notes(encoding, s, t));
         }
-        let classes_of = |texts: &Option<Vec<Option<String>>>| {
-            texts.as_ref().is_some_and(|texts| texts.iter().any(Option::is_some))
-        };
+        let has_labels = |texts: &Option<Texts>| texts.as_ref().is_some_and(|t| t.present() > 0);
         let mut source_rows = labelled_rows(from, labels, encoding.as_ref())?;
         let registered = matches!(to, Domain::Registered { .. });
-        let labelled = search != LabelSearch::Unread && (registered || classes_of(&targets.texts));
+        let labelled = search != LabelSearch::Unread && (registered || has_labels(&targets.texts));
         let (mut target_rows, test) = target_rows(to, &targets, encoding.as_ref(), &source_rows)?;
         if source_rows.name == target_rows.name {
             source_rows.name = source.name();
@@ -365,7 +364,7 @@ fn source_labels(
 /// The labels of a target, and the column that has them.
 #[derive(Default)]
 struct TargetLabels {
-    texts: Option<Vec<Option<String>>>,
+    texts: Option<Texts>,
     column: Option<String>,
 }
 
@@ -460,15 +459,15 @@ fn labelled_rows(
         Domain::File(content) => *content,
     };
     let labels = labels.context("a source without labels")?;
-    let texts = labels.complete(&content.path, content.rows.table())?;
-    let (labels, classes) = classes::encode(&texts);
+    labels.check_complete(&content.path, content.rows.table())?;
+    let (labels, classes) = labels.texts.classes();
     if let [class] = &classes[..] {
         let reason = format!("all labels are `{class}`: expected two classes or more");
         return Err(DataError::unusable(content.path.display().to_string(), reason).into());
     }
     Ok(Dataset {
         name: content.name.clone(),
-        labels,
+        labels: labels.into_iter().flatten().collect(),
         classes,
         samples: samples(content, encoding)?,
     })
@@ -485,19 +484,13 @@ fn target_rows(
         Domain::Registered { train, test } => return Ok((train.into(), test.map(Into::into))),
         Domain::File(content) => *content,
     };
-    let n = content.rows.len();
-    let texts = labels.texts.clone().unwrap_or_else(|| vec![None; n]);
     // A number is matched by its value with a source whose classes are numbers.
     let numbers = source.classes.iter().all(|class| class.parse::<f64>().is_ok());
-    let name = |text: String| match numbers {
-        true => classes::by_value(&text).into_owned(),
-        false => text,
+    let (labels, classes) = match labels.texts.clone() {
+        Some(texts) if numbers => texts.renamed(classes::by_value).classes(),
+        Some(texts) => texts.classes(),
+        None => (vec![None; content.rows.len()], Vec::new()),
     };
-    let texts: Vec<Option<String>> = texts.into_iter().map(|text| text.map(name)).collect();
-    let present: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let (indices, classes) = classes::encode(&present);
-    let mut indices = indices.into_iter();
-    let labels = texts.iter().map(|text| text.as_ref().and_then(|_| indices.next())).collect();
     let name = content.name.clone();
     let rows = PartlyLabelled { name, samples: samples(content, encoding)?, labels, classes };
     Ok((rows, None))

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use super::Texts;
+
 /// The class index of every label, and the class names by index: numbers in numerical order if all
 /// labels are numbers, else text in the order of its code points.
 ///
@@ -47,13 +49,14 @@ pub fn by_value(label: &str) -> Cow<'_, str> {
 
 /// The number of distinct labels, if they look like a measurement: numbers, more than 20 distinct
 /// ones, and not all whole or more of them than half the rows.
-pub fn measured<S: AsRef<str>>(labels: &[S]) -> Option<usize> {
-    let values: Option<Vec<f64>> = labels.iter().map(|s| s.as_ref().parse().ok()).collect();
+pub fn measured(labels: &Texts) -> Option<usize> {
+    let values: Option<Vec<f64>> = labels.distinct().map(|text| text.parse().ok()).collect();
     let mut values = values?;
     values.sort_by(f64::total_cmp);
     values.dedup();
     let fractions = values.iter().any(|v| v.fract() != 0.0);
-    (values.len() > 20 && (fractions || 2 * values.len() > labels.len())).then_some(values.len())
+    (values.len() > 20 && (fractions || 2 * values.len() > labels.present()))
+        .then_some(values.len())
 }
 
 /// The labels by value when all are numbers, else as they are.

@@ -510,10 +510,10 @@ fn accuracy(
     let name = &tables.source.columns()[labels.column?];
     let column = tables.target.position(name).filter(|_| tables.target.is_named())?;
     let value = |text: &str| transduct_core::data::classes::by_value(text).into_owned();
-    let known = |text: &String| classes.iter().any(|class| class == text || *class == value(text));
+    let known = |text: &str| classes.iter().any(|class| class == text || *class == value(text));
     let truth = tables.target.labels(column);
-    let scored: Vec<(String, usize)> = truth
-        .into_iter()
+    let scored: Vec<(&str, usize)> = truth
+        .iter()
         .zip(predicted)
         .filter_map(|(text, &class)| Some((text?, class)))
         .filter(|(text, _)| known(text))
