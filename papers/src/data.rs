@@ -500,35 +500,53 @@ fn target_rows(
 fn class_notes(truth: &TestSet) -> Vec<String> {
     let mut notes = Vec::new();
     let name = truth.name();
-    let quoted = |classes: &[String]| {
-        let names: Vec<String> = classes.iter().take(8).map(|class| format!("`{class}`")).collect();
-        let more = if classes.len() > 8 { ", …" } else { "" };
-        names.join(", ") + more
-    };
     let absent = truth.absent();
     if !absent.is_empty() {
         notes.push(format!(
-            "{name}: none of its {} test rows is of class {}, which the source has",
+            "{name}: none of its {} test rows is of {}, which the source has",
             truth.scored(),
-            quoted(&absent)
+            named_classes(&absent)
         ));
     }
     let unknown = truth.unknown();
     if !unknown.is_empty() {
         let rows: usize = unknown.iter().map(|(_, rows)| rows).sum();
         let classes: Vec<String> = unknown.into_iter().map(|(class, _)| class).collect();
+        let (are, they) = agreeing(rows);
         notes.push(format!(
-            "{name}: {rows} test rows are of class {}, which the source lacks: they are not part of \
-             the accuracy",
-            quoted(&classes)
+            "{name}: {rows} test {are} of {}, which the source lacks: {they} not part of the accuracy",
+            named_classes(&classes)
         ));
     }
     if truth.unlabelled() > 0 {
         let (without, n) = (truth.unlabelled(), truth.len());
+        let (have, (_, they)) = (if without == 1 { "has" } else { "have" }, agreeing(without));
         notes
-            .push(format!("{name}: {without} of {n} test rows have no label: they are not scored"));
+            .push(format!("{name}: {without} of {n} test rows {have} no label: {they} not scored"));
     }
     notes
+}
+
+/// What is said of one row, and of several.
+fn agreeing(rows: usize) -> (&'static str, &'static str) {
+    if rows == 1 { ("row is", "it is") } else { ("rows are", "they are") }
+}
+
+/// ``class `a` ``, ``the classes `a`, `b` and `c` ``; of many the first ones.
+fn named_classes(classes: &[String]) -> String {
+    const NAMED: usize = 8;
+    let quoted = |classes: &[String]| {
+        classes.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ")
+    };
+    match classes {
+        [class] => format!("class `{class}`"),
+        [few @ .., last] if few.len() < NAMED => {
+            format!("the classes {} and `{last}`", quoted(few))
+        }
+        many => {
+            format!("the classes {} and {} more", quoted(&many[..NAMED]), many.len() - NAMED)
+        }
+    }
 }
 
 fn default_test(target: &Origin) -> TargetTest {

@@ -467,7 +467,11 @@ fn prepare(
         let method = (entry.build)(&given)?;
         let fitted = watched(entry.name, output, || method.fit(domains))?;
         prepared.weights = Some(fitted.weights);
-        prepared.certificate = Some((name.clone(), fitted.certificate));
+        let mut certificate = fitted.certificate;
+        // These count the kept rows; the end names such cells by the rows of the files.
+        let wild = wild::notes(domains);
+        certificate.notes.retain(|note| !wild.contains(note));
+        prepared.certificate = Some((name.clone(), certificate));
     } else if let Some((key, _)) = args.adapt_set.first() {
         bail!(UsageError(format!("--adapt-set {key}: needs --weights or --align")));
     }
@@ -518,9 +522,8 @@ fn accuracy(
         .filter_map(|(text, &class)| Some((text?, class)))
         .filter(|(text, _)| known(text))
         .collect();
-    let right = |&&(ref text, class): &&(String, usize)| {
-        classes[class] == *text || classes[class] == value(text)
-    };
+    let right =
+        |&&(text, class): &&(&str, usize)| classes[class] == text || classes[class] == value(text);
     let n = scored.len();
     (n > 0).then(|| (scored.iter().filter(right).count() as f64 / n as f64, n))
 }
