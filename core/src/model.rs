@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Dev, Error, Group, Input, InputShape, Outputs, Parameter, Pass, Result, Stream,
-    backbone::{Backbone, Head, Summary, backbone_size, build_backbone},
+    backbone::{Backbone, BackboneEntry, Head, Summary, backbones, find},
     layer::{PerceptronConfig, Size},
     rng,
     tensors::{self, Precision, Tensors},
@@ -67,6 +67,19 @@ impl<D: Dev> Model<D> {
     /// # Errors
     /// [`Error::File`] for anything else, and for a card that does not fit its weights.
     pub fn from_bytes(dev: &D, path: &str, bytes: &[u8]) -> Result<Self> {
+        Self::of_backbones(dev, path, bytes, backbones())
+    }
+
+    /// [`Model::from_bytes`] of a model whose backbone is one of these: a program links no others.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`]; another backbone.
+    pub fn of_backbones(
+        dev: &D,
+        path: &str,
+        bytes: &[u8],
+        backbones: Vec<BackboneEntry<D>>,
+    ) -> Result<Self> {
         let (document, values): (Document, Tensors) = tensors::from_bytes(path, bytes)?;
         let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
         if document.format != FORMAT {
@@ -78,7 +91,8 @@ impl<D: Dev> Model<D> {
             return Err(wrong("expected at least one class and one input number".to_owned()));
         }
         // A card may promise any size: compare with what came before making the networks.
-        let size = backbone_size::<D>(&card.backbone, card.input, &card.backbone_options)
+        let entry = find(&card.backbone, backbones).map_err(|e| wrong(e.to_string()))?;
+        let size = (entry.size)(card.input, &card.backbone_options)
             .map_err(|e| wrong(e.to_string()))?
             .with_linear(&card.head.hidden)
             .with_linear(&[k]);
@@ -93,8 +107,8 @@ impl<D: Dev> Model<D> {
         // The initial weights are replaced: any stream will do.
         let mut init = rng(0, Stream::Init);
         let options = &card.backbone_options;
-        let backbone = build_backbone(dev, &card.backbone, card.input, options, &mut init)
-            .map_err(|e| wrong(e.to_string()))?;
+        let backbone =
+            (entry.build)(dev, card.input, options, &mut init).map_err(|e| wrong(e.to_string()))?;
         let head = Head::new(dev, (backbone.features(), k), &card.head, &mut init)
             .map_err(|e| wrong(e.to_string()))?;
         let model = Self { card, backbone, head };
@@ -157,7 +171,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cpu;
+    use crate::{backbone::build_backbone, cpu};
 
     fn card(input: InputShape) -> ModelCard {
         ModelCard {

@@ -16,7 +16,7 @@ use ndarray_npy::{NpzWriter, WriteNpyExt};
 use proptest::prelude::*;
 use transduct_core::data::folder::{self, FolderOptions};
 use transduct_core::data::table::{Table, TextOptions};
-use transduct_core::data::{idx, mat, npy, svmlight, svmlight::ZeroBased};
+use transduct_core::data::{Labels, idx, mat, npy, svmlight, svmlight::ZeroBased};
 
 /// Counts what every thread holds and the most that it held.
 struct Counting;
@@ -203,6 +203,38 @@ fn a_small_file_that_unpacks_to_much_is_held_to_its_ratio() {
     assert!(zeros.len() < 32 << 10);
     let held = peak(|| idx::parse(&zeros, path()));
     assert!(held <= BUFFERS + 2 * DEFLATE_RATIO * zeros.len(), "{held}");
+}
+
+/// Of a file of labels alone, of which its rows take far more bytes than it has: per row.
+#[test]
+fn a_label_that_is_said_again_takes_a_few_bytes() {
+    const ROWS: usize = 1 << 20;
+    let zipped = gzip("cat\n".repeat(ROWS).as_bytes());
+    let table = Table::parse(zipped, path(), TextOptions::default()).unwrap();
+    let texts = peak(|| table.labels(0));
+    // A vector that grows holds its old half besides.
+    assert!(texts <= BUFFERS + 12 * ROWS, "{texts}");
+    let labels = Labels {
+        texts: table.labels(0),
+        column: None,
+        place: "column `label`".to_owned(),
+        file: None,
+    };
+    let checked = peak(|| {
+        labels.check_complete(path(), None).unwrap();
+        labels.check_classes(path()).unwrap();
+    });
+    assert!(checked <= BUFFERS, "{checked}");
+
+    let zipped = gzip("1\n".repeat(ROWS).as_bytes());
+    let held = peak(|| svmlight::parse(&zipped, path(), svmlight::Options::default()).unwrap());
+    assert!(held <= BUFFERS + 36 * ROWS, "{held}");
+
+    let mut npz = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    npz.add_array("y", &ndarray::Array1::from_elem(ROWS, 7u8)).unwrap();
+    let bytes = npz.finish().unwrap().into_inner();
+    let held = peak(|| npy::parse_npz_labels(&bytes, path(), "y").unwrap());
+    assert!(held <= BUFFERS + 24 * ROWS, "{held}");
 }
 
 proptest! {

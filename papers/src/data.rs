@@ -10,7 +10,8 @@ use transduct_core::{
     InputShape,
     data::{
         Channels, DataDir, DataError, Dataset, DomainPair, LabelledDomain, Labels, PartlyLabelled,
-        Preparation, Protocol, Samples, Split, TargetTest, TestSet, UnlabelledDomain, classes,
+        Preparation, Protocol, Samples, Split, TargetTest, TestSet, Texts, UnlabelledDomain,
+        classes,
         folder::FolderOptions,
         normalise::Normalisation,
         range::{self, ValueRange},
@@ -218,12 +219,10 @@ impl RunData {
         if let (Some(encoding), Some(s), Some(t)) = (&encoding, from.table(), to.table()) {
             notes.extend(matching_notes(encoding, s, t));
         }
-        let classes_of = |texts: &Option<Vec<Option<String>>>| {
-            texts.as_ref().is_some_and(|texts| texts.iter().any(Option::is_some))
-        };
+        let has_labels = |texts: &Option<Texts>| texts.as_ref().is_some_and(|t| t.present() > 0);
         let mut source_rows = labelled_rows(from, labels, encoding.as_ref())?;
         let registered = matches!(to, Domain::Registered { .. });
-        let labelled = search != LabelSearch::Unread && (registered || classes_of(&targets.texts));
+        let labelled = search != LabelSearch::Unread && (registered || has_labels(&targets.texts));
         let (mut target_rows, test) = target_rows(to, &targets, encoding.as_ref(), &source_rows)?;
         if source_rows.name == target_rows.name {
             source_rows.name = source.name();
@@ -365,7 +364,7 @@ fn source_labels(
 /// The labels of a target, and the column that has them.
 #[derive(Default)]
 struct TargetLabels {
-    texts: Option<Vec<Option<String>>>,
+    texts: Option<Texts>,
     column: Option<String>,
 }
 
@@ -460,15 +459,15 @@ fn labelled_rows(
         Domain::File(content) => *content,
     };
     let labels = labels.context("a source without labels")?;
-    let texts = labels.complete(&content.path, content.rows.table())?;
-    let (labels, classes) = classes::encode(&texts);
+    labels.check_complete(&content.path, content.rows.table())?;
+    let (labels, classes) = labels.texts.classes();
     if let [class] = &classes[..] {
         let reason = format!("all labels are `{class}`: expected two classes or more");
         return Err(DataError::unusable(content.path.display().to_string(), reason).into());
     }
     Ok(Dataset {
         name: content.name.clone(),
-        labels,
+        labels: labels.into_iter().flatten().collect(),
         classes,
         samples: samples(content, encoding)?,
     })
@@ -485,19 +484,13 @@ fn target_rows(
         Domain::Registered { train, test } => return Ok((train.into(), test.map(Into::into))),
         Domain::File(content) => *content,
     };
-    let n = content.rows.len();
-    let texts = labels.texts.clone().unwrap_or_else(|| vec![None; n]);
     // A number is matched by its value with a source whose classes are numbers.
     let numbers = source.classes.iter().all(|class| class.parse::<f64>().is_ok());
-    let name = |text: String| match numbers {
-        true => classes::by_value(&text).into_owned(),
-        false => text,
+    let (labels, classes) = match labels.texts.clone() {
+        Some(texts) if numbers => texts.renamed(classes::by_value).classes(),
+        Some(texts) => texts.classes(),
+        None => (vec![None; content.rows.len()], Vec::new()),
     };
-    let texts: Vec<Option<String>> = texts.into_iter().map(|text| text.map(name)).collect();
-    let present: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let (indices, classes) = classes::encode(&present);
-    let mut indices = indices.into_iter();
-    let labels = texts.iter().map(|text| text.as_ref().and_then(|_| indices.next())).collect();
     let name = content.name.clone();
     let rows = PartlyLabelled { name, samples: samples(content, encoding)?, labels, classes };
     Ok((rows, None))
@@ -507,35 +500,53 @@ fn target_rows(
 fn class_notes(truth: &TestSet) -> Vec<String> {
     let mut notes = Vec::new();
     let name = truth.name();
-    let quoted = |classes: &[String]| {
-        let names: Vec<String> = classes.iter().take(8).map(|class| format!("`{class}`")).collect();
-        let more = if classes.len() > 8 { ", …" } else { "" };
-        names.join(", ") + more
-    };
     let absent = truth.absent();
     if !absent.is_empty() {
         notes.push(format!(
-            "{name}: none of its {} test rows is of class {}, which the source has",
+            "{name}: none of its {} test rows is of {}, which the source has",
             truth.scored(),
-            quoted(&absent)
+            named_classes(&absent)
         ));
     }
     let unknown = truth.unknown();
     if !unknown.is_empty() {
         let rows: usize = unknown.iter().map(|(_, rows)| rows).sum();
         let classes: Vec<String> = unknown.into_iter().map(|(class, _)| class).collect();
+        let (are, they) = agreeing(rows);
         notes.push(format!(
-            "{name}: {rows} test rows are of class {}, which the source lacks: they are not part of \
-             the accuracy",
-            quoted(&classes)
+            "{name}: {rows} test {are} of {}, which the source lacks: {they} not part of the accuracy",
+            named_classes(&classes)
         ));
     }
     if truth.unlabelled() > 0 {
         let (without, n) = (truth.unlabelled(), truth.len());
+        let (have, (_, they)) = (if without == 1 { "has" } else { "have" }, agreeing(without));
         notes
-            .push(format!("{name}: {without} of {n} test rows have no label: they are not scored"));
+            .push(format!("{name}: {without} of {n} test rows {have} no label: {they} not scored"));
     }
     notes
+}
+
+/// What is said of one row, and of several.
+fn agreeing(rows: usize) -> (&'static str, &'static str) {
+    if rows == 1 { ("row is", "it is") } else { ("rows are", "they are") }
+}
+
+/// ``class `a` ``, ``the classes `a`, `b` and `c` ``; of many the first ones.
+fn named_classes(classes: &[String]) -> String {
+    const NAMED: usize = 8;
+    let quoted = |classes: &[String]| {
+        classes.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ")
+    };
+    match classes {
+        [class] => format!("class `{class}`"),
+        [few @ .., last] if few.len() < NAMED => {
+            format!("the classes {} and `{last}`", quoted(few))
+        }
+        many => {
+            format!("the classes {} and {} more", quoted(&many[..NAMED]), many.len() - NAMED)
+        }
+    }
 }
 
 fn default_test(target: &Origin) -> TargetTest {

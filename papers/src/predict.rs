@@ -50,8 +50,8 @@ pub(crate) struct Selected {
 
 /// Predictions of n rows.
 pub(crate) struct Predictions {
-    /// What each row is called: the path of a picture, else its number.
-    names: Vec<String>,
+    /// What each row is called: the path of a picture; where there are none, its number from 0.
+    names: Option<Vec<String>>,
     classes: Vec<String>,
     provenance: BTreeMap<String, String>,
     outputs: HostOutputs,
@@ -140,8 +140,8 @@ fn model_file(part: &PartDir, checkpoint: &str) -> Result<PathBuf> {
 /// Rows as a model takes them.
 struct Rowed {
     samples: Samples,
-    /// What each row is called.
-    names: Vec<String>,
+    /// What each row is called, if not by its number.
+    names: Option<Vec<String>>,
     /// What rules decided in reading them.
     notes: Vec<String>,
 }
@@ -226,7 +226,7 @@ impl Predictions {
 
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.outputs.logits.nrows()
     }
 
     /// The number of rows predicted as each class, by class.
@@ -253,11 +253,13 @@ impl Predictions {
             columns.into_iter().chain(self.classes.iter().map(|class| format!("p_{class}"))),
         )?;
         let predictions = self.outputs.predictions();
-        for ((name, logits), class) in
-            self.names.iter().zip(self.outputs.logits.rows()).zip(predictions)
+        for (row, (logits, class)) in
+            self.outputs.logits.rows().into_iter().zip(predictions).enumerate()
         {
             let p = probabilities(logits);
-            let start = [name.clone(), self.classes[class].clone(), format!("{:.6}", p[class])];
+            let name =
+                self.names.as_ref().map_or_else(|| row.to_string(), |names| names[row].clone());
+            let start = [name, self.classes[class].clone(), format!("{:.6}", p[class])];
             csv.write_record(start.into_iter().chain(p.iter().map(|p| format!("{p:.6}"))))?;
         }
         csv.flush()
@@ -282,7 +284,7 @@ mod tests {
     #[test]
     fn a_row_holds_its_name_class_and_probabilities() {
         let predictions = Predictions {
-            names: vec!["a,b.png".into(), "1".into()],
+            names: Some(vec!["a,b.png".into(), "1".into()]),
             classes: vec!["cat".into(), "dog".into()],
             provenance: BTreeMap::new(),
             outputs: HostOutputs {

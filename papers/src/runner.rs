@@ -56,6 +56,15 @@ pub(crate) struct Request {
     pub(crate) command: Vec<String>,
 }
 
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// How it ended.
+    pub(crate) end: End,
+    /// The notes of its data, which were told when it began.
+    pub(crate) told: Vec<String>,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -90,7 +99,7 @@ pub(crate) fn saved_config(dir: &Path) -> Result<RunConfig> {
 /// # Errors
 /// The request cannot be met at all: a configuration or data that cannot be used, a directory that
 /// is taken or cannot be written. What fails later, in one method and seed, is recorded there.
-pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
+pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
     let Request { config, dir, resume, data, device, command } = request;
     if !resume {
         check_free(dir.root())?;
@@ -103,7 +112,8 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
         plan.data.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         let _lock = lock(dir.root())?;
         start_record(&dir, &plan, device, command)?;
-        Ok::<_, anyhow::Error>(Run::new(&dev, &plan, &dir, output).execute()?)
+        let end = Run::new(&dev, &plan, &dir, output).execute()?;
+        Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes })
     })
 }
 

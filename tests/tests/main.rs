@@ -15,6 +15,7 @@ mod shallow_reference;
 mod sparse_properties;
 mod transport_properties;
 mod transport_reference;
+mod unsafe_code;
 
 /// A file without its line above would be compiled by nobody, in silence.
 #[test]

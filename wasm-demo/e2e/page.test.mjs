@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { answers, launch, settled, stroke, text, visit } from "./browser.mjs";
 
-const FIRST_VISIT_BYTES = 1_048_576;
+const FIRST_VISIT_BYTES = 1_000_000;
 
 const circle = Array.from({ length: 25 }, (_, i) => {
   const angle = (2 * Math.PI * i) / 24 - Math.PI / 2;

@@ -14,6 +14,7 @@ use transduct_adapt::{
 };
 use transduct_core::{
     Input, InputShape,
+    backbone::digit_net,
     data::{Dataset, Samples, embedded::UciFrame, idx, normalise::Fitted},
     host::{HostOutputs, agreement, probabilities},
     model::{Model, ModelCard},
@@ -174,7 +175,7 @@ impl DigitModel {
     /// [`Error::Core`] for anything but a model file, [`Error::Input`] for a model of other rows.
     pub fn new(name: &str, bytes: &[u8]) -> Result<Self> {
         let device = transduct_core::cpu();
-        let model = Model::from_bytes(&device, name, bytes)?;
+        let model = Model::of_backbones(&device, name, bytes, vec![digit_net()])?;
         let got = model.card().input;
         if got != INPUT {
             return Err(Error::Input { name: name.to_owned(), got });

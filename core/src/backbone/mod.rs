@@ -13,7 +13,8 @@ mod summary;
 pub use digit_net::{DigitNet, DigitNetConfig};
 pub use head::Head;
 pub use mlp::{Mlp, MlpConfig};
-pub use registry::{BackboneEntry, backbone_size, backbones, build_backbone};
+pub(crate) use registry::find;
+pub use registry::{BackboneEntry, backbones, build_backbone, digit_net};
 pub use resnet::{ResNet, ResNetConfig};
 pub use summary::{Summary, SummaryRow};
 

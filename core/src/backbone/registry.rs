@@ -22,7 +22,7 @@ pub struct BackboneEntry<D: Dev> {
     pub size: fn(InputShape, &Value) -> Result<Size>,
 }
 
-/// All backbones. Adding one is its file and its line here.
+/// All backbones. Adding one is its file and its lines here.
 pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
     vec![
         entry(
@@ -32,13 +32,7 @@ pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
             |d, i, o, r| Ok(Box::new(Mlp::new(d, i, &options("mlp", o)?, r)?)),
             |i, o| Ok(options::<MlpConfig>("mlp", o)?.size(i)),
         ),
-        entry(
-            "digit-net",
-            "LeNet-like network of the DANN digit experiments, images from 16 × 16",
-            DigitNetConfig::default(),
-            |d, i, o, r| Ok(Box::new(DigitNet::new(d, i, &options("digit-net", o)?, r)?)),
-            |i, o| Ok(options::<DigitNetConfig>("digit-net", o)?.size(i)),
-        ),
+        digit_net(),
         entry(
             "resnet",
             "residual network for small images, 20 layers deep by default, images from 8 × 8",
@@ -47,6 +41,17 @@ pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
             |i, o| Ok(options::<ResNetConfig>("resnet", o)?.size(i)),
         ),
     ]
+}
+
+/// [`DigitNet`] alone, for a program that should link no other: the browser's.
+pub fn digit_net<D: Dev>() -> BackboneEntry<D> {
+    entry(
+        "digit-net",
+        "LeNet-like network of the DANN digit experiments, images from 16 × 16",
+        DigitNetConfig::default(),
+        |d, i, o, r| Ok(Box::new(DigitNet::new(d, i, &options("digit-net", o)?, r)?)),
+        |i, o| Ok(options::<DigitNetConfig>("digit-net", o)?.size(i)),
+    )
 }
 
 fn entry<D: Dev>(
@@ -80,19 +85,11 @@ pub fn build_backbone<D: Dev>(
     options: &Value,
     rng: &mut Rng,
 ) -> Result<Box<dyn Backbone<D>>> {
-    (find::<D>(name)?.build)(dev, input, options, rng)
+    (find(name, backbones())?.build)(dev, input, options, rng)
 }
 
-/// What the backbone of this name would take; see [`BackboneEntry::size`].
-///
-/// # Errors
-/// As [`build_backbone`].
-pub fn backbone_size<D: Dev>(name: &str, input: InputShape, options: &Value) -> Result<Size> {
-    (find::<D>(name)?.size)(input, options)
-}
-
-fn find<D: Dev>(name: &str) -> Result<BackboneEntry<D>> {
-    let mut all = backbones::<D>();
+/// The entry of this name among these.
+pub(crate) fn find<D: Dev>(name: &str, mut all: Vec<BackboneEntry<D>>) -> Result<BackboneEntry<D>> {
     match all.iter().position(|entry| entry.name == name) {
         Some(i) => Ok(all.swap_remove(i)),
         None => Err(Error::Unknown {
@@ -126,7 +123,8 @@ mod tests {
             let parameters = network.parameters();
             let weights = parameters.iter().map(crate::Parameter::len).sum();
             let (tensors, features) = (parameters.len(), network.features());
-            let size = backbone_size::<crate::dfdx::prelude::Cpu>(name, input, &options).unwrap();
+            let entry = find(name, backbones::<crate::dfdx::prelude::Cpu>()).unwrap();
+            let size = (entry.size)(input, &options).unwrap();
             assert_eq!(size, Size { weights, tensors, features }, "{name} {options}");
         }
     }

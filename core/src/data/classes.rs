@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use super::Texts;
+
 /// The class index of every label, and the class names by index: numbers in numerical order if all
 /// labels are numbers, else text in the order of its code points.
 ///
@@ -48,15 +50,16 @@ pub fn by_value(label: &str) -> Cow<'_, str> {
 /// The number of distinct labels, if they look like a measurement: numbers, more than 20 distinct
 /// ones, and not all whole, or more of them than half the rows, or a tenth of them in one row alone, as
 /// counts of something are: a class of which there is one row is none.
-pub fn measured<S: AsRef<str>>(labels: &[S]) -> Option<usize> {
-    let values: Option<Vec<f64>> = labels.iter().map(|s| s.as_ref().parse().ok()).collect();
+pub fn measured(labels: &Texts) -> Option<usize> {
+    let values: Option<Vec<(f64, usize)>> =
+        labels.counts().map(|(text, rows)| Some((text.parse().ok()?, rows))).collect();
     let mut values = values?;
-    values.sort_by(f64::total_cmp);
-    let runs = values.chunk_by(|a, b| a == b).map(<[f64]>::len);
-    let (distinct, single) =
-        runs.fold((0, 0), |(n, single), rows| (n + 1, single + usize::from(rows == 1)));
-    let fractions = values.iter().any(|v| v.fract() != 0.0);
-    let looks = fractions || 2 * distinct > labels.len() || 10 * single >= distinct;
+    values.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let same = values.chunk_by(|(a, _), (b, _)| a == b);
+    let rows: Vec<usize> = same.map(|same| same.iter().map(|(_, rows)| rows).sum()).collect();
+    let (distinct, single) = (rows.len(), rows.iter().filter(|&&rows| rows == 1).count());
+    let fractions = values.iter().any(|(value, _)| value.fract() != 0.0);
+    let looks = fractions || 2 * distinct > labels.present() || 10 * single >= distinct;
     (distinct > 20 && looks).then_some(distinct)
 }
 
@@ -101,13 +104,13 @@ mod tests {
 
     #[test]
     fn counts_look_like_a_measurement_and_many_classes_do_not() {
-        let texts = |values: Vec<usize>| values.iter().map(usize::to_string).collect::<Vec<_>>();
+        let texts = |values: Vec<usize>| values.iter().map(|v| Some(v.to_string())).collect::<Texts>();
         // 1,500 classes of two rows each; squares, the larger of which come once.
         assert_eq!(measured(&texts((0..3000).map(|i| i / 2).collect())), None);
         let counts = texts((0..400).map(|i| (i / 8).max(i.saturating_sub(360) * 3)).collect());
         assert!(measured(&counts).is_some());
         assert_eq!(measured(&texts((0..60).map(|i| i % 20).collect())), None);
-        assert_eq!(measured(&["0.5", "1"]), None);
+        assert_eq!(measured(&[Some("0.5"), Some("1")].into_iter().collect()), None);
     }
 
     proptest! {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayViewD;
 
 use super::table::{Table, TextOptions};
-use super::{DataError, classes, npy};
+use super::{DataError, Texts, classes, npy};
 
 /// One label a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     /// n labels as they are written; none where one is missing.
-    pub texts: Vec<Option<String>>,
+    pub texts: Texts,
     /// The column of the table that has them.
     pub column: Option<usize>,
     /// Where they are, in words.
@@ -43,27 +43,19 @@ impl Labels {
         }
     }
 
-    /// The number of rows that have a label.
-    pub fn present(&self) -> usize {
-        self.texts.iter().flatten().count()
-    }
-
-    /// Every label, in a domain in which none may be missing.
+    /// Refuses what a domain in which no label may be missing has not.
     ///
     /// # Errors
     /// The first one that is missing, by its line.
-    pub fn complete(&self, path: &Path, table: Option<&Table>) -> Result<Vec<String>, DataError> {
-        let missing = self.texts.len() - self.present();
-        let Some(row) = self.texts.iter().position(Option::is_none) else {
-            return Ok(self.texts.iter().flatten().cloned().collect());
-        };
+    pub fn check_complete(&self, path: &Path, table: Option<&Table>) -> Result<(), DataError> {
+        let Some(row) = self.texts.first_missing() else { return Ok(()) };
         let place = match (table, self.column, &self.file) {
             (Some(table), Some(column), _) => table.place(row, column),
             (_, _, Some(_)) => format!("row {}", row + 1),
             _ => format!("{}, row {}", self.place, row + 1),
         };
         let path = self.file.as_deref().unwrap_or(path);
-        let others = match missing {
+        let others = match self.texts.len() - self.texts.present() {
             1 => String::new(),
             n => format!(" (the first of {n})"),
         };
@@ -79,15 +71,14 @@ impl Labels {
     /// # Errors
     /// A number that is not finite; so many numbers that they look like a measurement.
     pub fn check_classes(&self, path: &Path) -> Result<(), DataError> {
-        let texts: Vec<&str> = self.texts.iter().flatten().map(String::as_str).collect();
         let (place, path) = (&self.place, self.file.as_deref().unwrap_or(path));
-        let numbers: Option<Vec<f64>> = texts.iter().map(|t| t.parse().ok()).collect();
+        let numbers: Option<Vec<f64>> = self.texts.distinct().map(|t| t.parse().ok()).collect();
         if let Some(bad) = numbers.iter().flatten().find(|v| !v.is_finite()) {
             let reason = format!("{place}: the label `{bad}` is not a finite number");
             return Err(DataError::malformed(path, reason));
         }
-        if let Some(distinct) = classes::measured(&texts) {
-            let n = texts.len();
+        if let Some(distinct) = classes::measured(&self.texts) {
+            let n = self.texts.present();
             let reason = format!(
                 "{place} has {distinct} distinct numbers in {n} rows, which looks like a \
                  measurement and not like classes: name the column of the classes with --label-column"
@@ -99,7 +90,7 @@ impl Labels {
 }
 
 /// Numbers of any shape of which one axis at most is longer than 1, as labels: NaN is none.
-pub(super) fn of_numbers(labels: ArrayViewD<'_, f64>) -> Result<Vec<Option<String>>, String> {
+pub(super) fn of_numbers(labels: ArrayViewD<'_, f64>) -> Result<Texts, String> {
     check_shape(labels.shape())?;
     Ok(labels.iter().map(|&v| (!v.is_nan()).then(|| (v + 0.0).to_string())).collect())
 }

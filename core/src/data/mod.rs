@@ -45,6 +45,7 @@ pub mod synthetic;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod texts;
 
 #[cfg(feature = "files")]
 pub use dir::DataDir;
@@ -57,6 +58,7 @@ pub use pair::DomainPair;
 pub use protocol::{NormalisedBy, Preparation, Protocol, TargetTest};
 pub use sparse_rows::SparseRows;
 pub use split::Split;
+pub use texts::Texts;
 
 /// The rows of a data set, without labels.
 #[derive(Clone, Debug, PartialEq)]

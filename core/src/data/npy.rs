@@ -173,7 +173,7 @@ mod files {
     use zip::result::ZipError;
 
     use super::*;
-    use crate::data::raw;
+    use crate::data::{Texts, raw};
 
     /// [`parse_matrix`] on a file.
     pub fn read_matrix(path: &Path) -> Result<Array2<f64>, DataError> {
@@ -245,11 +245,7 @@ mod files {
     }
 
     /// The labels `name` of an `.npz` file, as [`parse_label_texts`] takes them.
-    pub fn parse_npz_labels(
-        bytes: &[u8],
-        path: &Path,
-        name: &str,
-    ) -> Result<Vec<Option<String>>, DataError> {
+    pub fn parse_npz_labels(bytes: &[u8], path: &Path, name: &str) -> Result<Texts, DataError> {
         let npy = npz_entry(bytes, path, name, &raw::Budget::of(bytes))?;
         parse_label_texts(&npy, path).map_err(|e| within(name, e, path))
     }

@@ -202,15 +202,15 @@ impl Rows {
         }
     }
 
-    /// A name for each row: the path of a picture below `root`, else the number of the row, from 0.
-    pub fn names(&self, root: &Path) -> Vec<String> {
+    /// A name for each row, the path of a picture below `root`; none where rows have numbers alone.
+    pub fn names(&self, root: &Path) -> Option<Vec<String>> {
         let name = |path: &PathBuf| match path.strip_prefix(root) {
             Ok(below) if below != Path::new("") => below.display().to_string(),
             _ => path.display().to_string(),
         };
         match self {
-            Self::Pictures(x) => x.paths().map(name).collect(),
-            _ => (0..self.len()).map(|i| i.to_string()).collect(),
+            Self::Pictures(x) => Some(x.paths().map(name).collect()),
+            _ => None,
         }
     }
 }
@@ -287,10 +287,13 @@ fn read_as_is(
         Format::Svmlight => {
             let parsed = svmlight::parse(&bytes, path, options.svmlight)?;
             notes.extend(parsed.notes.iter().cloned());
-            let texts = parsed.label_texts();
-            let place = "the first field of a line".to_owned();
-            let labels = (search != LabelSearch::Unread && options.labels_file.is_none())
-                .then_some(Labels { texts, column: None, place, file: None });
+            let wanted = search != LabelSearch::Unread && options.labels_file.is_none();
+            let labels = wanted.then(|| Labels {
+                texts: parsed.labels.clone(),
+                column: None,
+                place: "the first field of a line".to_owned(),
+                file: None,
+            });
             (Rows::Svmlight(Box::new(parsed)), labels)
         }
         Format::Csv | Format::Auto => {
@@ -417,7 +420,7 @@ fn of_pictures(
     let labelled = path.is_dir() && search != LabelSearch::Unread && pictures::has_classes(path)?;
     let (x, labels) = if labelled {
         let dataset = folder::read(path, &options.pictures)?;
-        let texts = dataset.labels.iter().map(|&l| Some(dataset.classes[l].clone())).collect();
+        let texts = dataset.labels.iter().map(|&l| Some(&dataset.classes[l])).collect();
         let place = "the folders' names".to_owned();
         let Samples::Pictures(x) = dataset.samples else {
             return Err(DataError::unusable(name, "no pictures"));

@@ -10,9 +10,20 @@ use super::normalise::Fitted;
 use super::sparse::{self, Moments, Sparse, SparseError};
 use super::{DataError, Samples};
 
+/// That there are sparse rows at all: files alone have them. Without `files` it has no value, and neither
+/// have [`SparseRows`]: the compiler leaves out what is done with them, wherever that is.
+#[cfg(feature = "files")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Known;
+
+#[cfg(not(feature = "files"))]
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {}
+
 /// Rows `(n, d)` that are sparse until they are asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparseRows {
+    known: Known,
     matrix: Sparse,
     /// Steps that give zeros another value, in their order. None is a sequence.
     waiting: Vec<Fitted>,
@@ -20,13 +31,18 @@ pub struct SparseRows {
     background: Option<Vec<f64>>,
 }
 
+#[cfg(feature = "files")]
 impl From<Sparse> for SparseRows {
     fn from(matrix: Sparse) -> Self {
-        Self { matrix, waiting: Vec::new(), background: None }
+        Self::new(Known, matrix)
     }
 }
 
 impl SparseRows {
+    fn new(known: Known, matrix: Sparse) -> Self {
+        Self { known, matrix, waiting: Vec::new(), background: None }
+    }
+
     /// n.
     pub fn len(&self) -> usize {
         self.matrix.rows()
@@ -49,13 +65,13 @@ impl SparseRows {
 
     /// The rows at `index`, in that order. Panics when one is out of range.
     pub fn select(&self, index: &[usize]) -> Self {
-        let Self { waiting, background, .. } = self.clone_steps();
-        Self { matrix: self.matrix.select(index), waiting, background }
+        self.with(self.matrix.select(index))
     }
 
-    fn clone_steps(&self) -> Self {
-        let matrix = self.matrix.select(&[]);
-        Self { matrix, waiting: self.waiting.clone(), background: self.background.clone() }
+    /// Other rows that went through the same steps.
+    fn with(&self, matrix: Sparse) -> Self {
+        let Self { known, waiting, background, .. } = self;
+        Self { known: *known, matrix, waiting: waiting.clone(), background: background.clone() }
     }
 
     /// The rows of `self`, then those of `other`.
@@ -67,7 +83,7 @@ impl SparseRows {
             let (what, expected) = ("normalisations", "the same ones on all rows".to_owned());
             return Err(SparseError::Parts { what, expected, got: "other ones".into() });
         }
-        Ok(Self { matrix: self.matrix.stacked(&other.matrix)?, ..self.clone_steps() })
+        self.matrix.stacked(&other.matrix).map(|matrix| self.with(matrix))
     }
 
     /// Writes a dense row to `out` `(d,)`. Panics when the row is out of range or `out` has another
@@ -183,6 +199,7 @@ impl SparseRows {
     /// # Errors
     /// Another number of features than `step` was fitted on; a step for images; numbers that overflow.
     pub fn normalised(mut self, step: &Fitted) -> Result<Self, DataError> {
+        let known = self.known;
         match step {
             Fitted::Sequence(steps) => steps.iter().try_fold(self, Self::normalised),
             Fitted::PerImageMean => {
@@ -197,7 +214,8 @@ impl SparseRows {
                 }
                 if self.waiting.is_empty() && shift.iter().all(|&shift| shift == 0.0) {
                     let matrix = self.matrix.divided_columns(scale);
-                    return matrix.map(Self::from).map_err(|e| overflow("affine", &e));
+                    let rows = matrix.map(|matrix| Self::new(known, matrix));
+                    return rows.map_err(|e| overflow("affine", &e));
                 }
                 let elementwise = self.waiting.is_empty() || self.background.is_some();
                 let zeros = self.background.take().unwrap_or_else(|| vec![0.0; d]);
@@ -215,7 +233,8 @@ impl SparseRows {
                     _ => self.matrix.row_norms(),
                 };
                 let matrix = self.matrix.divided_rows(&norms);
-                matrix.map(Self::from).map_err(|e| overflow("rows", &e))
+                let rows = matrix.map(|matrix| Self::new(known, matrix));
+                rows.map_err(|e| overflow("rows", &e))
             }
             Fitted::L1Rows | Fitted::L2Rows => {
                 self.background = None;
@@ -265,28 +284,28 @@ impl Samples {
     ///
     /// # Errors
     /// None for a matrix that is worth it; [`SparseError::TooLarge`] otherwise.
+    #[cfg(feature = "files")]
     pub fn from_sparse(matrix: Sparse) -> Result<Self, SparseError> {
         const SMALL: f64 = (1 << 22) as f64;
         let numbers = matrix.rows() as f64 * matrix.columns() as f64;
         if numbers > SMALL && matrix.density() <= 1.0 / 3.0 {
             return Ok(Self::Sparse(matrix.into()));
         }
-        matrix.to_dense().map(Self::dense)
-    }
-
-    /// Dense feature vectors.
-    fn dense(x: Array2<f64>) -> Self {
-        Self::Features(x)
+        matrix.to_dense().map(Self::Features)
     }
 
     /// The rows of `self`, then those of `other`, of which one at least is sparse; dense rows become
     /// sparse where their zeros are where they were.
     pub(super) fn join_sparse(&self, other: &Self) -> Option<Result<Self, SparseError>> {
+        let known = match (self, other) {
+            (Self::Sparse(x), _) | (_, Self::Sparse(x)) => x.known,
+            _ => return None,
+        };
         let sparse = |samples: &Self| match samples {
             Self::Sparse(x) => Some(Ok(x.clone())),
             Self::Features(x) => {
                 let matrix = Sparse::from_dense(x.view());
-                Some(matrix.map(SparseRows::from))
+                Some(matrix.map(|matrix| SparseRows::new(known, matrix)))
             }
             _ => None,
         };
@@ -312,7 +331,7 @@ mod tests {
         let sparse = Samples::Sparse(rows(x));
         let fitted = choice.fit(&sparse).unwrap();
         let Samples::Sparse(sparse) = fitted.apply(sparse).unwrap() else { panic!("dense") };
-        let dense = Samples::dense(x.clone());
+        let dense = Samples::Features(x.clone());
         let fitted = choice.fit(&dense).unwrap();
         let Samples::Features(dense) = fitted.apply(dense).unwrap() else { panic!("features") };
         let all: Vec<usize> = (0..x.nrows()).collect();

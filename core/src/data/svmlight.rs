@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sparse::{MAX_COLUMNS, Sparse, SparseError};
-use super::{DataError, raw};
+use super::{DataError, Texts, classes, raw};
 
 /// How to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +84,8 @@ impl<'de> Deserialize<'de> for ZeroBased {
 pub struct Parsed {
     /// `(n, d)`.
     pub rows: Sparse,
-    /// n labels; none where a row has none.
-    pub labels: Vec<Option<f64>>,
+    /// n labels, numbers by their value; none where a row has none.
+    pub labels: Texts,
     /// The line, from 1, of the first row without a label.
     pub first_unlabelled: Option<usize>,
     /// Whether indices were taken to start at 0.
@@ -101,12 +101,6 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// The labels as text; none where a row has none.
-    pub fn label_texts(&self) -> Vec<Option<String>> {
-        // Adding zero turns −0 into 0.
-        self.labels.iter().map(|label| label.map(|label| (label + 0.0).to_string())).collect()
-    }
-
     /// Gives the rows `d` columns, as the domain or the model that they go with has.
     ///
     /// # Errors
@@ -203,7 +197,8 @@ pub fn read(path: &Path, options: Options) -> Result<Parsed, DataError> {
 /// Rows as they are read, with indices as they are written.
 #[derive(Default)]
 struct Builder {
-    labels: Vec<Option<f64>>,
+    /// As they are written.
+    labels: Texts,
     first_unlabelled: Option<usize>,
     starts: Vec<usize>,
     indices: Vec<u32>,
@@ -345,7 +340,7 @@ impl Builder {
         }
         let rows = Sparse::new(width.unwrap_or(found), starts, indices, values)
             .map_err(|e| DataError::malformed(path, e.to_string()))?;
-        let path = path.to_owned();
+        let (labels, path) = (labels.renamed(classes::by_value), path.to_owned());
         Ok(Parsed { rows, labels, first_unlabelled, zero_based, sure, notes, path, given: width })
     }
 }
@@ -357,9 +352,9 @@ fn finite(text: &str) -> Option<f64> {
 }
 
 /// The label that begins a line; none where it says that there is none.
-fn label(text: &str) -> Result<Option<f64>, String> {
-    if let Some(label) = finite(text) {
-        return Ok(Some(label));
+fn label(text: &str) -> Result<Option<&str>, String> {
+    if finite(text).is_some() {
+        return Ok(Some(text));
     }
     if text == "?" || ["na", "nan"].contains(&text.to_ascii_lowercase().as_str()) {
         return Ok(None);

@@ -467,7 +467,11 @@ fn prepare(
         let method = (entry.build)(&given)?;
         let fitted = watched(entry.name, output, || method.fit(domains))?;
         prepared.weights = Some(fitted.weights);
-        prepared.certificate = Some((name.clone(), fitted.certificate));
+        let mut certificate = fitted.certificate;
+        // These count the kept rows; the end names such cells by the rows of the files.
+        let wild = wild::notes(domains);
+        certificate.notes.retain(|note| !wild.contains(note));
+        prepared.certificate = Some((name.clone(), certificate));
     } else if let Some((key, _)) = args.adapt_set.first() {
         bail!(UsageError(format!("--adapt-set {key}: needs --weights or --align")));
     }
@@ -510,17 +514,16 @@ fn accuracy(
     let name = &tables.source.columns()[labels.column?];
     let column = tables.target.position(name).filter(|_| tables.target.is_named())?;
     let value = |text: &str| transduct_core::data::classes::by_value(text).into_owned();
-    let known = |text: &String| classes.iter().any(|class| class == text || *class == value(text));
+    let known = |text: &str| classes.iter().any(|class| class == text || *class == value(text));
     let truth = tables.target.labels(column);
-    let scored: Vec<(String, usize)> = truth
-        .into_iter()
+    let scored: Vec<(&str, usize)> = truth
+        .iter()
         .zip(predicted)
         .filter_map(|(text, &class)| Some((text?, class)))
         .filter(|(text, _)| known(text))
         .collect();
-    let right = |&&(ref text, class): &&(String, usize)| {
-        classes[class] == *text || classes[class] == value(text)
-    };
+    let right =
+        |&&(text, class): &&(&str, usize)| classes[class] == text || classes[class] == value(text);
     let n = scored.len();
     (n > 0).then(|| (scored.iter().filter(right).count() as f64 / n as f64, n))
 }

@@ -47,7 +47,7 @@ pub(super) fn execute(args: ReportArgs, output: &Output) -> Result<Status> {
         } else if args.markdown.is_some() {
             bail!("{}: no experiment is recorded there", dir.display());
         } else {
-            conclude(&report::write(RunDir::new(dir).root())?, output)?;
+            conclude(&report::write(RunDir::new(dir).root())?, &[], output)?;
         }
     }
     if let Some(path) = &args.markdown {
@@ -65,8 +65,8 @@ fn command(dirs: &[PathBuf], markdown: &Path) -> String {
     format!("transduct report {dirs} --markdown {}", quoted(&markdown.display().to_string()))
 }
 
-/// Prints the results of a run and where they are.
-pub(super) fn conclude(written: &Written, output: &Output) -> io::Result<()> {
+/// Prints the results of a run and where they are, without the notes that were told before.
+pub(super) fn conclude(written: &Written, told: &[String], output: &Output) -> io::Result<()> {
     let Written { summary, headline, results, table, report } = written;
     let value = json!({
         "headline": headline.title,
@@ -74,7 +74,8 @@ pub(super) fn conclude(written: &Written, output: &Output) -> io::Result<()> {
         "files": {"results": results, "table": table, "report": report},
     });
     // `terminal` ends with the notes.
-    let mut text = format!("{}\n\n{}. {}\n", terminal(summary), headline.title, headline.basis);
+    let table_text = terminal(summary, told);
+    let mut text = format!("{table_text}\n\n{}. {}\n", headline.title, headline.basis);
     text += &format!("\nresults  {}\nreport   {}", table.display(), report.display());
     output.conclude(&value, text)
 }

@@ -14,7 +14,7 @@ use crate::{
     interrupt,
     record::RunDir,
     report,
-    runner::{self, End},
+    runner::{self, End, Ended},
 };
 
 const EXAMPLES: &str = "\
@@ -309,7 +309,7 @@ pub(super) fn launch(
         command: arguments.clone(),
     };
     interrupt::listen();
-    let end = runner::run(request, output)?;
+    let Ended { end, told } = runner::run(request, output)?;
     if end == End::Interrupted {
         // No report: whoever stops a run does not wait for one.
         let resume = format!(
@@ -323,7 +323,7 @@ pub(super) fn launch(
         return Ok(Status::Interrupted);
     }
     let written = report::write(&out)?;
-    super::report::conclude(&written, output)?;
+    super::report::conclude(&written, &told, output)?;
     Ok(if end == End::Complete { Status::Done } else { Status::Failed })
 }
 

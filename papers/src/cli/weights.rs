@@ -6,7 +6,6 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use transduct_adapt::{
-    catalogue::Entry,
     certificate::Certificate,
     diagnose::feature_balance,
     reweight::{Balance, Reweight, Weighting, fit_rows, reweighter},
@@ -71,7 +70,7 @@ pub(super) fn execute(
     arguments: &[OsString],
 ) -> Result<Status> {
     let entry = reweighter(&args.method.method)?;
-    let (_, options) = args.method.build(&entry, output)?;
+    let (method, options) = args.method.build(&entry, output)?;
     if let Some(tau) = args.flatten.filter(|tau| !(0.0..=1.0).contains(tau)) {
         bail!(UsageError(format!("--flatten {tau}: expected a number between 0 and 1")));
     }
@@ -89,7 +88,7 @@ pub(super) fn execute(
         bail!("{path}: has a column `{0}` already: name another with --column", args.column);
     }
     let Fit { fitted, worth, n_target, features, note } =
-        pair.fit(&entry, &options, args.flatten, output)?;
+        pair.fit(entry.name, &*method, &options, args.flatten, output)?;
     let n = fitted.weights.len();
     let weights = &fitted.weights;
     match &pair {
@@ -208,7 +207,8 @@ impl Pair {
 
     fn fit(
         &self,
-        entry: &Entry<dyn Reweight>,
+        name: &'static str,
+        method: &dyn Reweight,
         options: &Value,
         flatten: Option<f64>,
         output: &Output,
@@ -216,16 +216,14 @@ impl Pair {
         match self {
             Self::Dense(tables) => {
                 let domains = tables.domains()?;
-                let method = (entry.build)(options)?;
-                let fitted = watched(entry.name, output, || method.fit(&domains))?;
+                let fitted = watched(name, output, || method.fit(&domains))?;
                 let names = tables.names.clone();
                 let n_target = domains.target().nrows();
                 finish(&domains, fitted, flatten, names, n_target, None)
             }
             Self::Sparse(tables) => {
                 let domains = tables.domains()?;
-                let (fitted, note) =
-                    watched(entry.name, output, || fit_rows(entry.name, options, &domains))?;
+                let (fitted, note) = watched(name, output, || fit_rows(name, options, &domains))?;
                 let names = (1..=domains.features()).map(|i| i.to_string()).collect();
                 let n_target = domains.target().rows();
                 finish(&domains, fitted, flatten, names, n_target, note)

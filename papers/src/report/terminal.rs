@@ -12,9 +12,10 @@ use super::{
 const RULED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// The table, what its columns mean, and what is missing. On a terminal it is no wider than that
+/// The table, what its columns mean, what is missing, and the notes but for those that were told
+/// before. On a terminal it is no wider than that
 /// and has colours; elsewhere it is plain text.
-pub fn terminal(summary: &Summary) -> String {
+pub fn terminal(summary: &Summary, told: &[String]) -> String {
     let mut columns = vec![
         ("target %".to_owned(), Content::TargetAccuracy),
         ("difference [95 %]".to_owned(), Content::Difference),
@@ -42,7 +43,8 @@ pub fn terminal(summary: &Summary) -> String {
     let mut lines = vec![table.trim_fmt(), String::new(), meaning(summary)];
     lines.extend(table::collapsed(summary));
     lines.extend(table::unfinished(summary));
-    lines.extend(summary.notes.iter().map(|note| format!("note: {note}")));
+    let notes = summary.notes.iter().filter(|note| !told.contains(note));
+    lines.extend(notes.map(|note| format!("note: {note}")));
     lines.join("\n")
 }
 

@@ -251,7 +251,7 @@ fn numbers_are_those_of_the_seeds() {
     let again: Summary =
         serde_json::from_str(&serde_json::to_string(&written.summary).unwrap()).unwrap();
     assert_eq!(again, written.summary);
-    let text = terminal(&written.summary);
+    let text = terminal(&written.summary, &[]);
     assert!(text.contains("+18.7 [+17.2, +20.1]") && text.contains("oracle"), "{text}");
 }
 
@@ -336,7 +336,7 @@ fn damage_is_said_and_the_rest_is_shown() {
         "one seed",
     ] {
         assert!(page.contains(text), "no {text}");
-        assert!(terminal(&written.summary).contains(text), "no {text} on the terminal");
+        assert!(terminal(&written.summary, &[]).contains(text), "no {text} on the terminal");
     }
     assert_self_contained(&page);
 }
@@ -366,7 +366,7 @@ fn a_collapse_is_said_everywhere() {
     assert_eq!(written.summary.method("deep-coral").unwrap().collapsed, Vec::<u64>::new());
     assert!(written.headline.basis.contains("It collapsed with 2 of 3 seeds"));
     let page = fs::read_to_string(&written.report).unwrap();
-    let text = terminal(&written.summary);
+    let text = terminal(&written.summary, &[]);
     for place in [&page, &text] {
         assert!(place.contains("2 of 3 collapsed") && place.contains("1 of 3 collapsed"));
         assert!(place.contains("dann, seeds 0, 2 collapsed: "));

@@ -169,19 +169,20 @@ impl Labels {
         table: Option<&Table>,
         notes: &mut Vec<String>,
     ) -> Result<Self> {
-        let texts = labels.complete(path, table)?;
-        let kind = match classes::measured(&texts) {
+        labels.check_complete(path, table)?;
+        let kind = match classes::measured(&labels.texts) {
             Some(distinct) => {
                 notes.push(format!(
                     "{} holds measurements ({distinct} distinct numbers), not classes",
                     labels.place
                 ));
-                LabelKind::Measured(texts.iter().filter_map(|text| text.parse().ok()).collect())
+                let values = labels.texts.iter().flatten();
+                LabelKind::Measured(values.filter_map(|text| text.parse().ok()).collect())
             }
             None => {
                 labels.check_classes(path)?;
-                let (of, classes) = classes::encode(&texts);
-                LabelKind::Classes { of, classes }
+                let (of, classes) = labels.texts.classes();
+                LabelKind::Classes { of: of.into_iter().flatten().collect(), classes }
             }
         };
         Ok(Self { column: labels.column, kind, place: labels.place.clone() })

@@ -201,6 +201,13 @@ fn class_sets_may_differ() {
     assert!(error.contains("none of its 24 test rows is of class `dog`"), "{error}");
     let report = text(place.path("runs/b/report.html"));
     assert!(report.contains("is of class `dog`"), "the report names them");
+    // Told when the run began; the table of a run has them where it is shown later.
+    let output =
+        place.command(&format!("{run} --method source-only --out runs/quiet")).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("source-only") && !shown.contains("is of class `dog`"), "{shown}");
+    assert_eq!(error.matches("is of class `dog`").count(), 1, "{error}");
+    assert!(place.succeed("report runs/quiet").contains("is of class `dog`"));
 
     // A third class in the target is named and not scored.
     let owls = table(48, 0.7) + "9,9,owl\n9,9,owl\n";
@@ -208,6 +215,15 @@ fn class_sets_may_differ() {
     let run = TABLES.replace("target.csv", "owls.csv");
     let error = told(&place, &format!("{run} --method source-only --out runs/c"));
     assert!(error.contains("2 test rows are of class `owl`, which the source lacks"), "{error}");
+    place.write("birds.csv", &(table(48, 0.7) + "9,9,owl\n9,9,jay\n9,9,emu\n9,9,\n"));
+    let run = TABLES.replace("target.csv", "birds.csv");
+    let error = told(&place, &format!("{run} --method source-only --out runs/birds"));
+    for part in [
+        "3 test rows are of the classes `emu`, `jay` and `owl`, which the source lacks: they are not",
+        "1 of 52 test rows has no label: it is not scored",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
     let record = json(&text(place.path("runs/c/run.json")));
     assert_eq!(record["target"]["unknown_classes"], serde_json::json!([["owl", 2]]));
     assert_eq!(record["target"]["scored_rows"], 48);

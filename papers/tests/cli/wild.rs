@@ -66,6 +66,20 @@ fn one_wild_cell_is_named_and_leaves_the_other_rows_their_weights() {
 }
 
 #[test]
+fn a_fit_names_a_wild_cell_once_by_the_row_of_its_file() {
+    let place = Place::new();
+    let (mut source, target) = (table(60, 1, true), table(40, 2, false));
+    source[55] = "0.25,2147483647,2".to_owned();
+    file(&place, "s.csv", "a,b,y", &source);
+    file(&place, "t.csv", "a,b", &target);
+    let told = place.succeed(
+        "fit --method logistic --weights ulsif --label y --source s.csv --target t.csv --out p.csv",
+    );
+    assert_eq!(told.matches("a code for a missing value?").count(), 1, "{told}");
+    assert!(told.contains("column `b`, source row 56 (from 1): 2147483647 lies"), "{told}");
+}
+
+#[test]
 fn exact_transport_moves_ordinary_rows_as_without_the_wild_ones() {
     let place = Place::new();
     // A far target row takes the mass of two far source rows: the others are a problem of their own.

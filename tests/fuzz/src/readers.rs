@@ -37,7 +37,6 @@ pub const READERS: &[Reader] = &[
 /// Reads a file at the door, and does with its rows and labels what a run does.
 fn at_the_door(path: &Path, options: &ReadOptions, search: LabelSearch) -> Result<()> {
     let mut content = read::read(path, options, search)?;
-    // Those of a file of millions of rows without content would be a finding of their own.
     content.rows.names(path);
     let own = match content.labels.take() {
         None => content.column_labels(options.labels.as_deref(), search)?,
@@ -46,8 +45,10 @@ fn at_the_door(path: &Path, options: &ReadOptions, search: LabelSearch) -> Resul
     let label = own.as_ref().and_then(|labels| labels.column);
     if let Some(labels) = own {
         // An answer that is an error is an answer.
-        let _ = labels.check_classes(path);
-        let _ = labels.complete(path, content.rows.table());
+        let _ = labels.check_complete(path, content.rows.table());
+        if labels.check_classes(path).is_ok() {
+            labels.texts.classes();
+        }
     }
     match content.rows {
         Rows::Table(table) => {

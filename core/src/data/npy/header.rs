@@ -73,7 +73,7 @@ pub(super) fn is_not_numeric(npy: &[u8]) -> bool {
 pub(super) struct TextArray {
     pub(super) shape: Vec<usize>,
     /// In the order in which they are stored; none for an empty one.
-    pub(super) values: Vec<Option<String>>,
+    pub(super) values: crate::data::Texts,
 }
 
 /// The array, if its elements are text of a fixed length: `<U3`, `|S3`.

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::header::{self, Header};
 use super::{Kind, parse};
-use crate::data::{DataError, labels};
+use crate::data::{DataError, Texts, labels};
 
 /// Labels of any numeric type or of text (`<U…`, `|S…`), one a row; NaN and empty text are none.
 ///
 /// # Errors
 /// Those of the format; objects and records; more than one label a row.
-pub fn parse_label_texts(bytes: &[u8], path: &Path) -> Result<Vec<Option<String>>, DataError> {
+pub fn parse_label_texts(bytes: &[u8], path: &Path) -> Result<Texts, DataError> {
     let malformed = |reason: String| DataError::malformed(path, reason);
     if let Some(text) = header::text_array(bytes).map_err(malformed)? {
         labels::check_shape(&text.shape).map_err(malformed)?;

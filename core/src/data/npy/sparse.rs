@@ -325,15 +325,17 @@ mod tests {
 
     /// Asking every name of an archive for the other parts of its matrix must not compare all with all.
     #[test]
-    fn very_many_names_take_no_time() {
+    fn one_matrix_is_found_among_very_many_names() {
         let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
         for i in 0..10_000 {
             npz.add_array(format!("{i}_data"), &arr1(&[0u8])).unwrap();
         }
+        npz.add_array("5000_row", &arr1(&[0u8])).unwrap();
+        npz.add_array("5000_col", &arr1(&[2u8])).unwrap();
+        npz.add_array("777_row", &arr1(&[0u8])).unwrap();
         let bytes = npz.finish().unwrap().into_inner();
-        let started = std::time::Instant::now();
-        assert_eq!(find_npz_sparse(&bytes, Path::new("x.npz"), None).unwrap(), None);
-        assert!(started.elapsed().as_secs() < 10);
+        let found = find_npz_sparse(&bytes, Path::new("x.npz"), None).unwrap().unwrap();
+        assert_eq!((found.rows(), found.columns(), found.entries()), (1, 3, 0));
     }
 
     #[test]

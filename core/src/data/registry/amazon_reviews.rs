@@ -107,16 +107,16 @@ fn load(files: &Files<'_>, domain: &str, split: Split) -> Result<(Samples, Vec<u
     let options =
         Options { n_features: Some(N_FEATURES), zero_based: ZeroBased::Yes, ..Options::default() };
     let parsed = svmlight::read(&path, options)?;
-    let class = |(row, label): (usize, Option<f64>)| match label {
-        Some(-1.0) => Ok(0),
-        Some(1.0) => Ok(1),
+    let class = |(row, label): (usize, Option<&str>)| match label {
+        Some("-1") => Ok(0),
+        Some("1") => Ok(1),
         _ => {
-            let label = label.map_or("none".to_owned(), |label| label.to_string());
+            let label = label.unwrap_or("none");
             let reason = format!("row {row} has label {label}: expected -1 or 1");
             Err(DataError::malformed(&path, reason))
         }
     };
-    let labels: Result<Vec<usize>, _> = parsed.labels.into_iter().enumerate().map(class).collect();
+    let labels: Result<Vec<usize>, _> = parsed.labels.iter().enumerate().map(class).collect();
     let counts = Samples::from_sparse(parsed.rows);
     Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels?))
 }

@@ -17,7 +17,7 @@ use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Labels};
+use super::{DataError, Labels, Texts};
 pub use cell::{MISSING, is_missing};
 pub use encoding::{Encode, Encoding};
 use grid::Grid;
@@ -277,11 +277,8 @@ impl Table {
     }
 
     /// The cells of a column as text, none where one is missing.
-    pub fn labels(&self, column: usize) -> Vec<Option<String>> {
-        let label = |row| match self.is_missing(row, column) {
-            true => None,
-            false => Some(self.text(row, column).into_owned()),
-        };
+    pub fn labels(&self, column: usize) -> Texts {
+        let label = |row| (!self.is_missing(row, column)).then(|| self.text(row, column));
         (0..self.len()).map(label).collect()
     }
 
