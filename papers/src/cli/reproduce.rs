@@ -31,7 +31,7 @@ Examples:
   transduct reproduce jda-2013 --out runs/a --resume
       Go on after a stop: finished cells stay. With --cells or --seeds, those are added.
   transduct reproduce jda-2013 --check
-      Exit code 1 when a cell leaves its tolerance.";
+      Exit code 1 when a cell is not what is expected of it.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -42,6 +42,9 @@ pub(super) struct ReproduceArgs {
     /// Only the cells that a pattern with `*` and `?` matches; can be repeated.
     #[arg(long = "cells", value_name = "GLOB", num_args = 1..)]
     cells: Vec<String>,
+    /// But not the cells that a pattern with `*` and `?` matches; can be repeated.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    except: Vec<String>,
     /// How many seeds: 0, 1, … By default what the experiment says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
@@ -54,7 +57,8 @@ pub(super) struct ReproduceArgs {
     /// Go on with the experiment in --out: finished cells stay.
     #[arg(long)]
     resume: bool,
-    /// Fail when a cell leaves its tolerance, whichever way.
+    /// Fail when a cell leaves its tolerance, whichever way: of the published number, of another
+    /// program's, or of a deviation that the experiment knows.
     #[arg(long)]
     check: bool,
 }
@@ -72,13 +76,14 @@ pub(super) fn execute(
     }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&args.name));
     let dir = ExperimentDir::new(&out);
-    let selection = match (args.resume && args.cells.is_empty(), dir.exists()) {
+    let all = args.cells.is_empty() && args.except.is_empty();
+    let selection = match (args.resume && all, dir.exists()) {
         // What the earlier call asked for.
         (true, true) => {
             let saved = ExperimentRecord::read(&dir)?.selection();
             Selection { seeds: args.seeds.unwrap_or(saved.seeds), ..saved }
         }
-        _ => Selection::new(description, &args.cells, args.seeds)
+        _ => Selection::new(description, &args.cells, &args.except, args.seeds)
             .map_err(|error| anyhow!(UsageError(error.to_string())))?,
     };
     let threads = thread::available_parallelism().map_or(1, |n| n.get());
@@ -108,26 +113,26 @@ pub(super) fn execute(
     Ok(if end == End::Complete { Status::Done } else { Status::Failed })
 }
 
-/// Fails with the cells that leave their tolerance.
+/// Fails with the cells that are not what is expected of them.
 fn check(summary: &Summary) -> Result<()> {
     let measure = &summary.record.description.measure;
-    let outside: Vec<String> = summary
-        .outside()
+    let unexpected: Vec<String> = summary
+        .unexpected()
         .map(|cell| {
             let name = format!("{}/{}", cell.task, cell.method);
-            match (cell.ours, &cell.published) {
-                (Some(ours), Some(published)) => format!(
-                    "{name} is {}, published {} ± {}",
+            match (cell.ours, cell.expected) {
+                (Some(ours), Some(expected)) => format!(
+                    "{name} is {}, expected {} ± {}",
                     measure.number(ours.mean),
-                    measure.number(published.value),
+                    measure.number(expected),
                     measure.number(cell.tolerance)
                 ),
                 _ => format!("{name} was not computed"),
             }
         })
         .collect();
-    match outside.len() {
+    match unexpected.len() {
         0 => Ok(()),
-        n => bail!("{n} cells leave their tolerance: {}", outside.join("; ")),
+        n => bail!("{n} cells leave their tolerance: {}", unexpected.join("; ")),
     }
 }

@@ -155,10 +155,10 @@ pub struct Cell {
     pub settings: Value,
     /// What was published.
     pub published: Option<Published>,
+    /// What nobody published, and another program gives on the same setting.
+    pub reference: Option<Reference>,
     /// Its own tolerance.
     pub tolerance: Option<f64>,
-    /// Why the number is another one than the published.
-    pub explained: Option<Explained>,
 }
 
 /// A published number.
@@ -168,15 +168,37 @@ pub struct Published {
     pub value: f64,
     /// Where it stands.
     pub source: String,
+    /// How ours comes to stand beside it.
+    pub protocol: Protocol,
 }
 
-/// A deviation from the published number that is understood.
+/// Where the settings of a cell with a published number come from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Explained {
-    /// The number of the difference that causes it.
-    pub difference: usize,
-    /// What the cell gives with that difference. A check holds the cell to it.
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// From the publication, or from programs released for it.
+    Stated,
+    /// Settings were tried until published numbers came out, as the difference of this number says.
+    Recovered {
+        /// From 1.
+        difference: usize,
+    },
+    /// They do not give the published number: a deviation that is known, and told by a difference.
+    Deviates {
+        /// From 1.
+        difference: usize,
+        /// What the cell gives instead. A check holds the cell to it.
+        value: f64,
+    },
+}
+
+/// A number of another program, which is no published one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The number, in the unit of the measure.
     pub value: f64,
+    /// Which program gave it.
+    pub source: String,
 }
 
 /// The mean over the tasks of a method.
@@ -186,8 +208,6 @@ pub struct Average {
     pub method: String,
     /// What was published of it.
     pub published: Option<Published>,
-    /// Why ours is another one.
-    pub explained: Option<Explained>,
 }
 
 /// A figure with a line a method over tasks that differ in one number.
@@ -334,8 +354,8 @@ impl Cell {
             method: method.to_owned(),
             settings,
             published: None,
+            reference: None,
             tolerance: None,
-            explained: None,
         }
     }
 
@@ -346,9 +366,24 @@ impl Cell {
 }
 
 impl Published {
-    /// A number and where it stands.
+    /// A number and where it stands, with the settings that stand there too.
     pub fn new(value: f64, source: &str) -> Self {
-        Self { value, source: source.to_owned() }
+        Self { value, source: source.to_owned(), protocol: Protocol::Stated }
+    }
+
+    /// With settings of another origin.
+    pub fn by(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
+    }
+}
+
+impl Protocol {
+    /// The difference that tells of it.
+    pub fn difference(self) -> Option<usize> {
+        match self {
+            Self::Stated => None,
+            Self::Recovered { difference } | Self::Deviates { difference, .. } => Some(difference),
+        }
     }
 }
 

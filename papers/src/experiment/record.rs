@@ -17,7 +17,7 @@ use super::{Cell, Description, Series, plan::Selection};
 use crate::record::{Named, RecordError, read_json};
 
 /// The layout that this program writes. A directory of another one is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The paths of an experiment's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

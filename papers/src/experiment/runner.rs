@@ -269,7 +269,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         experiment::{
-            Better, Explained, Measure, MethodUse, Paper, Published, Seeds, Task, Tolerance,
+            Better, Measure, MethodUse, Paper, Protocol, Published, Seeds, Task, Tolerance,
         },
         record::{Named, read_json},
     };
@@ -282,11 +282,12 @@ pub(crate) mod tests {
         };
         let mut cells = vec![
             cell("one", "square", 1, Some(1.2)),
-            cell("one", "twice", 1, Some(5.0)),
+            cell("one", "twice", 1, None),
             cell("two", "square", 2, Some(3.0)),
             cell("two", "twice", 2, None),
         ];
-        cells[1].explained = Some(Explained { difference: 1, value: 2.0 });
+        let known = Protocol::Deviates { difference: 1, value: 2.0 };
+        cells[1].published = Some(Published::new(5.0, "Table 1").by(known));
         Experiment {
             description: Description {
                 name: "squares".into(),
@@ -328,7 +329,7 @@ pub(crate) mod tests {
     ) -> Result<End> {
         let request = Request {
             experiment: experiment.clone(),
-            selection: Selection::new(&experiment.description, &[], None)?,
+            selection: Selection::new(&experiment.description, &[], &[], None)?,
             dir: dir.clone(),
             resume,
             jobs: 3,

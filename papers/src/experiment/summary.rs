@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Better, Cell, Description, Published, Series,
+    Better, Cell, Description, Protocol, Published, Reference, Series,
     record::{ExperimentDir, ExperimentRecord, TrialRecord},
 };
 use crate::{
@@ -44,6 +44,10 @@ pub struct CellSummary {
     pub extras: Vec<(String, Spread)>,
     /// What was published.
     pub published: Option<Published>,
+    /// What another program gives.
+    pub reference: Option<Reference>,
+    /// What a check holds ours to: the number of a known deviation, else what stands above.
+    pub expected: Option<f64>,
     /// How far ours may lie from it.
     pub tolerance: f64,
     /// What that says.
@@ -62,19 +66,23 @@ pub struct CellSummary {
     pub seeds: u64,
 }
 
-/// A number beside the published one.
+/// A number beside the one that it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The two are no further apart than the tolerance.
+    /// No further from the published number than the tolerance, by settings that are stated.
     Within,
-    /// Ours is better by more than the tolerance.
+    /// So too, by settings that were tried until such numbers came out: the difference of this number.
+    Recovered(usize),
+    /// Better than expected by more than the tolerance.
     Better,
-    /// Ours is worse by more than the tolerance.
+    /// Worse than expected by more than the tolerance.
     Worse,
-    /// Ours is another number, because of the difference of this number.
-    Explained(usize),
-    /// There is none to compare with.
+    /// Another number than the published one, the one that the difference of this number tells of.
+    Deviates(usize),
+    /// Nothing was published; no further from another program's number than the tolerance.
+    Agrees,
+    /// There is nothing to compare with.
     NotPublished,
     /// No trial is finished.
     NotComputed,
@@ -86,7 +94,9 @@ impl fmt::Display for Verdict {
             Self::Within => f.write_str("within tolerance"),
             Self::Better => f.write_str("better"),
             Self::Worse => f.write_str("worse"),
-            Self::Explained(n) => write!(f, "explained by difference {n}"),
+            Self::Recovered(n) => write!(f, "recovered protocol, difference {n}"),
+            Self::Deviates(n) => write!(f, "known deviation, difference {n}"),
+            Self::Agrees => f.write_str("agrees with another program"),
             Self::NotPublished => f.write_str("not published"),
             Self::NotComputed => f.write_str("not computed"),
         }
@@ -94,33 +104,42 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
-    /// Of `ours` against what was published in `cell`. An explained cell is held to the number that
-    /// its difference gives.
+    /// Of `ours` against what is expected of `cell`: the number of its known deviation, the published
+    /// one, or that of another program.
     fn of(ours: Option<Spread>, cell: &Cell, tolerance: f64, better: Better) -> Self {
         let Some(ours) = ours else { return Self::NotComputed };
-        let Some(published) = &cell.published else { return Self::NotPublished };
-        let against = |value: f64| {
-            let difference = ours.mean - value;
-            // Half a unit of the sixth decimal: numbers at the edge are inside on every machine.
-            match (difference.abs() <= tolerance + 5e-7, better, difference > 0.0) {
-                (true, ..) => Self::Within,
-                (_, Better::Higher, true) | (_, Better::Lower, false) => Self::Better,
-                _ => Self::Worse,
-            }
-        };
-        match (against(published.value), cell.explained) {
-            (Self::Within, _) => Self::Within,
-            (outside, None) => outside,
-            (_, Some(explained)) => match against(explained.value) {
-                Self::Within => Self::Explained(explained.difference),
-                outside => outside,
+        let (expected, met) = match (cell.expected(), &cell.published) {
+            (None, _) => return Self::NotPublished,
+            (Some(expected), None) => (expected, Self::Agrees),
+            (Some(expected), Some(published)) => match published.protocol {
+                Protocol::Stated => (expected, Self::Within),
+                Protocol::Recovered { difference } => (expected, Self::Recovered(difference)),
+                Protocol::Deviates { difference, .. } => (expected, Self::Deviates(difference)),
             },
+        };
+        let beyond = ours.mean - expected;
+        // Half a unit of the sixth decimal: numbers at the edge are inside on every machine.
+        match (beyond.abs() <= tolerance + 5e-7, better, beyond > 0.0) {
+            (true, ..) => met,
+            (_, Better::Higher, true) | (_, Better::Lower, false) => Self::Better,
+            _ => Self::Worse,
         }
     }
 
     /// Whether a check fails on it.
-    pub fn leaves_tolerance(self) -> bool {
+    pub fn is_unexpected(self) -> bool {
         matches!(self, Self::Better | Self::Worse | Self::NotComputed)
+    }
+}
+
+impl Cell {
+    /// What a check holds the cell to.
+    pub(crate) fn expected(&self) -> Option<f64> {
+        match (&self.published, &self.reference) {
+            (Some(Published { protocol: Protocol::Deviates { value, .. }, .. }), _) => Some(*value),
+            (Some(published), _) => Some(published.value),
+            (None, reference) => reference.as_ref().map(|reference| reference.value),
+        }
     }
 }
 
@@ -170,25 +189,46 @@ impl Summary {
         if id == AVERAGE { "mean over tasks" } else { self.record.description.task_title(id) }
     }
 
-    /// The cells that leave their tolerance, or were not computed.
-    pub fn outside(&self) -> impl Iterator<Item = &CellSummary> {
-        self.cells.iter().filter(|cell| cell.verdict.leaves_tolerance())
+    /// The cells that are not what is expected of them.
+    pub fn unexpected(&self) -> impl Iterator<Item = &CellSummary> {
+        self.cells.iter().filter(|cell| cell.verdict.is_unexpected())
     }
 
     /// How many cells there are of each verdict, in words.
     pub fn verdicts(&self) -> String {
         let mut counts: Vec<(String, usize)> = Vec::new();
         for cell in &self.cells {
-            let kind = match cell.verdict {
-                Verdict::Explained(_) => "explained".to_owned(),
-                verdict => verdict.to_string(),
-            };
-            match counts.iter_mut().find(|(k, _)| *k == kind) {
+            let verdict = cell.verdict.to_string();
+            let kind = verdict.split(',').next().unwrap_or_default();
+            match counts.iter_mut().find(|(k, _)| k == kind) {
                 Some((_, n)) => *n += 1,
-                None => counts.push((kind, 1)),
+                None => counts.push((kind.to_owned(), 1)),
             }
         }
         counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The result in one sentence. A number of another program is no published one, and one that a
+    /// recovered protocol gives was not predicted.
+    pub fn headline(&self) -> String {
+        let count = |of: &dyn Fn(&CellSummary) -> bool| self.cells.iter().filter(|c| of(c)).count();
+        let published = count(&|cell| cell.published.is_some());
+        let stated = count(&|cell| cell.verdict == Verdict::Within);
+        let recovered = count(&|cell| matches!(cell.verdict, Verdict::Recovered(_)));
+        let unpublished = count(&|cell| cell.published.is_none() && cell.reference.is_some());
+        let agree = count(&|cell| cell.verdict == Verdict::Agrees);
+        let mut headline = match (published, recovered) {
+            (0, _) => "There are no published numbers to compare with".to_owned(),
+            (all, 0) => format!("{stated} of {all} published numbers are met"),
+            (all, _) => format!(
+                "Of {all} published numbers {stated} are met, and {recovered} by a protocol \
+                 recovered from the numbers"
+            ),
+        };
+        if unpublished > 0 {
+            headline += &format!("; {agree} of {unpublished} agree with another program");
+        }
+        headline
     }
 }
 
@@ -229,6 +269,8 @@ fn summarise(
         ours,
         extras: extras(&trials),
         published: cell.published.clone(),
+        reference: cell.reference.clone(),
+        expected: cell.expected(),
         tolerance,
         verdict: Verdict::of(ours, cell, tolerance, description.measure.better),
         seconds: trials.iter().map(|trial| trial.seconds).sum(),
@@ -273,7 +315,6 @@ fn averages(description: &Description, cells: &[CellSummary]) -> Vec<CellSummary
         let ours = Spread::of(&means).map(|spread| Spread { std: None, n: 1, ..spread });
         let cell = Cell {
             published: average.published.clone(),
-            explained: average.explained,
             ..Cell::new(AVERAGE, &average.method, serde_json::Value::Null)
         };
         let tolerance = description.tolerance.within;
@@ -284,7 +325,9 @@ fn averages(description: &Description, cells: &[CellSummary]) -> Vec<CellSummary
             ours,
             extras: Vec::new(),
             verdict: Verdict::of(ours, &cell, tolerance, description.measure.better),
+            expected: cell.expected(),
             published: cell.published,
+            reference: None,
             tolerance,
             seconds: 0.0,
             notes: Vec::new(),
@@ -317,17 +360,52 @@ mod tests {
         let verdicts = |experiment: &crate::experiment::Experiment| -> Vec<Verdict> {
             summary(experiment).cells.iter().map(|cell| cell.verdict).collect()
         };
-        // Ours are 1.05, 2.05, 4.05 and 4.05; published 1.2, 5 (explained by 2), 3 and nothing.
-        use Verdict::{Better, Explained, NotPublished, Within, Worse};
-        assert_eq!(verdicts(&experiment), [Within, Explained(1), Better, NotPublished]);
+        // Ours are 1.05, 2.05, 4.05 and 4.05; published 1.2, 5 (2 is known instead), 3 and nothing.
+        use Verdict::{Agrees, Better, Deviates, NotPublished, Recovered, Within, Worse};
+        assert_eq!(verdicts(&experiment), [Within, Deviates(1), Better, NotPublished]);
+        experiment.description.cells[3].reference =
+            Some(Reference { value: 4.0, source: "P".into() });
+        assert_eq!(verdicts(&experiment)[3], Agrees);
+        experiment.description.cells[3].reference =
+            Some(Reference { value: 5.0, source: "P".into() });
+        assert_eq!(verdicts(&experiment)[3], Worse);
         experiment.description.measure.better = super::Better::Lower;
         assert_eq!(verdicts(&experiment)[2], Worse);
+        let by = |experiment: &mut crate::experiment::Experiment, cell: usize, protocol| {
+            let published = experiment.description.cells[cell].published.take().unwrap();
+            experiment.description.cells[cell].published = Some(published.by(protocol));
+        };
+        by(&mut experiment, 0, Protocol::Recovered { difference: 1 });
+        assert_eq!(verdicts(&experiment)[0], Recovered(1));
         experiment.description.cells[0].tolerance = Some(0.1);
         assert_eq!(verdicts(&experiment)[0], Better);
-        // An explanation holds for the number that it explains alone.
-        experiment.description.cells[1].explained =
-            Some(crate::experiment::Explained { difference: 1, value: 2.4 });
+        // A known deviation is the number that it names, whichever way ours moves: to the published
+        // number too.
+        by(&mut experiment, 1, Protocol::Deviates { difference: 1, value: 2.4 });
         assert_eq!(verdicts(&experiment)[1], Better);
+        by(&mut experiment, 2, Protocol::Deviates { difference: 1, value: 3.5 });
+        experiment.description.cells[2].published.as_mut().unwrap().value = 4.05;
+        assert_eq!(verdicts(&experiment)[2], Worse);
+    }
+
+    #[test]
+    fn the_headline_counts_published_numbers_alone() {
+        let mut experiment = squares();
+        let headline = |e: &crate::experiment::Experiment| summary(e).headline();
+        assert_eq!(headline(&experiment), "1 of 3 published numbers are met");
+        let cells = &mut experiment.description.cells;
+        cells[3].reference = Some(Reference { value: 4.0, source: "P".into() });
+        cells[0].published.as_mut().unwrap().protocol = Protocol::Recovered { difference: 1 };
+        assert_eq!(
+            headline(&experiment),
+            "Of 3 published numbers 0 are met, and 1 by a protocol recovered from the numbers; \
+             1 of 1 agree with another program"
+        );
+        experiment.description.cells.iter_mut().for_each(|cell| cell.published = None);
+        assert_eq!(
+            headline(&experiment),
+            "There are no published numbers to compare with; 1 of 1 agree with another program"
+        );
     }
 
     #[test]
@@ -336,7 +414,6 @@ mod tests {
         experiment.description.averages = vec![Average {
             method: "square".into(),
             published: Some(Published::new(2.5, "Table 1")),
-            explained: None,
         }];
         let summary = summary(&experiment);
         let cell = summary.cell("two", "square").unwrap();
@@ -348,10 +425,10 @@ mod tests {
         let average = summary.cell(AVERAGE, "square").unwrap();
         assert!((average.ours.unwrap().mean - 2.55).abs() < 1e-12);
         assert_eq!(average.verdict, Verdict::Within);
-        assert_eq!(summary.outside().count(), 1);
+        assert_eq!(summary.unexpected().count(), 1);
         assert_eq!(
             summary.verdicts(),
-            "2 within tolerance, 1 explained, 1 better, 1 not published"
+            "2 within tolerance, 1 known deviation, 1 better, 1 not published"
         );
     }
 }

@@ -4,8 +4,9 @@
 //! ICCV 2013, the rows of its table of accuracies that are on USPS + MNIST and COIL20.
 //!
 //! Differences from the paper:
-//! 1. The text of the paper leaves the scaling open; rows have unit length here, and images under
-//!    JDA too but not under TCA. With these the published numbers come out.
+//! 1. The text of the paper leaves the scaling open. Rows have unit length here, images under JDA
+//!    too but not under TCA, and TCA's λ is relative as JDA's: settings that were tried until the
+//!    published numbers came out. Every match is by a recovered protocol.
 //! 2. The paper prints no numbers of PCA that we could verify, so none are compared.
 
 use anyhow::{Context, Result};
@@ -13,8 +14,8 @@ use serde_json::json;
 
 use super::pipeline::{Normalise, Part, Recipe, Rows};
 use crate::experiment::{
-    Cell, Description, Experiment, Measure, MethodUse, Paper, Published, Score, Seeds, Task,
-    Tolerance, Trial,
+    Cell, Description, Experiment, Measure, MethodUse, Paper, Protocol, Published, Score, Seeds,
+    Task, Tolerance, Trial,
 };
 
 const TABLE: &str = "Long et al., ICCV 2013, the table of accuracies on cross-domain images";
@@ -62,7 +63,9 @@ fn recipe(method: &str) -> Recipe {
 pub(super) fn experiment() -> Experiment {
     let cells = TASKS.iter().enumerate().flat_map(|(i, (task, ..))| {
         METHODS.iter().map(move |(method, _, published)| Cell {
-            published: published.map(|numbers| Published::new(numbers[i], TABLE)),
+            published: published.map(|numbers| {
+                Published::new(numbers[i], TABLE).by(Protocol::Recovered { difference: 1 })
+            }),
             ..Cell::new(task, method, recipe(method).settings())
         })
     });
@@ -91,8 +94,9 @@ pub(super) fn experiment() -> Experiment {
                 .into(),
         ],
         differences: vec![
-            "The text of the paper leaves the scaling open; rows have unit length here, and the \
-             images under JDA too but not under TCA. With these the published numbers come out."
+            "The text of the paper leaves the scaling open. Rows have unit length here, images \
+             under JDA too but not under TCA, and TCA's λ is relative as JDA's: settings that were \
+             tried until the published numbers came out."
                 .into(),
             "The published numbers of PCA are left out, since we have not read them.".into(),
         ],

@@ -40,12 +40,21 @@ pub fn experiment(name: &str) -> Result<Experiment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Cell;
+    use crate::experiment::{Cell, Description, Protocol, Published};
 
     /// Whether `id` can be a part of a file name on every platform.
     fn plain(id: &str) -> bool {
         !id.is_empty()
             && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    }
+
+    /// A protocol tells of a difference that is there, and a known deviation is one.
+    fn sound(d: &Description, id: &str, published: &Published, within: f64) {
+        let difference = published.protocol.difference().unwrap_or(1);
+        assert!((1..=d.differences.len().max(1)).contains(&difference), "{}: {id}", d.name);
+        if let Protocol::Deviates { value, .. } = published.protocol {
+            assert!((value - published.value).abs() > within, "{}: {id} is met", d.name);
+        }
     }
 
     #[test]
@@ -62,9 +71,13 @@ mod tests {
                 let id = cell.id();
                 assert!(d.tasks.iter().any(|task| task.id == cell.task), "{name}: {id}");
                 assert!(d.methods.iter().any(|method| method.id == cell.method), "{name}: {id}");
-                let explained = cell.explained.map_or(1, |explained| explained.difference);
-                assert!((1..=d.differences.len().max(1)).contains(&explained), "{name}: {id}");
-                assert!(cell.explained.is_none() || cell.published.is_some(), "{name}: {id}");
+                let within = cell.tolerance.unwrap_or(d.tolerance.within);
+                cell.published.iter().for_each(|published| sound(&d, &id, published, within));
+            }
+            for average in &d.averages {
+                let within = d.tolerance.within;
+                let sound = |published| sound(&d, &average.method, published, within);
+                average.published.iter().for_each(sound);
             }
             for data in d.tasks.iter().flat_map(|task| &task.data) {
                 assert!(!data.files.is_empty(), "{name}: {} has no files", data.name);

@@ -4,11 +4,12 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "diagnose",
     "weights",
     "align",
     "apply",
+    "fit",
     "quickstart",
     "run",
     "predict",
@@ -44,6 +45,52 @@ fn every_command_has_help_with_an_example() {
         assert!(!help.contains('\u{1b}'), "{command}: colours in a pipe");
     }
     assert!(place.succeed("--help").contains("Exit codes"));
+}
+
+/// The README's commands with their options, without what they are given.
+fn commands_of_the_readme() -> Vec<(String, Vec<String>)> {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let code = readme.split('`').skip(1).step_by(2).map(|code| code.replace('\n', " "));
+    let lines = blocks.flat_map(str::lines).map(str::to_owned).chain(code);
+    let command = |line: String| {
+        let words =
+            line.strip_prefix("transduct ").or(line.strip_prefix("cargo run --release -- "))?;
+        let mut words = words.split_whitespace().map(str::to_owned).peekable();
+        let mut command = words.next()?;
+        if command == "data" || command == "help" {
+            command += &format!(" {}", words.next()?);
+        }
+        Some((command, words.filter(|word| word.starts_with("--")).collect()))
+    };
+    lines.filter_map(command).collect()
+}
+
+#[test]
+fn every_command_and_option_that_the_readme_names_is_there() {
+    let place = Place::new();
+    let commands = commands_of_the_readme();
+    assert!(commands.len() > 15, "{commands:?}");
+    let options = |help: &str| -> Vec<String> {
+        let long = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        help.split(|c| !long(c)).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
+    };
+    let mut all = Vec::new();
+    for command in COMMANDS {
+        all.extend(options(&place.succeed(&format!("{command} --help"))));
+    }
+    for (command, named) in commands {
+        let help = command.strip_prefix("help ").unwrap_or(&command);
+        let there = options(&place.succeed(&format!("{help} --help")));
+        let missing: Vec<_> = named.iter().filter(|option| !there.contains(option)).collect();
+        assert!(missing.is_empty(), "transduct {command} has no {missing:?}");
+    }
+    // Options in running text, of whichever command.
+    let readme = include_str!("../../../README.md");
+    let code = readme.split('`').skip(1).step_by(2).filter(|code| code.starts_with("--"));
+    for option in code.filter_map(|code| code.split_whitespace().next()) {
+        assert!(all.iter().any(|o| o == option), "no command has {option}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod demo;
 mod diagnose;
 mod door;
 mod fit;
+mod freeze;
 mod model_files;
 mod pictures;
 mod predict;

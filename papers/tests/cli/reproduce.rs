@@ -135,7 +135,7 @@ fn a_check_names_the_cells_that_leave_their_tolerance() {
     assert!(place.succeed(resume).contains("worse"));
     let line = place.refusal(&format!("{resume} --check"));
     assert!(
-        line.starts_with("1 cells leave their tolerance: sinc/ols is 7.0000, published "),
+        line.starts_with("1 cells leave their tolerance: sinc/ols is 7.0000, expected "),
         "{line}"
     );
 }

@@ -15,16 +15,21 @@ fn arguments() -> String {
 }
 
 fn start(place: &Place) -> Child {
+    start_with(place, &arguments())
+}
+
+/// Starts a run of DANN into `runs/a`.
+pub(super) fn start_with(place: &Place, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_transduct"))
         .current_dir(&place.0)
-        .args(arguments().split(' '))
+        .args(arguments.split(' '))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
-fn wait_for_checkpoint(place: &Place, child: &mut Child) {
+pub(super) fn wait_for_checkpoint(place: &Place, child: &mut Child) {
     while !place.path("runs/a/dann/seed-0/checkpoint.safetensors").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
         thread::sleep(Duration::from_millis(1));

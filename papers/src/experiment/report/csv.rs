@@ -15,6 +15,7 @@ pub(super) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
         "mean",
         "std",
         "paper",
+        "other program",
         "source",
         "tolerance",
         "verdict",
@@ -23,7 +24,9 @@ pub(super) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
     ])?;
     let optional = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
     for cell in &summary.cells {
-        let published = cell.published.as_ref();
+        let (published, reference) = (cell.published.as_ref(), cell.reference.as_ref());
+        let sources = published.map(|p| &p.source).into_iter().chain(reference.map(|r| &r.source));
+        let sources: Vec<&str> = sources.map(String::as_str).collect();
         let values: Vec<String> = cell.values.iter().map(|(_, x)| x.to_string()).collect();
         writer.write_record([
             &cell.task,
@@ -32,7 +35,8 @@ pub(super) fn csv(summary: &Summary) -> anyhow::Result<Vec<u8>> {
             &optional(cell.ours.map(|ours| ours.mean)),
             &optional(cell.ours.and_then(|ours| ours.std)),
             &optional(published.map(|published| published.value)),
-            &published.map(|published| published.source.clone()).unwrap_or_default(),
+            &optional(reference.map(|reference| reference.value)),
+            &sources.join("; "),
             &cell.tolerance.to_string(),
             &cell.verdict.to_string(),
             &cell.seconds.to_string(),

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     super::summary::Summary,
-    rows::{Row, citation, command, duration, rows, seeds, solver_notes, sources, trouble},
+    rows::{
+        Row, citation, command, duration, meanings, other_sources, rows, seeds, solver_notes,
+        sources, trouble,
+    },
 };
 
 /// Longer tables are folded away, and the means over tasks stand in front of them.
@@ -39,16 +42,21 @@ pub fn section(summary: &Summary, level: usize) -> String {
         paragraph(&format!("Differences from the paper:\n\n{}", numbered.join("\n")));
     }
     paragraph(&format!(
-        "A cell is within tolerance when it is at most {} {} from the published number, unless it \
-         has its own: {}. In all: {}.",
+        "A cell is within tolerance when it is at most {} {} from the number beside it, unless it \
+         has its own tolerance: {}. {}. In all: {}.",
         description.measure.number(description.tolerance.within),
         match description.measure.unit.as_str() {
             "%" => "points",
             _ => "",
         },
         line(&description.tolerance.why).trim_end_matches('.'),
+        summary.headline(),
         summary.verdicts()
     ).replace("  ", " "));
+    if !meanings(summary).is_empty() {
+        let meanings: Vec<String> = meanings(summary).into_iter().map(str::to_owned).collect();
+        paragraph(list("", "- ", &meanings).trim_start());
+    }
     let all = rows(summary);
     if all.len() > FOLDED {
         let (averages, cells): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
@@ -64,6 +72,10 @@ pub fn section(summary: &Summary, level: usize) -> String {
     if !sources(summary).is_empty() {
         let sources: Vec<String> = sources(summary).into_iter().map(str::to_owned).collect();
         paragraph(&list("Published numbers", "- ", &sources));
+    }
+    if !other_sources(summary).is_empty() {
+        let sources: Vec<String> = other_sources(summary).into_iter().map(str::to_owned).collect();
+        paragraph(&list("Numbers of another program, which nobody published", "- ", &sources));
     }
     let notes = [trouble(summary), solver_notes(summary)].concat();
     if !notes.is_empty() {

@@ -29,6 +29,8 @@ struct Page<'a> {
     trouble: Vec<String>,
     solver_notes: Vec<String>,
     sources: Vec<&'a str>,
+    other_sources: Vec<&'a str>,
+    meanings: Vec<&'static str>,
     rows: Vec<Row<'a>>,
     with_extras: bool,
     methods: Vec<(&'a str, &'static str)>,
@@ -41,9 +43,9 @@ impl Row<'_> {
     /// The class of the style sheet.
     fn class(&self) -> &'static str {
         match self.cell.verdict {
-            Verdict::Within | Verdict::Explained(_) => "up",
+            Verdict::Within | Verdict::Agrees => "up",
             Verdict::Better | Verdict::Worse | Verdict::NotComputed => "down",
-            Verdict::NotPublished => "",
+            Verdict::Recovered(_) | Verdict::Deviates(_) | Verdict::NotPublished => "",
         }
     }
 
@@ -80,7 +82,7 @@ pub(super) fn render(summary: &mut Summary) -> anyhow::Result<String> {
     Ok(Page {
         record,
         description,
-        headline: headline(summary),
+        headline: summary.headline(),
         citation: rows::citation(description),
         command: rows::command(summary),
         seeds: rows::seeds(summary),
@@ -91,6 +93,8 @@ pub(super) fn render(summary: &mut Summary) -> anyhow::Result<String> {
         trouble: rows::trouble(summary),
         solver_notes: rows::solver_notes(summary),
         sources: rows::sources(summary),
+        other_sources: rows::other_sources(summary),
+        meanings: rows::meanings(summary),
         with_extras: rows.iter().any(|row| !row.extras.is_empty()),
         methods: methods
             .filter(|(_, method)| computed(&method.id))
@@ -102,16 +106,4 @@ pub(super) fn render(summary: &mut Summary) -> anyhow::Result<String> {
         comparisons,
     }
     .render()?)
-}
-
-/// The result in one sentence.
-fn headline(summary: &Summary) -> String {
-    let published = summary.cells.iter().filter(|cell| cell.published.is_some());
-    let (all, met) = published.fold((0, 0), |(all, met), cell| {
-        (all + 1, met + usize::from(!cell.verdict.leaves_tolerance()))
-    });
-    match all {
-        0 => "There are no published numbers to compare with".to_owned(),
-        _ => format!("{met} of {all} published numbers are met or their deviation is explained"),
-    }
 }

@@ -2,8 +2,10 @@
 
 use super::super::{
     Description, Seeds,
-    summary::{AVERAGE, CellSummary, Summary},
+    summary::{AVERAGE, CellSummary, Summary, Verdict},
 };
+
+use crate::stats::Spread;
 
 /// What a cell says when there is no number to show.
 pub(super) const NONE: &str = "–";
@@ -18,7 +20,7 @@ pub(super) struct Row<'a> {
     pub(super) paper: String,
     pub(super) difference: String,
     pub(super) verdict: String,
-    /// `effective sample size 31.2`.
+    /// `another program 0.0133, effective sample size 31.2`.
     pub(super) extras: String,
 }
 
@@ -35,8 +37,10 @@ impl<'a> Row<'a> {
         };
         let published = cell.published.as_ref();
         let difference = cell.difference().map(|x| measure.signed(x));
-        let extras: Vec<String> =
-            cell.extras.iter().map(|(name, spread)| format!("{name} {:.1}", spread.mean)).collect();
+        let other = cell.reference.as_ref();
+        let other = other.map(|other| format!("another program {}", measure.number(other.value)));
+        let extra = |(name, spread): &(String, Spread)| format!("{name} {:.1}", spread.mean);
+        let extras: Vec<String> = other.into_iter().chain(cell.extras.iter().map(extra)).collect();
         Self {
             cell,
             task: summary.task_title(&cell.task),
@@ -139,11 +143,40 @@ pub(super) fn citation(description: &Description) -> String {
 
 /// Where the published numbers stand: each source once.
 pub(super) fn sources(summary: &Summary) -> Vec<&str> {
-    let mut sources: Vec<&str> = Vec::new();
-    for published in summary.cells.iter().filter_map(|cell| cell.published.as_ref()) {
-        if !sources.contains(&published.source.as_str()) {
-            sources.push(&published.source);
+    once(summary.cells.iter().filter_map(|cell| Some(cell.published.as_ref()?.source.as_str())))
+}
+
+/// The programs that gave what nobody published: each once.
+pub(super) fn other_sources(summary: &Summary) -> Vec<&str> {
+    once(summary.cells.iter().filter_map(|cell| Some(cell.reference.as_ref()?.source.as_str())))
+}
+
+/// What the verdicts mean that do not say it themselves.
+pub(super) fn meanings(summary: &Summary) -> Vec<&'static str> {
+    once(summary.cells.iter().filter_map(|cell| match cell.verdict {
+        Verdict::Recovered(_) => Some(
+            "recovered protocol: within tolerance of the published number, by settings that were \
+             tried until such numbers came out. The match says that they are found, not that the \
+             method was predicted to give it.",
+        ),
+        Verdict::Deviates(_) => Some(
+            "known deviation: the published number is not met; ours is the one that the experiment \
+             knows of. The difference says what was tried.",
+        ),
+        Verdict::Agrees => Some(
+            "agrees with another program: nobody published a number; ours is within tolerance of \
+             what a program written apart from this one gives.",
+        ),
+        _ => None,
+    }))
+}
+
+fn once<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut once: Vec<&str> = Vec::new();
+    all.for_each(|text| {
+        if !once.contains(&text) {
+            once.push(text)
         }
-    }
-    sources
+    });
+    once
 }

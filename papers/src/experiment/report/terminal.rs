@@ -6,7 +6,7 @@ use comfy_table::{
 
 use super::{
     super::summary::{Summary, Verdict},
-    rows::{Row, command, duration, rows, seeds, sources, trouble},
+    rows::{Row, command, duration, meanings, other_sources, rows, seeds, sources, trouble},
 };
 
 const RULED: TableStyle =
@@ -40,16 +40,19 @@ pub fn terminal(summary: &Summary) -> String {
             right(Cell::new(paper)),
             right(Cell::new(difference)),
             match cell.verdict {
-                Verdict::Within | Verdict::Explained(_) => verdict.fg(Color::Green),
+                Verdict::Within | Verdict::Agrees => verdict.fg(Color::Green),
                 Verdict::Better | Verdict::Worse => verdict.fg(Color::Yellow),
                 Verdict::NotComputed => verdict.fg(Color::Red),
-                Verdict::NotPublished => verdict,
+                Verdict::Recovered(_) | Verdict::Deviates(_) | Verdict::NotPublished => verdict,
             },
         ]);
     }
     let mut lines = vec![table.trim_fmt(), String::new()];
     lines.push(format!("{}; {}.", seeds(summary), duration(summary.seconds)));
+    lines.push(format!("{}.", summary.headline()));
+    lines.extend(meanings(summary).iter().map(|meaning| (*meaning).to_owned()));
     lines.extend(sources(summary).iter().map(|source| format!("paper: {source}")));
+    lines.extend(other_sources(summary).iter().map(|source| format!("another program: {source}")));
     let differences = description.differences.iter().enumerate();
     lines.extend(differences.map(|(i, text)| format!("difference {}: {text}", i + 1)));
     lines.extend(trouble(summary).iter().map(|line| format!("note: {line}")));

@@ -25,14 +25,22 @@ fn written() -> (Written, String, String, tempfile::TempDir) {
 #[test]
 fn every_form_has_the_numbers_and_verdicts() {
     let (written, page, markdown, _folder) = written();
-    let row = "| One | Twice | 2.05 ± 0.07 | 5.00 | −2.95 | explained by difference 1 | size 1.0 |";
+    let row =
+        "| One | Twice | 2.05 ± 0.07 | 5.00 | −2.95 | known deviation, difference 1 | size 1.0 |";
     assert!(markdown.contains(row), "{markdown}");
     assert!(
         markdown.starts_with("# Squares\n\nA. Author: “On &lt;squares>”, Journal 1900. Table 1.\n")
     );
     assert!(markdown.contains("```sh\ntransduct reproduce squares\n```"), "{markdown}");
     assert!(markdown.contains(r"1. Twice is not \| thrice."), "{markdown}");
-    for text in ["explained by difference 1", "not published", "2.05 ± 0.07", "better"] {
+    for text in [
+        "known deviation, difference 1",
+        "known deviation: the published number is not met",
+        "1 of 3 published numbers are met",
+        "not published",
+        "2.05 ± 0.07",
+        "better",
+    ] {
         assert!(page.contains(text), "no {text} on the page");
         assert!(terminal(&written.summary).contains(text), "no {text} on the terminal");
     }
