@@ -16,6 +16,8 @@ pub struct Domains<'a> {
     labels: Option<Labels<'a>>,
     class_names: &'a [String],
     feature_names: &'a [String],
+    /// Whether the rows are made of others: what a cell of them holds tells their owner nothing.
+    made: bool,
 }
 
 /// A class for every source row.
@@ -71,7 +73,7 @@ impl<'a> Domains<'a> {
             let expected = format!("{} columns, as the source has", source.ncols());
             return Err(Error::shape("target", expected, target.ncols()));
         }
-        Ok(Self { source, target, labels: None, class_names: &[], feature_names: &[] })
+        Ok(Self { source, target, labels: None, class_names: &[], feature_names: &[], made: false })
     }
 
     /// The same with y_s, a class for every source row; k is one more than the largest.
@@ -90,6 +92,34 @@ impl<'a> Domains<'a> {
     pub fn with_classes(self, labels: &'a [usize], classes: usize) -> Result<Self> {
         let labels = Labels::new(labels, classes, self.source.nrows())?;
         Ok(Self { labels: Some(labels), ..self })
+    }
+
+    /// The same with rows that are made of these, as many of each domain and with as many columns.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NotFinite`].
+    pub fn with_rows<'b>(
+        self,
+        source: ArrayView2<'b, f64>,
+        target: ArrayView2<'b, f64>,
+    ) -> Result<Domains<'b>>
+    where
+        'a: 'b,
+    {
+        for (what, made, rows) in [("source", source, self.source), ("target", target, self.target)]
+        {
+            check_rows(what, made)?;
+            if made.dim() != rows.dim() {
+                let expected = format!("{:?}, as the rows that they are made of", rows.dim());
+                return Err(Error::shape(what, expected, format!("{:?}", made.dim())));
+            }
+        }
+        Ok(Domains { source, target, made: true, ..self })
+    }
+
+    /// Whether the rows are made of others.
+    pub(crate) fn made(&self) -> bool {
+        self.made
     }
 
     /// The same with the classes' names, which messages then use: the name of class c is the c-th.

@@ -67,6 +67,7 @@ mod check;
 pub mod diagnose;
 pub mod domains;
 pub mod error;
+pub mod gap;
 pub mod inductive;
 pub mod kernel;
 pub mod learn;
@@ -78,6 +79,7 @@ pub mod registry;
 pub mod reweight;
 pub mod shallow;
 pub mod sparse_domains;
+pub mod standard;
 pub mod validate;
 pub mod wild;
 

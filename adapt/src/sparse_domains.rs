@@ -62,6 +62,25 @@ impl<'a> SparseDomains<'a> {
         Ok(Self { labels: Some(labels), ..self })
     }
 
+    /// The same with other rows, as many of each domain.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn with_rows<'b>(self, source: &'b Sparse, target: &'b Sparse) -> Result<SparseDomains<'b>>
+    where
+        'a: 'b,
+    {
+        for (what, rows, before) in
+            [("source", source, self.source), ("target", target, self.target)]
+        {
+            if rows.rows() != before.rows() {
+                return Err(Error::shape(what, format!("{} rows", before.rows()), rows.rows()));
+            }
+        }
+        let Self { labels, class_names, .. } = self;
+        Ok(SparseDomains { labels, class_names, ..SparseDomains::new(source, target)? })
+    }
+
     /// The same with the classes' names, which messages then use.
     pub fn with_class_names(self, names: &'a [String]) -> Self {
         Self { class_names: names, ..self }
@@ -167,7 +186,8 @@ pub trait DomainMoments {
     /// x̄_t and the deviations with n_t, `(d,)` each.
     fn target_moments(&self) -> (Array1<f64>, Array1<f64>);
 
-    /// What single cells far from their columns say; nothing of sparse rows, whose columns are mostly 0.
+    /// What single cells far from their columns say; nothing of sparse rows, whose columns are mostly 0,
+    /// and of rows that are made of others.
     fn wild_notes(&self) -> Vec<String> {
         Vec::new()
     }
@@ -190,7 +210,7 @@ impl DomainMoments for Domains<'_> {
     }
 
     fn wild_notes(&self) -> Vec<String> {
-        wild::notes(self)
+        if self.made() { Vec::new() } else { wild::notes(self) }
     }
 }
 

@@ -66,20 +66,18 @@ impl fmt::Display for Side {
 pub struct Wild {
     /// The domain.
     pub side: Side,
-    /// Of the first wild cell, counted from 0.
-    pub row: usize,
     /// Counted from 0.
     pub column: usize,
     /// The column's name, where columns have names.
     pub name: Option<String>,
-    /// What the cell has.
+    /// The rows of all wild cells of the column in this domain, ascending, counted from 0; at least one.
+    pub rows: Vec<usize>,
+    /// What the first of them has.
     pub value: f64,
     /// How far it lies from the column's median, in `unit`.
     pub distance: f64,
     /// What distances are measured by.
     pub unit: Unit,
-    /// The wild cells of the column in this domain, at least 1.
-    pub cells: usize,
     /// Whether the value is in use as a code for *missing*.
     pub code: bool,
 }
@@ -101,7 +99,7 @@ pub enum Unit {
 /// a code for a missing value?`
 impl fmt::Display for Wild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (column, row) = (self.column + 1, self.row + 1);
+        let (column, row) = (self.column + 1, self.rows[0] + 1);
         let from = match &self.name {
             Some(name) => {
                 write!(f, "column `{name}`, ")?;
@@ -126,7 +124,7 @@ impl Wild {
             Unit::Median => "times the size of the column's median from it",
             Unit::One => "from the column's median, 0",
         };
-        let others = match self.cells {
+        let others = match self.rows.len() {
             1 => String::new(),
             2 => ", as one more cell of it is far off".to_owned(),
             n => format!(", as {} more cells of it are far off", n - 1),
@@ -221,17 +219,16 @@ fn of_column(cells: &[f64]) -> Option<Wild> {
     if cells.iter().any(|&v| beyond(v) && !apart(v)) {
         return None;
     }
-    let row = cells.iter().position(|&v| beyond(v))?;
-    let (value, count) = (cells[row], cells.iter().filter(|&&v| beyond(v)).count());
-    (count * 4 < cells.len()).then(|| Wild {
+    let rows: Vec<usize> = (0..cells.len()).filter(|&row| beyond(cells[row])).collect();
+    let value = cells[*rows.first()?];
+    (rows.len() * 4 < cells.len()).then(|| Wild {
         side: Side::Source,
-        row,
         column: 0,
         name: None,
+        rows,
         value,
         distance: (distance(value) / size).min(f64::MAX),
         unit,
-        cells: count,
         code: is_code(value),
     })
 }
@@ -300,7 +297,7 @@ mod tests {
         for value in [2_147_483_647.0, 1e8, -1e12, 1e300, -1.7e308, -9999.0] {
             xs[(11, 35)] = value;
             let found = found(&xs, &xt);
-            let place = found.iter().map(|w| (w.side, w.row, w.column, w.value));
+            let place = found.iter().map(|w| (w.side, w.rows[0], w.column, w.value));
             assert_eq!(place.collect::<Vec<_>>(), [(Side::Source, 11, 35, value)]);
         }
         xs[(11, 35)] = 0.0;
@@ -343,13 +340,13 @@ mod tests {
         let mut x = Array2::from_elem((60, 1), 5.0);
         x[(9, 0)] = 2_147_483_647.0;
         let x_found = found(&x, &array![[5.0]]);
-        assert_eq!((x_found[0].row, x_found[0].unit), (9, Unit::Median));
+        assert_eq!((x_found[0].rows[0], x_found[0].unit), (9, Unit::Median));
         let mut zeros = Array2::zeros((60, 1));
         for i in [9, 11, 15, 30] {
             zeros[(i, 0)] = 2_147_483_647.0;
         }
         let x_found = found(&zeros, &array![[0.0]]);
-        assert_eq!((x_found[0].row, x_found[0].unit, x_found[0].cells), (9, Unit::One, 4));
+        assert_eq!((&x_found[0].rows[..], x_found[0].unit), (&[9, 11, 15, 30][..], Unit::One));
         // Mostly 0, some counts, one value out of place.
         let mut counts = Array2::from_shape_fn((200, 1), |(i, _)| {
             if i % 10 == 0 { 1.0 + (i / 10 % 4) as f64 } else { 0.0 }
@@ -357,7 +354,7 @@ mod tests {
         assert!(found(&counts, &counts).is_empty());
         counts[(123, 0)] = 1e12;
         let of_counts = found(&counts, &array![[0.0]]);
-        assert_eq!((of_counts[0].row, of_counts[0].unit), (123, Unit::MedianDistance));
+        assert_eq!((of_counts[0].rows[0], of_counts[0].unit), (123, Unit::MedianDistance));
     }
 
     #[test]

@@ -11,14 +11,16 @@ use serde_json::Value;
 use transduct_adapt::{
     math::gram::Kernel,
     shallow::{Affine, LowRank, Map},
+    standard::Standardise,
 };
 
 use transduct_core::data::table::{Encoding, Table};
 
 use crate::record::write_atomic;
 
-/// The layout that this program writes. Since 1 it has low-rank maps and copies.
-const FORMAT: u32 = 2;
+/// The layout that this program writes. Since 2 it has low-rank maps and copies, since 3 columns'
+/// units.
+const FORMAT: u32 = 3;
 
 /// The oldest layout that it reads.
 const OLDEST: u32 = 1;
@@ -68,6 +70,8 @@ enum Node {
     Copies { features: usize, factors: String },
     Kernel { kernel: Kernel, anchors: String, offset: String, weights: String },
     Displacement { anchors: String, images: String },
+    Standardise { mean: String, deviation: String },
+    Restore { mean: String, deviation: String },
     Sequence(Vec<Node>),
 }
 
@@ -217,6 +221,14 @@ impl Tensors {
                 anchors: self.matrix(place, "anchors", anchors.view()),
                 images: self.matrix(place, "images", images.view()),
             },
+            Map::Standardise(Standardise { mean, deviation }) => Node::Standardise {
+                mean: self.vector(place, "mean", mean),
+                deviation: self.vector(place, "deviation", deviation),
+            },
+            Map::Restore(Standardise { mean, deviation }) => Node::Restore {
+                mean: self.vector(place, "mean", mean),
+                deviation: self.vector(place, "deviation", deviation),
+            },
             Map::Sequence(maps) => {
                 let store = |(i, map)| self.store(&format!("{place}.{i}"), map);
                 Node::Sequence(maps.iter().enumerate().map(store).collect::<Result<_>>()?)
@@ -293,10 +305,19 @@ fn load(node: &Node, tensors: &SafeTensors<'_>) -> Result<Map> {
             fits(anchors.dim() == images.dim() && anchors.nrows() > 0)?;
             Map::Displacement { anchors, images }
         }
+        Node::Standardise { mean, deviation } => Map::Standardise(units(mean, deviation, tensors)?),
+        Node::Restore { mean, deviation } => Map::Restore(units(mean, deviation, tensors)?),
         Node::Sequence(nodes) => {
             Map::Sequence(nodes.iter().map(|node| load(node, tensors)).collect::<Result<_>>()?)
         }
     })
+}
+
+fn units(mean: &str, deviation: &str, tensors: &SafeTensors<'_>) -> Result<Standardise> {
+    let (mean, deviation) = (vector(mean, tensors)?, vector(deviation, tensors)?);
+    ensure!(mean.len() == deviation.len(), "its columns have not as many means as deviations");
+    ensure!(deviation.iter().all(|&s| s > 0.0), "a deviation of its columns is not above 0");
+    Ok(Standardise { mean, deviation })
 }
 
 fn values(name: &str, tensors: &SafeTensors<'_>) -> Result<(Vec<usize>, Vec<f64>)> {
@@ -376,6 +397,7 @@ mod tests {
             right: array![[0.3, -4.0]],
             offset: array![0.0, 5.0],
         };
+        let units = Standardise { mean: array![1.0, -0.1], deviation: array![1.0 / 3.0, 7.0] };
         Map::Sequence(vec![
             Map::UnitRows,
             Map::Affine(affine),
@@ -384,6 +406,8 @@ mod tests {
             moved,
             Map::LowRank(low_rank),
             Map::Copies { features: 2, factors: vec![1.0] },
+            Map::Standardise(units.clone()),
+            Map::Restore(units),
         ])
     }
 
@@ -404,9 +428,11 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_format_before_are_read() {
-        let old = file(|text| text.replace("\"format\":2", "\"format\":1"));
-        assert_eq!(MapFile::parse(&old).unwrap().source, chain());
+    fn files_of_the_formats_before_are_read() {
+        for format in ["\"format\":1", "\"format\":2"] {
+            let old = file(|text| text.replace("\"format\":3", format));
+            assert_eq!(MapFile::parse(&old).unwrap().source, chain());
+        }
     }
 
     #[test]
@@ -419,14 +445,16 @@ mod tests {
         let message = |change: &dyn Fn(&str) -> String| {
             format!("{:#}", MapFile::parse(&file(|text| change(text))).unwrap_err())
         };
-        let other = message(&|text| text.replace("\"format\":2", "\"format\":7"));
-        assert_eq!(other, "format 7: this program reads formats 1 to 2");
+        let other = message(&|text| text.replace("\"format\":3", "\"format\":7"));
+        assert_eq!(other, "format 7: this program reads formats 1 to 3");
         let lost = message(&|text| text.replace("source.1.shift", "source.9.shift"));
         assert_eq!(lost, "no tensor `source.9.shift`");
         let shapes = message(&|text| text.replace("source.2.weights", "source.4.images"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
         let shapes = message(&|text| text.replace("source.5.right", "source.5.left"));
         assert_eq!(shapes, "the shapes of its tensors do not fit each other");
+        let units = message(&|text| text.replace("source.7.deviation", "source.7.mean"));
+        assert_eq!(units, "a deviation of its columns is not above 0");
         // Each step is short to write down and doubles the columns.
         let copies = |n: usize| {
             let step = |i: u32| {

@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 use transduct_adapt::{
     catalogue::Entry,
-    certificate::Certificate,
+    certificate::{Certificate, Measure},
     domains::Domains,
     error::{Error, Result},
     math::moments,
@@ -544,6 +544,64 @@ proptest! {
         for method in methods {
             let (got, expected) = (both(method, &turned), both(method, &data));
             assert_close(&format!("{method:?}"), &distances(&got), &distances(&expected), 1e-8);
+        }
+    }
+}
+
+/// Domains whose covariances have no inverse, by rows of unit size.
+fn of_few_directions() -> Vec<(&'static str, Data)> {
+    let wave = |i: usize, j: usize| ((i * 7 + j * 13 + i * i * j) as f64).sin();
+    let level = |i: usize, j: usize, of: usize| f64::from(u8::from((i * i + i / 3) % of == j));
+    let of = |entry: &dyn Fn(usize, usize) -> f64, d: usize| {
+        let at = |n: usize, from: usize| Array2::from_shape_fn((n, d), |(i, j)| entry(i + from, j));
+        Data::new(at(30, 0), at(24, 41) * 0.8 + 0.3)
+    };
+    // The target has levels that the source lacks, and the other way round.
+    let mut apart = of(&|i, j| if j < 5 { level(i, j, 5) } else { wave(i, j) }, 6);
+    apart.xs.column_mut(1).fill(0.0);
+    apart.xt.column_mut(2).fill(0.0);
+    vec![
+        (
+            "all levels of a category",
+            of(&|i, j| if j < 4 { level(i, j, 4) } else { wave(i, j) }, 6),
+        ),
+        ("levels of one domain", apart),
+        ("a column twice", of(&|i, j| wave(i, j % 3), 5)),
+        ("a column that follows from others", {
+            of(&|i, j| if j < 3 { wave(i, j) } else { (wave(i, 0) + wave(i, 1)) / 2.0 }, 4)
+        }),
+        ("a column of one value", of(&|i, j| if j == 2 { 0.1 } else { wave(i, j) }, 4)),
+        ("nearly a column twice", {
+            of(&|i, j| wave(i, j % 3) + if j > 2 { 1e-8 * wave(i, j) } else { 0.0 }, 5)
+        }),
+        ("more columns than rows", of(&wave, 40)),
+        ("many more columns than rows", of(&wave, 150)),
+    ]
+}
+
+#[test]
+fn domains_of_few_directions_move_moderately() {
+    /// Times the size of the target's rows.
+    const MODERATE: f64 = 10.0;
+    let size = |x: ArrayView2<'_, f64>| x.fold(0.0, |most: f64, v| most.max(v.abs()));
+    for (what, data) in of_few_directions() {
+        for entry in aligners() {
+            let place = format!("{} on {what}", entry.name);
+            let fitted = data.align(&entry).unwrap_or_else(|e| panic!("{place}: {e}"));
+            // Alternating schemes end after their papers' rounds, whatever still changes.
+            let Certificate { converged, measure, .. } = &fitted.certificate;
+            let ended = *converged || *measure == Measure::Change;
+            assert!(ended, "{place}: {:?}", fitted.certificate);
+            let rows = data.mapped(&place, &fitted);
+            let (source, target) = rows.view().split_at(Axis(0), data.xs.nrows());
+            assert!(size(source) <= MODERATE * size(target), "{place}: {}", size(source));
+            // New rows may leave the directions of the old ones.
+            for j in 0..data.xs.ncols() {
+                let mut new = data.xs.slice(ndarray::s![..1, ..]).to_owned();
+                new[(0, j)] += 1.0;
+                let by = fitted.source(new.view()).unwrap() - source.slice(ndarray::s![..1, ..]);
+                assert!(size(by.view()) <= MODERATE, "{place}, column {j}: {by}");
+            }
         }
     }
 }

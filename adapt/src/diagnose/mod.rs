@@ -9,8 +9,7 @@
 //! | what would a method gain? | [`PredictedGain`] |
 //! | what then? | [`Recommendation`] |
 //!
-//! All but the tests of single columns see columns that are scaled to pooled mean 0 and variance 1,
-//! without those that have one value in both domains, and without those that can say nothing but which
+//! All but the tests of single columns see standardised columns ([`Standardise`]), without those that have one value in both domains, and without those that can say nothing but which
 //! domain a row is from ([`Separation::Constant`], [`Separation::Ordered`]): these are set aside, and
 //! named. Of more than [`WIDE`] columns they see the [`COMPONENTS`] leading principal components of the
 //! rows that were drawn, which is a test as exact, and minutes faster.
@@ -47,6 +46,7 @@ use crate::{
     math::moments,
     reweight::{LogisticRatio, Reweight},
     shallow::{Align, Pca},
+    standard::Standardise,
 };
 
 /// How to diagnose.
@@ -244,9 +244,9 @@ pub const COMPONENTS: usize = 256;
 /// The least rows of a domain: two to learn from, two to judge by.
 const LEAST_ROWS: usize = 4;
 
-/// All rows, columns scaled together, without those that are set aside or have one value.
+/// All rows, standardised, without the columns that are set aside or have one value.
 struct Standard {
-    /// `(n_s, d)`; over the rows of both domains every column has mean 0 and variance 1.
+    /// `(n_s, d)`.
     source: Array2<f64>,
     /// `(n_t, d)`.
     target: Array2<f64>,
@@ -256,7 +256,6 @@ struct Standard {
 
 impl Standard {
     fn of(domains: &Domains<'_>, features: &[FeatureTest]) -> Result<Self> {
-        let n_source = domains.source().nrows();
         let pooled = concatenate(Axis(0), &[domains.source(), domains.target()])
             .map_err(|e| Error::shape("pooled rows", "one width", e))?;
         let constant = moments::constant_columns(pooled.view());
@@ -276,16 +275,11 @@ impl Standard {
             true => set_aside.clear(),
             false => kept.retain(|column| !set_aside.contains(column)),
         }
-        let mut pooled = pooled.select(Axis(1), &kept);
-        // In two passes: columns of any size stay exact, and their squares do not overflow.
-        let sizes = pooled.map_axis(Axis(0), |c| c.fold(0.0, |m: f64, x| m.max(x.abs())));
-        pooled /= &sizes;
-        pooled -= &moments::mean(pooled.view());
-        let deviations = moments::deviations(pooled.view(), 0);
-        pooled /= &deviations.mapv(|s| if s > 0.0 { s } else { 1.0 });
-        let target = pooled.slice(s![n_source.., ..]).to_owned();
-        pooled.slice_collapse(s![..n_source, ..]);
-        Ok(Self { source: pooled, target, set_aside })
+        let (source, target) =
+            (domains.source().select(Axis(1), &kept), domains.target().select(Axis(1), &kept));
+        let scale = Standardise::fit(&Domains::new(source.view(), target.view())?);
+        let [source, target] = [&source, &target].map(|x| scale.rows(x.view()));
+        Ok(Self { source, target, set_aside })
     }
 }
 

@@ -58,8 +58,8 @@ pub fn covariance(x: ArrayView2<'_, f64>, ddof: usize) -> Array2<f64> {
     linalg::scatter(x, mean(x).view()) / (x.nrows() - ddof) as f64
 }
 
-/// The standard deviation of every column, with n − ddof, `(d,)`. Squares of columns of any size
-/// neither overflow nor vanish.
+/// The standard deviation of every column, with n − ddof, `(d,)`; 0 for a column of one value, whose mean
+/// is rounded. Squares of columns of any size neither overflow nor vanish.
 pub fn deviations(x: ArrayView2<'_, f64>, ddof: usize) -> Array1<f64> {
     let units: Vec<Unit> = x
         .columns()
@@ -80,6 +80,7 @@ pub fn deviations(x: ArrayView2<'_, f64>, ddof: usize) -> Array1<f64> {
         .iter_mut()
         .zip(&units)
         .for_each(|(deviation, unit)| *deviation = unit.back(*deviation));
+    constant_columns(x).into_iter().for_each(|column| deviations[column] = 0.0);
     deviations
 }
 
@@ -105,6 +106,7 @@ mod tests {
         assert_eq!(covariance(x.view(), 1), c);
         assert_eq!(covariance(x.view(), 0), c / 2.0);
         assert_eq!(deviations(x.view(), 0), array![1.0, 0.0, 2.0]);
+        assert_eq!(deviations(array![[0.1], [0.1], [0.1]].view(), 0), array![0.0]);
         for power in [-1000, 1000] {
             let unit = 2f64.powi(power);
             let expected = array![1.0, 0.0, 2.0] * unit;

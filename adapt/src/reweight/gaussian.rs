@@ -5,7 +5,10 @@
 //! ```
 //! The maximum-likelihood plug-in of Shimodaira, "Improving Predictive Inference under Covariate
 //! Shift by Weighting the Log-likelihood Function", JSPI 2000, Sec. 2. Where C_t is wider than C_s
-//! in some direction, w grows without bound there.
+//! in some direction, w grows without bound there. Where a domain does not vary in some direction (all
+//! levels of a category, more features than rows) the ridge is its variance there, and the certificate
+//! says of how many directions that holds: source rows that leave the target's subspace then have next to
+//! no weight, and a target outside of the source's subspace leaves none.
 //!
 //! Differences from the paper:
 //! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's.
@@ -20,7 +23,11 @@ use crate::{
     check,
     domains::{Domains, check_query},
     error::{Error, Result},
-    math::{distances::safe_factor, linalg::Cholesky, moments},
+    math::{
+        distances::safe_factor,
+        linalg::{Cholesky, eigh},
+        moments,
+    },
 };
 
 /// The options of the Gaussian ratio.
@@ -57,7 +64,15 @@ impl Reweight for GaussianRatio {
             factor,
         };
         let weights = fitted.ratio(domains.source())?;
-        let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
+        let mut certificate = Certificate::new("closed form", 0, Measure::LinearSystem, 0.0, 0.0);
+        let (source, target) = (fitted.source.lifted, fitted.target.lifted);
+        if source + target > 0 {
+            certificate.notes.push(format!(
+                "the source varies less than the ridge in {source} of {} directions, the target in \
+                 {target}: the ridge is their variance",
+                domains.features()
+            ));
+        }
         Weighting::new(Self::NAME, domains, weights, Some(Box::new(fitted)), certificate)
     }
 }
@@ -92,6 +107,8 @@ struct Gaussian {
     whiten: Array2<f64>,
     /// −½ log |C|.
     log_normaliser: f64,
+    /// The directions in which the ridge is more than the variance.
+    lifted: usize,
 }
 
 impl Gaussian {
@@ -99,6 +116,10 @@ impl Gaussian {
         let d = x.ncols();
         let mut c = moments::covariance(x, 0);
         let lift = ridge * c.diag().sum() / d as f64;
+        let lifted = match lift > 0.0 {
+            true => eigh(&c)?.values.iter().filter(|&&v| v < lift).count(),
+            false => 0,
+        };
         c.diag_mut().mapv_inplace(|v| v + lift);
         let cholesky = Cholesky::new(&c).map_err(|_| {
             let reason = "the rows do not vary in every direction, so that they have no density";
@@ -106,7 +127,7 @@ impl Gaussian {
         })?;
         let whiten = cholesky.solve_lower(&Array2::eye(d)).reversed_axes();
         let log_normaliser = whiten.diag().mapv(f64::ln).sum();
-        Ok(Self { mean: moments::mean(x), whiten, log_normaliser })
+        Ok(Self { mean: moments::mean(x), whiten, log_normaliser, lifted })
     }
 
     /// log N(x; mean, C) without the constant − d/2 log 2π, which cancels in a ratio.
@@ -147,6 +168,28 @@ mod tests {
         for power in [-1000, -570, 530, 1000] {
             assert_abs_diff_eq!(weights(2f64.powi(power)), weights(1.0), epsilon = 1e-12);
         }
+    }
+
+    #[test]
+    fn directions_without_variance_are_counted_and_change_no_weight() {
+        let of = |x: &[f64]| Array2::from_shape_fn((x.len(), 1), |(i, _)| x[i]);
+        let (xs, xt) = (of(&[-1.0, 1.0, 0.5, -0.5]), of(&[-0.2, 0.1, 1.2]));
+        let expected = {
+            let domains = Domains::new(xs.view(), xt.view()).unwrap();
+            GaussianRatio::default().fit(&domains).unwrap().weights
+        };
+        // The column again, and one of one value.
+        let wide = |x: &Array2<f64>| {
+            Array2::from_shape_fn((x.nrows(), 3), |(i, j)| [x[(i, 0)], 1.0 - x[(i, 0)], 0.3][j])
+        };
+        let (xs, xt) = (wide(&xs), wide(&xt));
+        let fitted =
+            GaussianRatio::default().fit(&Domains::new(xs.view(), xt.view()).unwrap()).unwrap();
+        assert!(fitted.certificate.notes[0].starts_with(
+            "the source varies less than the ridge in 2 of 3 directions, the target in 2"
+        ));
+        let [found, expected] = [fitted.weights, expected].map(|w| &w / w.sum());
+        assert_abs_diff_eq!(found, expected, epsilon = 1e-5);
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! ```
 //! X_s `(n_s, d)`, X_t `(n_t, d)`; target rows stay. The mapped source rows have covariance C_t
 //! where λ = 0 and C_s is invertible. For λ = 0 and a singular C_s the inverse is the
-//! pseudo-inverse: directions in which the source does not vary are left empty.
+//! pseudo-inverse: directions in which the source does not vary, or less than 10⁻¹² of its largest
+//! variance, are left empty, and the rows take on C_t^(½) P C_t^(½), where P projects on the others. The
+//! paper's λ = 1 gives those directions a variance of 1, at which rows of unit variance stay moderate.
 //!
 //! With the r axes V `(d, r)` along which a domain varies, and its variances s above rounding,
 //! ```text
@@ -21,16 +23,15 @@
 //! 1. `centre` moves the mean as well. The paper normalises its features to zero mean beforehand,
 //!    where both forms are the same.
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment, Map,
-    covariances::{Covariance, Covariances},
+    covariances::{Covariances, inverse_sqrt},
 };
 use crate::{
     catalogue::{Described, Needs},
-    certificate::{Certificate, Measure},
     check,
     domains::Domains,
     error::Result,
@@ -68,38 +69,26 @@ impl Align for Coral {
         domains.need_rows(Self::NAME, 2)?;
         let pair = Covariances::of(Self::NAME, domains, 1, lambda)?;
 
-        let whiten = covariance_function(&pair.source, inverse_sqrt);
-        let matrix = linalg::dot(&whiten, &covariance_function(&pair.target, f64::sqrt));
+        let colour = pair.target.function(f64::sqrt);
+        let matrix = linalg::dot(&pair.source.function(inverse_sqrt), &colour);
 
-        // Aᵀ C_s A = C_t, up to the directions that the source lacks.
-        let c_s = covariance_function(&pair.source, |v| v);
-        let c_t = covariance_function(&pair.target, |v| v);
-        let residual = pair.gap(&matrix, &c_s, &c_t);
-        let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
+        // Aᵀ C_s A = C_t, but for the directions that the source lacks.
+        let c_t = pair.target.function(|v| v);
+        let attained = linalg::dot(&colour, &linalg::dot(&pair.source.range(), &colour));
+        let rest = match lambda > 0.0 {
+            true => "in the others the regularisation stands in",
+            false => "the others are left empty",
+        };
+        let c_s = pair.source.function(|v| v);
+        let certificate = pair.certify(&matrix, &c_s, [&attained, &c_t], rest)?;
         let d = domains.features();
         let (shift, offset) = match self.centre {
             true => (pair.source.mean.clone(), pair.target.mean.clone()),
             false => (Array1::zeros(d), Array1::zeros(d)),
         };
-        let source = pair.map(matrix, shift, offset)?;
+        let source = pair.map(matrix, shift, offset, lambda > 0.0)?;
         Alignment::new(Self::NAME, source, Map::Identity, certificate)
     }
-}
-
-/// f(C), f(0) = 0 for directions in which the rows do not vary, where λ = 0.
-fn covariance_function(rows: &Covariance, f: impl Fn(f64) -> f64) -> Array2<f64> {
-    let ((d, r), lambda) = (rows.axes.dim(), rows.lambda);
-    // Without a complement, its share would add rounding of the size of f(λ) alone.
-    let outside = if r == d { 0.0 } else { f(lambda) };
-    let inside = rows.variances.mapv(|s| f(s + lambda) - outside);
-    let mut function = linalg::dot(&(&rows.axes * &inside), &rows.axes.t());
-    function.diag_mut().mapv_inplace(|v| v + outside);
-    function
-}
-
-/// v^(−½), 0 for 0: the pseudo-inverse.
-fn inverse_sqrt(v: f64) -> f64 {
-    if v > 0.0 { v.sqrt().recip() } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -109,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{error::Error, math::moments};
+    use crate::{error::Error, math::moments, shallow::testing::levels};
 
     #[test]
     fn diagonal_covariances_by_hand() {
@@ -142,8 +131,29 @@ mod tests {
         let xt = array![[1.0, 1.0], [0.0, 3.0], [2.0, 5.0]];
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         let fitted = Coral { regularisation: 0.0, centre: true }.fit(&domains).unwrap();
-        assert!(fitted.source(xs.view()).unwrap().iter().all(|v| v.is_finite()));
-        assert!(!fitted.certificate.converged);
+        // C_t = [[1, 1], [1, 4]]: the first column of C_t^½ has the length 1.
+        let moved = fitted.source(xs.view()).unwrap();
+        let variance = moments::covariance(moved.view(), 1).diag().sum();
+        assert_abs_diff_eq!(variance, 1.0, epsilon = 1e-12);
+        assert_eq!(
+            fitted.certificate.notes,
+            ["the source varies in 1 of 2 directions (the target in 2): the others are left empty"]
+        );
+        let new = fitted.source(array![[1.0, 1e6]].view()).unwrap();
+        assert_abs_diff_eq!(new, fitted.source(array![[1.0, 0.0]].view()).unwrap(), epsilon = 1e-9);
+    }
+
+    #[test]
+    fn all_levels_of_a_category_are_one_direction_too_many() {
+        let (xs, xt) = (levels(&[5, 9, 6]), levels(&[12, 1, 8]));
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        for regularisation in [0.0, 1e-6, 1.0] {
+            let fitted = Coral { regularisation, centre: true }.fit(&domains).unwrap();
+            assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+            assert!(fitted.certificate.notes[0].starts_with("the source varies in 2 of 3"));
+            let moved = fitted.source(xs.view()).unwrap();
+            assert!(moved.iter().all(|v| v.abs() < 3.0), "{moved}");
+        }
     }
 
     #[test]

@@ -13,11 +13,17 @@
 //! is gained, and Q is the identity.
 //!
 //! Each domain has a unit of its own, with its covariance near 1 there, whatever the features' unit.
+//!
+//! Directions whose variance is below 10⁻¹² of the largest one count as directions without variance
+//! where λ = 0: roots of what is left there of rounding would blow the rows up. So do those that are
+//! exactly dependent, such as all levels of a category. How much of the target's covariance a source of
+//! fewer directions can take on is known, and is what certificates compare with.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 
 use super::{Affine, LowRank, Map, pca::Principal};
 use crate::{
+    certificate::{Certificate, Measure},
     domains::Domains,
     error::{Error, Result},
     math::{
@@ -26,13 +32,15 @@ use crate::{
     },
 };
 
+/// The variance beside the largest one below which none is inverted.
+const SINGULAR: f64 = 1e-12;
+
 /// Two covariances in one basis.
 pub(super) struct Covariances {
     method: &'static str,
     /// Q `(d, q)` where q < d.
     basis: Option<Array2<f64>>,
     d: usize,
-    lambda: f64,
     pub(super) source: Covariance,
     pub(super) target: Covariance,
 }
@@ -69,6 +77,9 @@ impl Covariances {
             // Both λ and the variances are at most about 1 in this unit.
             let unit = Unit::of(moments::largest(rows).max(lambda.sqrt()));
             let principal = Principal::of(method, unit.rows(rows).view(), ddof)?;
+            let varies = |v: &&f64| lambda > 0.0 || **v > SINGULAR * principal.variances[0];
+            let directions = principal.variances.iter().take_while(varies).count();
+            let principal = principal.leading(directions);
             Ok(Covariance {
                 unit,
                 mean: principal.mean.mapv(|v| unit.back(v)),
@@ -95,13 +106,16 @@ impl Covariances {
         }
         for side in [&source, &target] {
             // Directions without variance need λ to be a number beside the largest variance.
-            let lost = lambda > 0.0 && side.lambda < f64::MIN_POSITIVE / f64::EPSILON;
-            if lost && side.variances.len() < side.axes.nrows() {
+            let (q, r) = side.axes.dim();
+            let largest = side.variances.first().copied().unwrap_or_default();
+            let rounding = largest * q as f64 * f64::EPSILON;
+            let lost = side.lambda <= rounding.max(f64::MIN_POSITIVE / f64::EPSILON);
+            if lambda > 0.0 && lost && r < q {
                 let what = format!("the regularisation {lambda} beside the features' squares");
                 return Err(Error::out_of_range(method, what));
             }
         }
-        Ok(Self { method, basis, d, lambda, source, target })
+        Ok(Self { method, basis, d, source, target })
     }
 
     /// The covariances `(q, q)` of the rows, each in its own unit.
@@ -123,16 +137,45 @@ impl Covariances {
         [of(&self.source, domains.source()), of(&self.target, domains.target())]
     }
 
-    /// ‖Mᵀ C_s M − C_t‖_F / ‖C_t‖_F of matrices `(q, q)`, each domain in its own unit: how well the
-    /// map gives the source the target's covariance. Outside of Q both are λ I, and agree.
-    pub(super) fn gap(&self, m: &Array2<f64>, c_s: &Array2<f64>, c_t: &Array2<f64>) -> f64 {
+    /// How well M `(q, q)` gives the source the covariance that it can take on, each domain in its own
+    /// unit: ‖Mᵀ C_s M − Ĉ‖_F / ‖C_t‖_F. Ĉ is C_t where the source varies in enough directions. Outside
+    /// of Q both are λ I, and agree. `rest` says what becomes of the directions in which the source does
+    /// not vary.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] where that is not small.
+    pub(super) fn certify(
+        &self,
+        m: &Array2<f64>,
+        c_s: &Array2<f64>,
+        [attained, c_t]: [&Array2<f64>; 2],
+        rest: &str,
+    ) -> Result<Certificate> {
         let got = linalg::dot(&m.t(), &linalg::dot(c_s, m));
         let outside = (self.d - c_t.nrows()) as f64 * self.target.lambda * self.target.lambda;
         let size = linalg::frobenius(c_t.view()).hypot(outside.sqrt());
-        linalg::frobenius((got - c_t).view()) / size.max(f64::MIN_POSITIVE)
+        let residual = linalg::frobenius((got - attained).view()) / size.max(f64::MIN_POSITIVE);
+        let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
+        if !certificate.converged {
+            let reason = format!(
+                "the moved rows' covariance is {residual:.1e} of the target's away from what it should \
+                 be; bring the columns to one unit, or regularise"
+            );
+            return Err(Error::Numerical { what: self.method, reason });
+        }
+        let varies = self.source.variances.len();
+        Ok(match varies < self.d {
+            true => certificate.with_note(format!(
+                "the source varies in {varies} of {} directions (the target in {}): {rest}",
+                self.d,
+                self.target.variances.len()
+            )),
+            false => certificate,
+        })
     }
 
     /// x ↦ A (x − shift) + offset, of M = Aᵀ `(q, q)` from the source's unit to the target's.
+    /// In directions without variance, λ included, A is I where the source `stays` there, else 0.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] where the domains' units are too far apart.
@@ -141,6 +184,7 @@ impl Covariances {
         mut m: Array2<f64>,
         shift: Array1<f64>,
         offset: Array1<f64>,
+        stays: bool,
     ) -> Result<Map> {
         let power = self.target.unit.exponent() - self.source.unit.exponent();
         if power != 0 {
@@ -149,13 +193,47 @@ impl Covariances {
         if m.iter().any(|v| !v.is_finite()) {
             return Err(Error::out_of_range(self.method, "the ratio of the domains' deviations"));
         }
+        let lacks = self.source.lambda == 0.0 && self.source.variances.len() < m.nrows();
+        if stays && lacks {
+            // What rounding leaves of the other directions must not count beside M.
+            if power.abs() > 40 {
+                return Err(Error::out_of_range(
+                    self.method,
+                    "the ratio of the domains' deviations",
+                ));
+            }
+            m -= &self.source.range();
+            m.diag_mut().mapv_inplace(|v| v + 1.0);
+        }
         let Some(q) = &self.basis else {
             return Ok(Map::Affine(Affine { shift, matrix: m, offset }));
         };
-        // Outside, √λ over √λ; the pseudo-inverse of nothing without λ.
-        let scale = if self.lambda > 0.0 { 1.0 } else { 0.0 };
+        let scale = if stays { 1.0 } else { 0.0 };
         m.diag_mut().mapv_inplace(|v| v - scale);
         let right = linalg::dot(&m, &q.t());
         Ok(Map::LowRank(LowRank { shift, scale, left: q.clone(), right, offset }))
     }
+}
+
+impl Covariance {
+    /// f(C) `(q, q)`, in the domain's unit.
+    pub(super) fn function(&self, f: impl Fn(f64) -> f64) -> Array2<f64> {
+        let ((d, r), lambda) = (self.axes.dim(), self.lambda);
+        // Without a complement, its share would add rounding of the size of f(λ) alone.
+        let outside = if r == d { 0.0 } else { f(lambda) };
+        let inside = self.variances.mapv(|s| f(s + lambda) - outside);
+        let mut function = linalg::dot(&(&self.axes * &inside), &self.axes.t());
+        function.diag_mut().mapv_inplace(|v| v + outside);
+        function
+    }
+
+    /// The projector on the directions whose variance is above 0, λ included.
+    pub(super) fn range(&self) -> Array2<f64> {
+        self.function(|v| if v > 0.0 { 1.0 } else { 0.0 })
+    }
+}
+
+/// v^(−½), 0 for 0: the pseudo-inverse.
+pub(super) fn inverse_sqrt(v: f64) -> f64 {
+    if v > 0.0 { v.sqrt().recip() } else { 0.0 }
 }

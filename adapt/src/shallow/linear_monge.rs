@@ -7,20 +7,33 @@
 //! C = (X − 1x̄ᵀ)ᵀ(X − 1x̄ᵀ) / n + λ I
 //! ```
 //! X_s `(n_s, d)`, X_t `(n_t, d)`; target rows stay. Among the affine maps that give the source the
-//! mean and covariance of the target this one moves the rows least; CORAL is another of them. For
-//! λ = 0 and a singular C_s the inverse is the pseudo-inverse. Where 2 (n_s + n_t) ≤ d, A is made and kept
-//! as a multiple of the identity and a matrix of low rank: time and memory are linear in d.
+//! mean and covariance of the target this one moves the rows least; CORAL is another of them. Where
+//! 2 (n_s + n_t) ≤ d, A is made and kept as a multiple of the identity and a matrix of low rank: time and
+//! memory are linear in d.
+//!
+//! A is computed without a root of products, which would know small directions beside large ones to half
+//! of the digits only:
+//! ```text
+//! A = C_t^(½) U Vᵀ C_s^(−½)        C_t^(½) C_s^(½) = U diag(σ) Vᵀ
+//! ```
 //!
 //! Differences from the paper:
-//! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's.
+//! 1. It takes C_s to be invertible. For λ = 0 the inverse is that on the directions in which the source
+//!    varies, by at least 10⁻¹² of its largest variance; in the others the mean moves alone, A = I. With a
+//!    small ridge instead (POT's `reg`) A grows there like λ^(−½), and any row that leaves the source's
+//!    subspace is thrown far. Where the source varies in fewer directions than the target, the rows
+//!    take on the part of C_t that is nearest to them, C_t^(½) U Uᵀ C_t^(½) over the σ > 0.
+//! 2. The ridge λ, for whoever wants it; λ = 0, the default, is the paper's.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
-use super::{Align, Alignment, Map, covariances::Covariances};
+use super::{
+    Align, Alignment, Map,
+    covariances::{Covariances, inverse_sqrt},
+};
 use crate::{
     catalogue::{Described, Needs},
-    certificate::{Certificate, Measure},
     check,
     domains::Domains,
     error::Result,
@@ -28,17 +41,11 @@ use crate::{
 };
 
 /// The options of the linear Monge map.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinearMonge {
-    /// λ ≥ 0, in squared feature units. 1e-6 is ours.
+    /// λ ≥ 0, in squared feature units.
     pub regularisation: f64,
-}
-
-impl Default for LinearMonge {
-    fn default() -> Self {
-        Self { regularisation: 1e-6 }
-    }
 }
 
 impl Described for LinearMonge {
@@ -55,38 +62,54 @@ impl Align for LinearMonge {
         check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
         let pair = Covariances::of(Self::NAME, domains, 0, lambda)?;
+        let (root, colour) = (pair.source.function(f64::sqrt), pair.target.function(f64::sqrt));
+        let Polar { turn, full } = Polar::of(&linalg::dot(&colour, &root))?;
+        let image = linalg::dot(&colour, &turn);
+        let matrix = linalg::dot(&image, &pair.source.function(inverse_sqrt)).reversed_axes();
+
         let [c_s, c_t] = pair.matrices(domains, 0);
-
-        let matrix = monge(&c_s, &c_t)?;
-
-        let residual = pair.gap(&matrix, &c_s, &c_t);
-        let certificate = Certificate::new("closed form", 0, Measure::LinearSystem, residual, 1e-8);
+        let attained = if full { c_t.clone() } else { linalg::dot(&image, &image.t()) };
+        let rest = match lambda > 0.0 {
+            true => "in the others the regularisation stands in",
+            false => "in the others the mean moves alone",
+        };
+        let certificate = pair.certify(&matrix, &c_s, [&attained, &c_t], rest)?;
         let (shift, offset) = (pair.source.mean.clone(), pair.target.mean.clone());
-        let source = pair.map(matrix, shift, offset)?;
+        let source = pair.map(matrix, shift, offset, true)?;
         Alignment::new(Self::NAME, source, Map::Identity, certificate)
     }
 }
 
-/// A, symmetric, of covariances `(q, q)`.
-fn monge(c_s: &Array2<f64>, c_t: &Array2<f64>) -> Result<Array2<f64>> {
-    let half = linalg::sqrt(c_s)?;
-    let inverse_half = linalg::inverse_sqrt(c_s)?;
-    let mut middle = linalg::dot(&half, &linalg::dot(c_t, &half));
-    linalg::symmetrise(&mut middle);
-    let middle = linalg::sqrt(&middle)?;
-    let mut a = linalg::dot(&inverse_half, &linalg::dot(&middle, &inverse_half));
-    linalg::symmetrise(&mut a);
-    Ok(a)
+/// The nearest turn to a matrix.
+struct Polar {
+    /// U Vᵀ `(q, q)` of B = U diag(σ) Vᵀ, without the directions in which σ is rounding.
+    turn: Array2<f64>,
+    /// Whether there are none of those.
+    full: bool,
+}
+
+impl Polar {
+    fn of(b: &Array2<f64>) -> Result<Self> {
+        let linalg::Svd { u, singular, v } = linalg::svd(b)?;
+        let rounding =
+            singular.first().copied().unwrap_or_default() * b.nrows() as f64 * f64::EPSILON;
+        let kept = singular.iter().filter(|&&s| s > rounding).count();
+        let first = s![.., ..kept];
+        Ok(Self {
+            turn: linalg::dot(&u.slice(first), &v.slice(first).t()),
+            full: kept == singular.len(),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::array;
+    use ndarray::{Axis, array, concatenate};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{error::Error, math::moments};
+    use crate::{error::Error, math::moments, shallow::testing::levels};
 
     #[test]
     fn commuting_covariances_by_hand() {
@@ -109,11 +132,18 @@ mod tests {
         assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-10);
     }
 
+    /// A by the paper's formula.
+    fn monge(c_s: &Array2<f64>, c_t: &Array2<f64>) -> Array2<f64> {
+        let (half, inverse) = (linalg::sqrt(c_s).unwrap(), linalg::inverse_sqrt(c_s).unwrap());
+        let middle = linalg::sqrt(&half.dot(c_t).dot(&half)).unwrap();
+        inverse.dot(&middle).dot(&inverse)
+    }
+
     fn by_whole_matrices(xs: &Array2<f64>, xt: &Array2<f64>, lambda: f64) -> Array2<f64> {
         let ridge = Array2::<f64>::eye(xs.ncols()) * lambda;
         let c_s = moments::covariance(xs.view(), 0) + &ridge;
         let c_t = moments::covariance(xt.view(), 0) + &ridge;
-        let a = monge(&c_s, &c_t).unwrap();
+        let a = monge(&c_s, &c_t);
         (xs - &moments::mean(xs.view())).dot(&a) + moments::mean(xt.view())
     }
 
@@ -154,6 +184,47 @@ mod tests {
             };
             prop_assert_eq!(fit(power), fit(0));
         }
+    }
+
+    #[test]
+    fn directions_without_variance_are_moved_and_not_stretched() {
+        // The source lies on a line, the target does not.
+        let xs = array![[1.0, 0.0], [-1.0, 0.0], [3.0, 0.0]];
+        let xt = array![[1.0, 1.0], [0.0, 3.0], [2.0, 5.0]];
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let fitted = LinearMonge::default().fit(&domains).unwrap();
+        assert_eq!(
+            fitted.certificate.notes,
+            [
+                "the source varies in 1 of 2 directions (the target in 2): in the others the mean moves alone"
+            ]
+        );
+        let at = |x: f64, y: f64| fitted.source(array![[x, y]].view()).unwrap();
+        let by = at(1.0, 1e3) - at(1.0, 0.0);
+        assert_abs_diff_eq!(by, array![[0.0, 1e3]], epsilon = 1e-9);
+        // The part of C_t nearest to the line: its first column over the root of its first entry.
+        let slope = at(1.0, 0.0) - at(0.0, 0.0);
+        let (s, c) = (8.0 / 3.0, array![[2.0 / 3.0, 2.0 / 3.0]]);
+        assert_abs_diff_eq!(slope, c / (2f64 / 3.0 * s).sqrt(), epsilon = 1e-12);
+    }
+
+    #[test]
+    fn all_levels_of_a_category_beside_a_column_of_large_numbers() {
+        let with_size = |x: Array2<f64>| {
+            let size = Array2::from_shape_fn((x.nrows(), 1), |(i, _)| ((i * 7) % 20) as f64 * 1e4);
+            concatenate![Axis(1), x, size]
+        };
+        let (xs, xt) = (with_size(levels(&[5, 9, 6])), with_size(levels(&[12, 1, 8])));
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let fitted = LinearMonge::default().fit(&domains).unwrap();
+        assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
+        assert!(fitted.certificate.notes[0].starts_with("the source varies in 3 of 4"));
+        let moved = fitted.source(xs.view()).unwrap();
+        assert!(moved.slice(s![.., ..3]).iter().all(|v| v.abs() < 3.0), "{moved}");
+        let covariance = |x: &Array2<f64>| moments::covariance(x.slice(s![.., ..3]), 0);
+        assert_abs_diff_eq!(covariance(&moved), covariance(&xt), epsilon = 1e-6);
+        let error = LinearMonge { regularisation: 1e-9 }.fit(&domains).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
     }
 
     #[test]

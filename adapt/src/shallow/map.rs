@@ -7,6 +7,7 @@ use crate::{
     domains::check_rows,
     error::{Error, Result},
     math::{gram::Kernel, linalg, moments, nearest::nearest, unit::Unit},
+    standard::Standardise,
 };
 
 const NAME: &str = "kernel map";
@@ -54,6 +55,10 @@ pub enum Map {
     Sequence(Vec<Map>),
     /// x / ‖x‖₂; a row of zeros stays.
     UnitRows,
+    /// (x − m) / s by column.
+    Standardise(Standardise),
+    /// s x + m by column: the inverse of [`Map::Standardise`].
+    Restore(Standardise),
 }
 
 /// x ↦ A (x − shift) + offset, on rows.
@@ -167,6 +172,8 @@ impl Map {
                 maps.iter().try_fold(x.to_owned(), |rows, map| map.apply(rows.view()))?
             }
             Self::UnitRows => unit_rows(x.to_owned()),
+            Self::Standardise(standard) => standard.rows(x),
+            Self::Restore(standard) => standard.back(x),
         })
     }
 
@@ -195,6 +202,8 @@ impl Map {
                 width && matrix(anchors) && vector(offset) && matrix(weights)
             }
             Self::Displacement { anchors, images } => matrix(anchors) && matrix(images),
+            Self::Standardise(Standardise { mean, deviation })
+            | Self::Restore(Standardise { mean, deviation }) => vector(mean) && vector(deviation),
             Self::Sequence(maps) => maps.iter().all(Self::is_finite),
         }
     }
@@ -209,6 +218,7 @@ impl Map {
             Self::Kernel { anchors, .. } | Self::Displacement { anchors, .. } => {
                 Some(anchors.ncols())
             }
+            Self::Standardise(standard) | Self::Restore(standard) => Some(standard.mean.len()),
             Self::Sequence(maps) => maps.iter().find_map(Self::features),
         }
     }

@@ -19,3 +19,10 @@ pub(super) fn clusters() -> (Array2<f64>, Vec<usize>, Array2<f64>, Vec<usize>) {
     let xt = Array2::from_shape_fn((24, 3), |(i, j)| row(i, yt[i], 2.5, j));
     (xs, ys, xt, yt)
 }
+
+/// Indicators of all levels of a category, of so many rows each.
+pub(super) fn levels(rows: &[usize]) -> Array2<f64> {
+    let of: Vec<usize> =
+        rows.iter().enumerate().flat_map(|(level, &n)| std::iter::repeat_n(level, n)).collect();
+    Array2::from_shape_fn((of.len(), rows.len()), |(i, j)| f64::from(u8::from(of[i] == j)))
+}

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn counts_look_like_a_measurement_and_many_classes_do_not() {
-        let texts = |values: Vec<usize>| values.iter().map(|v| Some(v.to_string())).collect::<Texts>();
+        let texts =
+            |values: Vec<usize>| values.iter().map(|v| Some(v.to_string())).collect::<Texts>();
         // 1,500 classes of two rows each; squares, the larger of which come once.
         assert_eq!(measured(&texts((0..3000).map(|i| i / 2).collect())), None);
         let counts = texts((0..400).map(|i| (i / 8).max(i.saturating_sub(360) * 3)).collect());

@@ -6,16 +6,18 @@ use anyhow::{Result, bail};
 use clap::Args;
 use ndarray::Array2;
 use serde_json::json;
-use transduct_adapt::{shallow::aligner, wild};
+use transduct_adapt::{gap::Gap, reweight::Balance, shallow::aligner, wild};
 use transduct_core::data::table::Table;
 
 use super::{
     Output, Status, UsageError,
     fit_progress::watched,
-    tables::{MethodArgs, TableArgs, certificate_lines},
+    tables::{MethodArgs, TableArgs, brief, certificate_lines},
+    weights::balance_table,
 };
 use crate::{
     map_file::MapFile,
+    report::weights::ranked,
     tabular::{Column, Labels, OutFile, Tables},
 };
 
@@ -39,7 +41,8 @@ pub(super) struct AlignArgs {
     tables: TableArgs,
     /// The aligned source rows, in their order: .csv or .npy.
     ///
-    /// CSV keeps the header, and the label column of the source comes last.
+    /// CSV keeps the header, and the label column of the source comes last. Columns are in their own
+    /// units, those of a common space have none.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The target rows in the common space, which methods that move them need: .csv or .npy.
@@ -53,6 +56,7 @@ pub(super) struct AlignArgs {
 pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     let entry = aligner(&args.method.method)?;
     let (method, options) = args.method.build(&entry, output)?;
+    let method = args.method.normalise.aligning(method);
     if entry.needs.moves_target && args.target_out.is_none() {
         bail!(UsageError(format!(
             "{} moves the target rows too: say where they go with --target-out FILE",
@@ -72,8 +76,8 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     let source = fitted.source(tables.x_source.view())?;
     let names = output_names(&tables, source.ncols(), entry.needs.moves_target);
     write(&out, &tables.source, &source, names.as_deref(), &tables)?;
+    let target = fitted.target(tables.x_target.view())?;
     if let Some(target_out) = &target_out {
-        let target = fitted.target(tables.x_target.view())?;
         write(target_out, &tables.target, &target, names.as_deref(), &tables)?;
     }
     if let Some(path) = &args.save {
@@ -89,9 +93,23 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     }
     let (n, k) = source.dim();
     let wild = wild::notes(&domains);
+    let distance = Distance {
+        before: Gap::between(tables.x_source.view(), tables.x_target.view()),
+        after: Gap::between(source.view(), target.view()),
+    };
+    let columns = match entry.needs.moves_target {
+        true => Vec::new(),
+        false => distance.columns(&tables.names),
+    };
     let value = json!({
         "method": entry.name,
         "options": options,
+        "normalise": args.method.normalise.name(false),
+        "balance": distance.means(),
+        "covariance_gap": { "before": distance.before.covariances, "after": distance.after.covariances },
+        "balances": columns.iter()
+            .map(|(name, balance)| json!({"name": name, "balance": balance}))
+            .collect::<Vec<_>>(),
         "certificate": fitted.certificate,
         "source_rows": n,
         "target_rows": tables.x_target.nrows(),
@@ -102,7 +120,11 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
         "target_out": args.target_out,
         "map": args.save,
     });
-    let mut lines = vec![format!("{n} source rows of {k} columns → {}", args.out.display())];
+    let mut lines = vec![balance_table(&ranked(&columns), &distance.means())];
+    lines.extend(distance.covariances());
+    lines.push(String::new());
+    lines.push(format!("columns: {}", args.method.normalise.told(false)));
+    lines.push(format!("{n} source rows of {k} columns → {}", args.out.display()));
     if let Some(path) = &args.target_out {
         lines.push(format!("{} target rows → {}", tables.x_target.nrows(), path.display()));
     }
@@ -111,6 +133,38 @@ pub(super) fn execute(args: AlignArgs, output: &Output) -> Result<Status> {
     lines.extend(wild.iter().map(|note| format!("note: {note}")));
     output.conclude(&value, lines.join("\n"))?;
     Ok(Status::Done)
+}
+
+/// How far the domains lie apart.
+struct Distance {
+    before: Gap,
+    after: Gap,
+}
+
+impl Distance {
+    /// Of all columns.
+    fn means(&self) -> Balance {
+        Balance { before: self.before.means, after: self.after.means }
+    }
+
+    /// Of every column, in a space that stays the same.
+    fn columns(&self, names: &[String]) -> Vec<(String, Option<Balance>)> {
+        let both = self.before.columns.iter().zip(&self.after.columns);
+        let balance = |(before, after): (&Option<f64>, &Option<f64>)| {
+            Some(Balance { before: (*before)?, after: (*after)? })
+        };
+        names.iter().cloned().zip(both.map(balance)).collect()
+    }
+
+    /// A line on the covariances, where they were compared.
+    fn covariances(&self) -> Option<String> {
+        let (before, after) = (self.before.covariances?, self.after.covariances?);
+        Some(format!(
+            "gap between covariances, relative to the target's: {} before, {} after",
+            brief(before),
+            brief(after)
+        ))
+    }
 }
 
 /// The source's names where the space stays the same, `z1`, `z2`, … for a common space; nothing

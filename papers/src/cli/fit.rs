@@ -189,13 +189,17 @@ impl Fit<'_> {
         let domains = Domains::new(x.view(), tables.x_target.view())?
             .with_classes(&y, classes.len())?
             .with_class_names(classes)?;
+        let units = args.method.normalise.fit(&domains);
+        let [x, x_target] = [domains.source(), domains.target()].map(|x| units.rows(x));
+        let held_out = held_out.map(|(x, y)| (units.rows(x.view()), y));
+        let domains = domains.with_rows(x.view(), x_target.view())?;
 
         let mut found = Found::default();
         let (target, held_out) = match learner {
             Learner::Adapting(method) => {
                 let labelling = watched(name, output, || method.fit(&domains))?;
                 found.certificates.push((name.to_owned(), labelling.certificate));
-                let target = Judged::by_scores(tables.x_target.clone(), labelling.scores);
+                let target = Judged::by_scores(x_target.clone(), labelling.scores);
                 let held_out = match (held_out, &labelling.classifier) {
                     (Some((x, y)), Some(classifier)) => {
                         let scores = classifier.scores(x.view())?;
@@ -293,6 +297,10 @@ impl Fit<'_> {
         let y_held: Array1<f64> = held.iter().map(|&row| y[row]).collect();
         let held_out = (!held.is_empty()).then(|| tables.x_source.select(Axis(0), &held));
         let domains = Domains::new(x.view(), tables.x_target.view())?;
+        let units = args.method.normalise.fit(&domains);
+        let [x, x_target] = [domains.source(), domains.target()].map(|x| units.rows(x));
+        let held_out = held_out.map(|x| units.rows(x.view()));
+        let domains = domains.with_rows(x.view(), x_target.view())?;
         let Prepared { x, target, moved, weights, certificate } =
             prepare(args, &domains, held_out.as_ref(), output)?;
         let weights: Option<ArrayView1<'_, f64>> = weights.as_ref().map(|w| w.view());
@@ -323,7 +331,10 @@ impl Fit<'_> {
     /// Prints what was found, once the predictions are in their file.
     fn conclude(&self, predictions: usize, found: Found) -> Result<Status> {
         let Self { args, tables, .. } = *self;
-        let mut lines = vec![format!("{predictions} predictions → {}", args.out.display())];
+        let mut lines = vec![
+            format!("{predictions} predictions → {}", args.out.display()),
+            format!("columns: {}", args.method.normalise.told(false)),
+        ];
         lines.extend(found.lines);
         for (what, certificate) in &found.certificates {
             let own = certificate_lines(certificate);
@@ -339,6 +350,7 @@ impl Fit<'_> {
         let mut value = json!({
             "method": self.name(),
             "options": self.options,
+            "normalise": args.method.normalise.name(false),
             "weights": args.weights,
             "align": args.align,
             "source_rows": tables.x_source.nrows(),

@@ -3,10 +3,20 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
 use toml::Table;
-use transduct_adapt::{catalogue::Entry, certificate::Certificate};
+use transduct_adapt::{
+    catalogue::Entry,
+    certificate::Certificate,
+    domains::Domains,
+    reweight::Reweight,
+    shallow::Align,
+    sparse_domains::SparseDomains,
+    standard::{Standardise, Standardised, scaled_sparse},
+};
+use transduct_core::data::sparse::Sparse;
 
 use super::{Output, UsageError, reading::ReadArgs, run::assignment};
 use crate::{
@@ -84,6 +94,83 @@ pub(super) struct MethodArgs {
     /// The seed of methods that draw random numbers. By default 0, or what --options says.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The units of the columns, in which the method's options count too: widths, penalties.
+    #[arg(long, value_name = "HOW", default_value = "standard")]
+    pub(super) normalise: Normalise,
+}
+
+/// The units of the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Normalise {
+    /// Each column has mean 0 and variance 1 over the rows of both tables. Sparse rows that a method
+    /// takes as they are, are divided by the deviation alone.
+    Standard,
+    /// Those of the files.
+    None,
+}
+
+impl Normalise {
+    /// The method on rows in these units.
+    pub(super) fn aligning(self, method: Box<dyn Align>) -> Box<dyn Align> {
+        match self {
+            Self::Standard => Box::new(Standardised(method)),
+            Self::None => method,
+        }
+    }
+
+    /// The method on rows in these units.
+    pub(super) fn weighting(self, method: Box<dyn Reweight>) -> Box<dyn Reweight> {
+        match self {
+            Self::Standard => Box::new(Standardised(method)),
+            Self::None => method,
+        }
+    }
+
+    /// Sparse rows in these units, unless they are as they are.
+    pub(super) fn sparse(self, domains: &SparseDomains<'_>) -> Result<Option<[Sparse; 2]>> {
+        Ok(match self {
+            Self::Standard => Some(scaled_sparse(domains)?),
+            Self::None => None,
+        })
+    }
+
+    /// The units that the rows of both domains have together.
+    pub(super) fn fit(self, domains: &Domains<'_>) -> Units {
+        Units((self == Self::Standard).then(|| Standardise::fit(domains)))
+    }
+
+    /// What was done, for programs.
+    pub(super) fn name(self, sparse: bool) -> &'static str {
+        match (self, sparse) {
+            (Self::Standard, false) => "standard",
+            (Self::Standard, true) => "scale",
+            (Self::None, _) => "none",
+        }
+    }
+
+    /// What was done, in words.
+    pub(super) fn told(self, sparse: bool) -> &'static str {
+        match (self, sparse) {
+            (Self::Standard, false) => {
+                "mean 0 and variance 1 over both tables (--normalise none leaves them)"
+            }
+            (Self::Standard, true) => {
+                "divided by their deviations over both tables, and not centred, since the rows are \
+                 sparse (--normalise none leaves them)"
+            }
+            (Self::None, _) => "as in the files",
+        }
+    }
+}
+
+/// The units of columns.
+pub(super) struct Units(Option<Standardise>);
+
+impl Units {
+    /// Rows in them.
+    pub(super) fn rows(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {
+        self.0.as_ref().map_or_else(|| x.to_owned(), |standard| standard.rows(x))
+    }
 }
 
 impl MethodArgs {

@@ -16,13 +16,13 @@ use super::{
     Output, Status, UsageError,
     fit_progress::watched,
     output::table,
-    tables::{MethodArgs, TableArgs, brief, certificate_lines, words},
+    tables::{MethodArgs, Normalise, TableArgs, brief, certificate_lines, words},
 };
 use crate::{
     config::table::from_json,
     report::{
         sections::Page,
-        weights::{Worth, sections},
+        weights::{Worth, ranked, sections},
     },
     tabular::{Contents, Labels, OutFile, SparseTables, Tables},
 };
@@ -87,8 +87,9 @@ pub(super) fn execute(
         let path = tables.source.path().display();
         bail!("{path}: has a column `{0}` already: name another with --column", args.column);
     }
+    let (normalise, sparse) = (args.method.normalise, matches!(pair, Pair::Sparse(_)));
     let Fit { fitted, worth, n_target, features, note } =
-        pair.fit(entry.name, &*method, &options, args.flatten, output)?;
+        pair.fit(entry.name, method, &options, normalise, args.flatten, output)?;
     let n = fitted.weights.len();
     let weights = &fitted.weights;
     match &pair {
@@ -121,6 +122,7 @@ pub(super) fn execute(
             ("Source", format!("{}: {n} rows", args.tables.source_name())),
             ("Target", format!("{}: {n_target} rows", args.tables.target_name())),
             ("Features", features.to_string()),
+            ("Columns", normalise.told(sparse).to_owned()),
             ("Method", format!("{} ({})", entry.name, entry.paper)),
             ("Options", pairs.join(", ")),
             ("Flattened", args.flatten.map_or("no".to_owned(), |tau| format!("w^{tau}"))),
@@ -138,6 +140,7 @@ pub(super) fn execute(
     let value = json!({
         "method": entry.name,
         "options": options,
+        "normalise": normalise.name(sparse),
         "source_rows": n,
         "target_rows": n_target,
         "features": features,
@@ -153,7 +156,9 @@ pub(super) fn execute(
         "out": args.out,
         "report": args.report,
     });
-    let mut lines = vec![balance_table(&worth), String::new()];
+    let table = balance_table(&ranked(&worth.columns), &worth.balance);
+    let mut lines = vec![table, String::new()];
+    lines.push(format!("columns: {}", normalise.told(sparse)));
     lines.push(format!(
         "effective sample size {} of {n}, largest weight {} × the mean",
         brief(worth.effective_sample_size),
@@ -208,14 +213,16 @@ impl Pair {
     fn fit(
         &self,
         name: &'static str,
-        method: &dyn Reweight,
+        method: Box<dyn Reweight>,
         options: &Value,
+        normalise: Normalise,
         flatten: Option<f64>,
         output: &Output,
     ) -> Result<Fit> {
         match self {
             Self::Dense(tables) => {
                 let domains = tables.domains()?;
+                let method = normalise.weighting(method);
                 let fitted = watched(name, output, || method.fit(&domains))?;
                 let names = tables.names.clone();
                 let n_target = domains.target().nrows();
@@ -223,7 +230,12 @@ impl Pair {
             }
             Self::Sparse(tables) => {
                 let domains = tables.domains()?;
-                let (fitted, note) = watched(name, output, || fit_rows(name, options, &domains))?;
+                let scaled = normalise.sparse(&domains)?;
+                let rows = match &scaled {
+                    Some([source, target]) => domains.with_rows(source, target)?,
+                    None => domains,
+                };
+                let (fitted, note) = watched(name, output, || fit_rows(name, options, &rows))?;
                 let names = (1..=domains.features()).map(|i| i.to_string()).collect();
                 let n_target = domains.target().rows();
                 finish(&domains, fitted, flatten, names, n_target, note)
@@ -269,13 +281,13 @@ fn advice(fitted: &Weighting, flatten: Option<f64>) -> Option<String> {
     fitted.has_collapsed().then_some(text)
 }
 
-fn balance_table(worth: &Worth) -> String {
-    let ranked = worth.ranked();
+/// The gaps between the domains' means, of single columns and of all.
+pub(super) fn balance_table(ranked: &[(&str, Balance)], all: &Balance) -> String {
     let row = |name: &str, b: &Balance| [name.to_owned(), brief(b.before), brief(b.after)];
     let shown = ranked.iter().take(MOST).map(|(name, balance)| row(name, balance));
     let rest = ranked.len().saturating_sub(MOST);
     let rest = (rest > 0).then(|| [format!("… {rest} more"), String::new(), String::new()]);
-    let all = row("all columns, root mean square", &worth.balance);
+    let all = row("all columns, root mean square", all);
     let header = ["Gap between means, in target deviations", "Before", "After"];
     table(header, shown.chain(rest).chain([all])).trim_fmt()
 }

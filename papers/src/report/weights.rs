@@ -28,17 +28,12 @@ pub(crate) struct Worth {
     pub(crate) columns: Vec<(String, Option<Balance>)>,
 }
 
-impl Worth {
-    /// Columns with a balance, the farthest apart before weighting first.
-    pub(crate) fn ranked(&self) -> Vec<(&str, Balance)> {
-        let mut ranked: Vec<(&str, Balance)> = self
-            .columns
-            .iter()
-            .filter_map(|(name, balance)| Some((name.as_str(), (*balance)?)))
-            .collect();
-        ranked.sort_by(|a, b| b.1.before.total_cmp(&a.1.before));
-        ranked
-    }
+/// Columns with a balance, the farthest apart before the change first.
+pub(crate) fn ranked(columns: &[(String, Option<Balance>)]) -> Vec<(&str, Balance)> {
+    let known = columns.iter().filter_map(|(name, balance)| Some((name.as_str(), (*balance)?)));
+    let mut ranked: Vec<_> = known.collect();
+    ranked.sort_by(|a, b| b.1.before.total_cmp(&a.1.before));
+    ranked
 }
 
 /// Adds the sections to a page; the rows of `table` are shown, if there is one.
@@ -64,7 +59,7 @@ pub(crate) fn sections(
         ..Section::default()
     });
 
-    let ranked = worth.ranked();
+    let ranked = ranked(&worth.columns);
     let shown = &ranked[..ranked.len().min(MOST)];
     let rows: Vec<Bar<'_>> =
         shown.iter().map(|(name, b)| Bar { name, value: b.before, then: Some(b.after) }).collect();

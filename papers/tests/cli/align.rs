@@ -3,8 +3,13 @@
 use std::fs;
 
 use ndarray::{Array2, s};
+use serde_json::Value;
+use transduct_adapt::{
+    domains::Domains,
+    shallow::{Align as _, Coral},
+};
 
-use super::{Place, json, text};
+use super::{Place, json, text, with_width_times};
 
 const TABLES: &str = "--source source.csv --target target.csv --label species";
 
@@ -57,6 +62,71 @@ fn a_saved_map_does_to_new_rows_what_it_did_to_old_ones() {
     place.succeed("apply --map map.safetensors --domain target --input new.csv --out b.npy");
     let b: Array2<f64> = ndarray_npy::read_npy(place.path("b.npy")).unwrap();
     assert_eq!(b, ndarray::array![[2.0, 1.0]]);
+}
+
+#[test]
+fn rows_come_back_in_the_units_they_came_in() {
+    let place = Place::new();
+    for (name, other) in [("source.csv", "s.csv"), ("target.csv", "t.csv")] {
+        place.write(other, &with_width_times(1000.0, &text(place.path(name))));
+    }
+    let (here, there) =
+        (TABLES, TABLES.replace("source.csv", "s.csv").replace("target.csv", "t.csv"));
+    for method in ["coral --set centre=true", "linear-monge", "ot-sinkhorn", "location-scale-mmd"] {
+        let moved = |tables: &str| {
+            let arguments = format!("align --method {method} {tables} --out a.csv --json");
+            let value = json(&place.succeed(&format!("{arguments} --save map.safetensors")));
+            assert_eq!(value["normalise"], "standard", "{value}");
+            let source = if tables == TABLES { "source.csv" } else { "s.csv" };
+            place.succeed(&format!("apply --map map.safetensors --input {source} --out again.csv"));
+            let aligned = numbers(&text(place.path("a.csv")));
+            assert_eq!(numbers(&text(place.path("again.csv"))), aligned, "{method}");
+            (aligned, value)
+        };
+        let ((expected, value), (got, other)) = (moved(here), moved(&there));
+        let scale = ndarray::array![1.0, 1000.0];
+        let gap = (got / scale - expected).mapv(f64::abs);
+        assert!(gap.iter().all(|gap| *gap < 1e-9), "{method}: {gap}");
+        let found = |value: &Value, what: &str, at: &str| value[what][at].as_f64().unwrap();
+        for (what, at) in
+            [("balance", "before"), ("balance", "after"), ("covariance_gap", "before")]
+        {
+            assert!((found(&value, what, at) - found(&other, what, at)).abs() < 1e-9, "{method}");
+        }
+        let gap = found(&value, "balance", "after");
+        assert!(gap < found(&value, "balance", "before"), "{method}: {value}");
+        if method == "linear-monge" {
+            assert!(found(&value, "covariance_gap", "after") < 1e-9, "{value}");
+        }
+        assert_eq!(value["balances"][1]["name"], "width");
+    }
+    let told = place.succeed(&format!("align --method coral {TABLES} --out a.csv"));
+    assert!(told.contains("columns: mean 0 and variance 1 over both tables"), "{told}");
+    assert!(told.contains("gap between covariances"), "{told}");
+}
+
+#[test]
+fn the_units_of_the_files_are_kept_when_asked() {
+    let place = Place::new();
+    let arguments = format!("align --method coral {TABLES} --out a.csv --normalise none");
+    let value = json(&place.succeed(&format!("{arguments} --json")));
+    assert_eq!(value["normalise"], "none");
+    let (xs, xt) =
+        (numbers(&text(place.path("source.csv"))), numbers(&text(place.path("target.csv"))));
+    let domains = Domains::new(xs.view(), xt.view()).unwrap();
+    let expected = Coral::default().fit(&domains).unwrap().source(xs.view()).unwrap();
+    assert_eq!(numbers(&text(place.path("a.csv"))), expected);
+}
+
+#[test]
+fn a_common_space_has_distances_of_its_own() {
+    let place = Place::new();
+    let value = json(&place.succeed(&format!(
+        "align --method subspace-alignment {TABLES} --set components=1 --out a.csv --target-out b.csv \
+         --json"
+    )));
+    assert_eq!(value["balances"], serde_json::json!([]));
+    assert!(value["balance"]["after"].as_f64().unwrap() < 1e-9, "{value}");
 }
 
 #[test]
@@ -128,7 +198,8 @@ fn arrays_go_in_and_out() {
     ndarray_npy::write_npy(place.path("a.npy"), &x).unwrap();
     ndarray_npy::write_npy(place.path("b.npy"), &(&x * 2.0 + 1.0)).unwrap();
     place.succeed(
-        "align --method coral --source a.npy --target b.npy --set regularisation=0.0 --out o.npy",
+        "align --method coral --source a.npy --target b.npy --set regularisation=0.0 --out o.npy \
+         --normalise none",
     );
     let out: Array2<f64> = ndarray_npy::read_npy(place.path("o.npy")).unwrap();
     assert!((out - &x * 2.0).iter().all(|gap| gap.abs() < 1e-9));

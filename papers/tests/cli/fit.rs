@@ -1,6 +1,6 @@
 //! Learners, their predictions of the target, and what is said of them.
 
-use super::{Place, json, text};
+use super::{Place, json, text, with_width_times};
 
 const ARGUMENTS: &str = "fit --source source.csv --target target.csv --label species --out p.csv";
 
@@ -28,7 +28,8 @@ fn every_target_row_gets_a_class_and_a_score_for_each() {
     let truth: Vec<&str> = (0..48).map(|row| ["cat", "dog"][row % 2]).collect();
     for (method, certificates) in [
         ("logistic", vec!["logistic"]),
-        ("logistic --weights gaussian", vec!["gaussian", "logistic"]),
+        // By the penalty in the files' units.
+        ("logistic --weights gaussian --normalise none", vec!["gaussian", "logistic"]),
         ("svm --align coral", vec!["coral", "svm"]),
         ("meda", vec!["meda"]),
         ("jdot", vec!["jdot"]),
@@ -75,6 +76,35 @@ fn target_labels_are_not_needed_and_change_nothing() {
         assert_eq!(rows, right, "{method}");
         assert!(value["target_accuracy"].is_null(), "{value}");
     }
+}
+
+#[test]
+fn the_unit_of_a_column_changes_no_prediction() {
+    let place = Place::new();
+    for (name, other) in [("source.csv", "s.csv"), ("target.csv", "t.csv")] {
+        place.write(other, &with_width_times(1e-4, &text(place.path(name))));
+    }
+    let elsewhere = ARGUMENTS.replace("source.csv", "s.csv").replace("target.csv", "t.csv");
+    let header = "row,class,score_cat,score_dog";
+    for method in
+        ["logistic", "svm", "k-nearest", "meda", "svm --align coral", "tree --weights ulsif"]
+    {
+        let of =
+            |arguments: &str| fitted(&place, &format!("{arguments} --method {method}"), header);
+        let ((value, expected), (_, got)) = (of(ARGUMENTS), of(&elsewhere));
+        assert_eq!(value["normalise"], "standard");
+        assert_eq!(column(&got, 1), column(&expected, 1), "{method}");
+        for (got, expected) in got.iter().zip(&expected) {
+            let [got, expected] = [got, expected].map(|row| row[2].parse::<f64>().unwrap());
+            // As near as solvers come.
+            let gap = (got - expected).abs() / expected.abs().max(1.0);
+            assert!(gap < 1e-3, "{method}: {got} {expected}");
+        }
+    }
+    let of = |more: &str| fitted(&place, &format!("{elsewhere} --method logistic{more}"), header);
+    let ((value, raw), (_, standard)) = (of(" --normalise none"), of(""));
+    assert_eq!(value["normalise"], "none");
+    assert_ne!(column(&raw, 2), column(&standard, 2));
 }
 
 #[test]

@@ -97,6 +97,18 @@ fn table(rows: usize, shift: f64) -> String {
     text
 }
 
+/// The same table with its second column in another unit.
+fn with_width_times(factor: f64, table: &str) -> String {
+    let row = |(i, line): (usize, &str)| {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        if i > 0 {
+            cells[1] = (cells[1].parse::<f64>().unwrap() * factor).to_string();
+        }
+        cells.join(",") + "\n"
+    };
+    table.lines().enumerate().map(row).collect()
+}
+
 /// The arguments of a short run on the tables.
 const TABLES: &str = "run --source source.csv --target target.csv --label-column species \
                       --batch-size 8 --seeds 1 --steps 20";

@@ -1,6 +1,12 @@
 //! Weights of a source table.
 
-use super::{Place, json, text};
+use ndarray::Array2;
+use transduct_adapt::{
+    domains::Domains,
+    reweight::{GaussianRatio, Reweight as _},
+};
+
+use super::{Place, json, text, with_width_times};
 
 const ARGUMENTS: &str =
     "weights --method gaussian --source source.csv --target target.csv --label species";
@@ -44,6 +50,102 @@ fn arrays_are_read_and_written() {
     assert!(weights.len() == 60 && weights.iter().all(|w| (w - 1.0).abs() < 1e-9), "{weights}");
     place.succeed(&format!("{arguments} --out w.csv --column importance"));
     assert!(text(place.path("w.csv")).starts_with("importance\n"));
+}
+
+/// The last column.
+fn weights(place: &Place, name: &str) -> Vec<f64> {
+    let last = |line: &str| line.rsplit_once(',').map_or(line, |(_, last)| last).parse().unwrap();
+    text(place.path(name)).lines().skip(1).map(last).collect()
+}
+
+fn largest_gap(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let gap = |(a, b): (&f64, &f64)| (a - b).abs() / b.abs().max(f64::MIN_POSITIVE);
+    a.iter().zip(b).map(gap).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_unit_of_a_column_changes_no_weight() {
+    let place = Place::new();
+    for (name, other) in [("source.csv", "s.csv"), ("target.csv", "t.csv")] {
+        place.write(other, &with_width_times(1000.0, &text(place.path(name))));
+    }
+    for method in ["gaussian", "kde", "ulsif", "kmm", "logistic", "nearest-neighbour", "bbse"] {
+        let of = |tables: &str, more: &str| {
+            let arguments =
+                format!("weights --method {method} {tables} --label species --out w.csv");
+            let value = json(&place.succeed(&format!("{arguments} --json{more}")));
+            (weights(&place, "w.csv"), value["normalise"].clone())
+        };
+        let (here, there) =
+            ("--source source.csv --target target.csv", "--source s.csv --target t.csv");
+        let (expected, normalise) = of(here, "");
+        assert_eq!(normalise, "standard");
+        let gap = largest_gap(&of(there, "").0, &expected);
+        assert!(gap < 1e-9, "{method}: {gap:e}");
+        assert_eq!(of(here, " --normalise none").1, "none");
+    }
+    let told = place.succeed(&format!("{ARGUMENTS} --out w.csv"));
+    assert!(told.contains("columns: mean 0 and variance 1 over both tables"), "{told}");
+}
+
+#[test]
+fn the_units_of_the_files_are_kept_when_asked() {
+    let place = Place::new();
+    place.succeed(&format!("{ARGUMENTS} --out w.csv --normalise none"));
+    let read = |name: &str| {
+        let rows: Vec<[f64; 2]> = text(place.path(name))
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let mut cells = line.split(',').map(|cell| cell.parse().unwrap_or(f64::NAN));
+                [cells.next().unwrap(), cells.next().unwrap()]
+            })
+            .collect();
+        Array2::from(rows)
+    };
+    let (xs, xt) = (read("source.csv"), read("target.csv"));
+    let domains = Domains::new(xs.view(), xt.view()).unwrap();
+    let expected = GaussianRatio::default().fit(&domains).unwrap().weights;
+    assert_eq!(weights(&place, "w.csv"), expected.to_vec());
+}
+
+#[test]
+fn sparse_rows_have_the_weights_of_a_table_and_say_what_was_done() {
+    let place = Place::new();
+    for name in ["source", "target"] {
+        let table = with_width_times(50.0, &text(place.path(&format!("{name}.csv"))));
+        let rows: String = table
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let cells: Vec<&str> = line.split(',').collect();
+                format!("{} 1:{} 2:{}\n", u8::from(cells[2] == "cat"), cells[0], cells[1])
+            })
+            .collect();
+        place.write(&format!("{name}.svmlight"), &rows);
+        place.write(&format!("{name}-50.csv"), &table);
+    }
+    for method in ["logistic", "nearest-neighbour", "bbse", "gaussian", "ulsif"] {
+        let of = |source: &str, target: &str, label: &str| {
+            let value = json(&place.succeed(&format!(
+                "weights --method {method} --source {source} --target {target}{label} --out w.csv \
+                 --json"
+            )));
+            (weights(&place, "w.csv"), value["normalise"].clone())
+        };
+        let (sparse, done) = of("source.svmlight", "target.svmlight", "");
+        assert_eq!(done, "scale");
+        let (dense, done) = of("source-50.csv", "target-50.csv", " --label species");
+        assert_eq!(done, "standard");
+        let gap = largest_gap(&sparse, &dense);
+        assert!(gap < 1e-6, "{method}: {gap:e}");
+    }
+    let sparse = "weights --method logistic --source source.svmlight --target target.svmlight";
+    let told = place.succeed(&format!("{sparse} --out w.csv"));
+    assert!(told.contains("and not centred, since the rows are sparse"), "{told}");
+    let told = place.succeed(&format!("{sparse} --out w.csv --normalise none"));
+    assert!(told.contains("columns: as in the files"), "{told}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn map_seeds() -> Vec<Vec<u8>> {
             .iter()
             .map(|(_, shape)| {
                 let n: usize = shape.iter().product();
-                (0..n).flat_map(|i| (0.5 * i as f64).to_le_bytes()).collect()
+                (1..=n).flat_map(|i| (0.5 * i as f64).to_le_bytes()).collect()
             })
             .collect();
         let views = tensors.iter().zip(&bytes).map(|((name, shape), bytes)| {
@@ -85,7 +85,7 @@ fn map_seeds() -> Vec<Vec<u8>> {
     };
     let document = |maps: &str, outputs: &str| {
         format!(
-            r#"{{"format":2,"program":"0","method":"m","options":{{"k":1}},"d":2,
+            r#"{{"format":3,"program":"0","method":"m","options":{{"k":1}},"d":2,
             "encoding":{{"named":true,"columns":[{{"name":"a","levels":null}},
             {{"name":"b","levels":null}}],"positions":[0,1],"width":3,"excluded":["label"]}},
             "outputs":{outputs},{maps}}}"#
@@ -94,7 +94,8 @@ fn map_seeds() -> Vec<Vec<u8>> {
     let chain = document(
         r#""source":{"sequence":["unit-rows",{"copies":{"features":2,"factors":"f"}},
         {"affine":{"shift":"s4","matrix":"m42","offset":"s2"}},
-        {"low-rank":{"shift":"s2","scale":0.5,"left":"m21","right":"m12","offset":"s2"}}]},
+        {"low-rank":{"shift":"s2","scale":0.5,"left":"m21","right":"m12","offset":"s2"}},
+        {"standardise":{"mean":"s2","deviation":"s2"}},{"restore":{"mean":"s2","deviation":"s2"}}]},
         "target":"identity""#,
         "null",
     );
