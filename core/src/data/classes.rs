@@ -48,7 +48,7 @@ pub fn by_value(label: &str) -> Cow<'_, str> {
 }
 
 /// The number of distinct labels, if they look like a measurement: numbers, more than 20 distinct
-/// ones, and not all whole, or more of them than half the rows, or a tenth of them in one row alone, as
+/// ones, and not all whole, or more of them than half the rows, or a twentieth of them in one row alone, as
 /// counts of something are: a class of which there is one row is none.
 pub fn measured(labels: &Texts) -> Option<usize> {
     let values: Option<Vec<(f64, usize)>> =
@@ -59,7 +59,7 @@ pub fn measured(labels: &Texts) -> Option<usize> {
     let rows: Vec<usize> = same.map(|same| same.iter().map(|(_, rows)| rows).sum()).collect();
     let (distinct, single) = (rows.len(), rows.iter().filter(|&&rows| rows == 1).count());
     let fractions = values.iter().any(|(value, _)| value.fract() != 0.0);
-    let looks = fractions || 2 * distinct > labels.present() || 10 * single >= distinct;
+    let looks = fractions || 2 * distinct > labels.present() || 20 * single >= distinct;
     (distinct > 20 && looks).then_some(distinct)
 }
 
@@ -108,7 +108,7 @@ mod tests {
             |values: Vec<usize>| values.iter().map(|v| Some(v.to_string())).collect::<Texts>();
         // 1,500 classes of two rows each; squares, the larger of which come once.
         assert_eq!(measured(&texts((0..3000).map(|i| i / 2).collect())), None);
-        let counts = texts((0..400).map(|i| (i / 8).max(i.saturating_sub(360) * 3)).collect());
+        let counts = texts((0..400usize).map(|i| (i / 8).max(i.saturating_sub(360) * 3)).collect());
         assert!(measured(&counts).is_some());
         assert_eq!(measured(&texts((0..60).map(|i| i % 20).collect())), None);
         assert_eq!(measured(&[Some("0.5"), Some("1")].into_iter().collect()), None);

@@ -10,7 +10,7 @@ mod load;
 mod page;
 mod samples;
 pub(crate) mod sections;
-mod setup;
+pub(crate) mod setup;
 mod summary;
 mod table;
 mod terminal;
