@@ -2,6 +2,7 @@
 
 mod compile_fail;
 mod contract;
+mod documentation;
 mod gradients;
 mod learn_properties;
 mod learn_reference;

@@ -221,8 +221,8 @@ impl Summary {
             (0, _) => "There are no published numbers to compare with".to_owned(),
             (all, 0) => format!("{stated} of {all} published numbers are met"),
             (all, _) => format!(
-                "Of {all} published numbers {stated} are met, and {recovered} by a protocol \
-                 recovered from the numbers"
+                "Of {all} published numbers {stated} are met by stated settings, and {recovered} by a \
+                 protocol recovered from the numbers"
             ),
         };
         if unpublished > 0 {
@@ -398,7 +398,8 @@ mod tests {
         cells[0].published.as_mut().unwrap().protocol = Protocol::Recovered { difference: 1 };
         assert_eq!(
             headline(&experiment),
-            "Of 3 published numbers 0 are met, and 1 by a protocol recovered from the numbers; \
+            "Of 3 published numbers 0 are met by stated settings, and 1 by a protocol recovered from \
+             the numbers; \
              1 of 1 agree with another program"
         );
         experiment.description.cells.iter_mut().for_each(|cell| cell.published = None);
