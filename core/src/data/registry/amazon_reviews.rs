@@ -1,6 +1,6 @@
 //! Amazon reviews: sentiment of four kinds of product, as counts of words and pairs of words.
 
-use super::{Entry, File, Files, Origin, Parts};
+use super::{Entry, File, Files, Origin, Parts, from_signs};
 use crate::InputShape;
 use crate::data::fetch::Convert;
 use crate::data::svmlight::{self, Options, ZeroBased};
@@ -107,16 +107,8 @@ fn load(files: &Files<'_>, domain: &str, split: Split) -> Result<(Samples, Vec<u
     let options =
         Options { n_features: Some(N_FEATURES), zero_based: ZeroBased::Yes, ..Options::default() };
     let parsed = svmlight::read(&path, options)?;
-    let class = |(row, label): (usize, Option<f64>)| match label {
-        Some(-1.0) => Ok(0),
-        Some(1.0) => Ok(1),
-        _ => {
-            let label = label.map_or("none".to_owned(), |label| label.to_string());
-            let reason = format!("row {row} has label {label}: expected -1 or 1");
-            Err(DataError::malformed(&path, reason))
-        }
-    };
-    let labels: Result<Vec<usize>, _> = parsed.labels.into_iter().enumerate().map(class).collect();
+    let labels = parsed.labels.into_iter().map(|label| label.unwrap_or(f64::NAN));
+    let labels = from_signs(&path, labels)?;
     let counts = Samples::from_sparse(parsed.rows);
-    Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels?))
+    Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels))
 }
