@@ -5,7 +5,7 @@
 //! images in [0, 1] and features as the files have them. A data set of several domains has one
 //! entry a domain, `set/domain`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::fetch::Convert;
 use super::{DataDir, DataError, Dataset, DomainPair, Protocol, Samples, Split, TargetTest};
@@ -16,6 +16,8 @@ mod digits;
 mod embedded;
 mod jda;
 mod office_caltech;
+mod reuters;
+mod tabular;
 
 /// A registered data set.
 #[derive(Debug)]
@@ -116,6 +118,8 @@ pub fn data_sets() -> impl Iterator<Item = &'static Entry> {
         office_caltech::ENTRIES,
         amazon_reviews::ENTRIES,
         jda::ENTRIES,
+        reuters::ENTRIES,
+        tabular::ENTRIES,
     ]
     .into_iter()
     .flatten()
@@ -237,6 +241,19 @@ fn from_one(name: &str, labels: impl IntoIterator<Item = f64>) -> Result<Vec<usi
         label => {
             let reason = format!("row {row} has label {label}: expected an integer from 1");
             Err(DataError::unusable(name, reason))
+        }
+    };
+    labels.into_iter().enumerate().map(index).collect()
+}
+
+/// Class indices from labels that are -1 and 1, of the file at `path`.
+fn from_signs(path: &Path, labels: impl IntoIterator<Item = f64>) -> Result<Vec<usize>, DataError> {
+    let index = |(row, label): (usize, f64)| match label {
+        -1.0 => Ok(0),
+        1.0 => Ok(1),
+        label => {
+            let reason = format!("row {row} has label {label}: expected -1 or 1");
+            Err(DataError::malformed(path, reason))
         }
     };
     labels.into_iter().enumerate().map(index).collect()

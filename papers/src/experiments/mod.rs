@@ -2,9 +2,11 @@
 
 mod covariate_shift_toy;
 mod jda_2013;
+mod natural_shifts;
 mod office_caltech10_surf;
 mod pipeline;
 mod simulated_shifts;
+mod two_sample_level;
 
 use anyhow::{Result, anyhow};
 use transduct_core::suggest;
@@ -18,6 +20,8 @@ pub fn experiments() -> Vec<Experiment> {
         office_caltech10_surf::experiment(),
         covariate_shift_toy::experiment(),
         simulated_shifts::experiment(),
+        natural_shifts::experiment(),
+        two_sample_level::experiment(),
     ]
 }
 

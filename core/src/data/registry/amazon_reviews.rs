@@ -1,6 +1,6 @@
 //! Amazon reviews: sentiment of four kinds of product, as counts of words and pairs of words.
 
-use super::{Entry, File, Files, Origin, Parts};
+use super::{Entry, File, Files, Origin, Parts, from_signs};
 use crate::InputShape;
 use crate::data::fetch::Convert;
 use crate::data::svmlight::{self, Options, ZeroBased};
@@ -107,16 +107,8 @@ fn load(files: &Files<'_>, domain: &str, split: Split) -> Result<(Samples, Vec<u
     let options =
         Options { n_features: Some(N_FEATURES), zero_based: ZeroBased::Yes, ..Options::default() };
     let parsed = svmlight::read(&path, options)?;
-    let class = |(row, label): (usize, Option<&str>)| match label {
-        Some("-1") => Ok(0),
-        Some("1") => Ok(1),
-        _ => {
-            let label = label.unwrap_or("none");
-            let reason = format!("row {row} has label {label}: expected -1 or 1");
-            Err(DataError::malformed(&path, reason))
-        }
-    };
-    let labels: Result<Vec<usize>, _> = parsed.labels.iter().enumerate().map(class).collect();
+    let number = |label: Option<&str>| label.and_then(|l| l.parse().ok()).unwrap_or(f64::NAN);
+    let labels = from_signs(&path, parsed.labels.iter().map(number))?;
     let counts = Samples::from_sparse(parsed.rows);
-    Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels?))
+    Ok((counts.map_err(|e| DataError::malformed(&path, e.to_string()))?, labels))
 }

@@ -176,7 +176,7 @@ impl Encoding {
     pub fn apply(&self, table: &Table, drop: &[String]) -> Result<Array2<f64>, DataError> {
         let places = self.places(table, drop)?;
         if self.columns.iter().all(|feature| feature.levels.is_none()) {
-            return table.select(&places);
+            return table.features(&places);
         }
         // As many columns as levels: a short file can ask for more than there is.
         sparse::check_dense(table.len(), self.len(), sparse::MAX_DENSE)

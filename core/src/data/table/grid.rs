@@ -203,6 +203,23 @@ impl Grid {
         }
     }
 
+    /// These rows, in this order. The first row of a grid with names of the rows stays the first.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        let less = usize::from(self.row_names);
+        let ends = |row: usize| {
+            let start = (row * self.stride).saturating_sub(less);
+            self.ends[start..(row + 1) * self.stride - less].iter().copied()
+        };
+        Self {
+            text: self.text.clone(),
+            starts: rows.iter().map(|&row| self.starts[row]).collect(),
+            ends: rows.iter().flat_map(|&row| ends(row)).collect(),
+            lines: rows.iter().map(|&row| self.lines[row]).collect(),
+            notes: self.notes.clone(),
+            ..*self
+        }
+    }
+
     fn uneven(&self, line: u64, got: usize, cells: &str) -> String {
         let mut reason =
             format!("line {line} has {got} cells: expected {}, as in the first row", self.width);

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 #[cfg(feature = "threads")]
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,27 @@ impl Table {
         self.len() == 0
     }
 
+    /// The rows in which no cell is missing, ascending.
+    pub fn complete_rows(&self) -> Vec<usize> {
+        let complete = |&row: &usize| !(0..self.columns.len()).any(|c| self.is_missing(row, c));
+        (0..self.len()).filter(complete).collect()
+    }
+
+    /// The table of these rows, in this order. Panics when one is out of range.
+    ///
+    /// # Errors
+    /// No row.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, DataError> {
+        if rows.is_empty() {
+            return Err(DataError::malformed(&self.path, "no row is left: expected at least one"));
+        }
+        let cells = match &self.cells {
+            Cells::Numbers(x) => Cells::Numbers(x.select(Axis(0), rows)),
+            Cells::Text(text) => Cells::Text(Box::new(text.select(rows))),
+        };
+        Ok(Self { cells, ..self.clone() })
+    }
+
     /// The names of the columns; their numbers, from 1, where the file has none.
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -341,7 +362,7 @@ impl Table {
     }
 
     /// The features at `places`, `(n, places)`.
-    fn select(&self, places: &[usize]) -> Result<Array2<f64>, DataError> {
+    fn features(&self, places: &[usize]) -> Result<Array2<f64>, DataError> {
         let x = match places.iter().copied().eq(0..self.columns.len()) {
             true => self.values().clone(),
             false => {
@@ -468,6 +489,22 @@ impl Text {
 
     fn cell(&self, row: usize, column: usize) -> &str {
         self.grid.cell(row + self.below(), column + self.first)
+    }
+
+    /// These rows, in this order.
+    fn select(&self, rows: &[usize]) -> Self {
+        let below = self.below();
+        let kept: Vec<usize> = (0..below).chain(rows.iter().map(|row| row + below)).collect();
+        let numbers = self.numbers.select(Axis(0), rows);
+        // A cell that holds no number is NaN.
+        let all_numbers = |column: ArrayView1<'_, f64>| !column.iter().any(|v| v.is_nan());
+        Self {
+            grid: self.grid.select(&kept),
+            header: self.header.clone(),
+            all_numbers: numbers.columns().into_iter().map(all_numbers).collect(),
+            numbers,
+            ..*self
+        }
     }
 
     /// Fills `numbers`, `(n, d)`.

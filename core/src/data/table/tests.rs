@@ -24,6 +24,24 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
+fn selected_rows_are_a_table_of_their_own() {
+    let table = parse("a,b\n1,x\n2,?\n,y\n4,z\n");
+    assert_eq!(table.complete_rows(), [0, 3]);
+    let some = table.select(&[3, 0]).unwrap();
+    assert_eq!((some.len(), some.texts(1).unwrap()), (2, vec!["z".to_owned(), "x".to_owned()]));
+    assert_eq!(some.numbers(0).unwrap(), array![4.0, 1.0]);
+    assert_eq!((some.place(0, 1), some.columns()), ("line 5, column `b`".into(), table.columns()));
+    assert_eq!(some.written_row(1), ["1", "x"]);
+    // A column is one of numbers where those that are left are.
+    assert_eq!(values(&parse("a\n1\nno\n3\n").select(&[0, 2]).unwrap()), array![[1.0], [3.0]]);
+    // The first row lacks the name of the column of the rows' names.
+    let named = parse("a b\nr 1 2\ns 3 4\n".replace(' ', ",").as_str());
+    assert_eq!(values(&named.select(&[1]).unwrap()), array![[3.0, 4.0]]);
+    let message = table.select(&[]).unwrap_err().to_string();
+    assert_eq!(message, "x.csv: no row is left: expected at least one");
+}
+
+#[test]
 fn the_first_row_names_the_columns_by_a_rule() {
     // The text, the names, the number of rows, whether a note says that the decision was in doubt.
     let cases: [(&str, &[&str], usize, bool); 14] = [
