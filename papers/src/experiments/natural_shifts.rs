@@ -515,12 +515,15 @@ impl Advice {
     }
 }
 
+/// What a method gives, once it is asked for.
+type Made = OnceLock<Result<Vec<Outcome>, String>>;
+
 /// A problem with what each method gives on it and what is advised. The cells look at the same fits,
 /// each of which is made once, when it is first asked for.
 struct Tried {
     problem: Problem,
     seed: u64,
-    outcomes: Vec<(Method, OnceLock<Result<Vec<Outcome>, String>>)>,
+    outcomes: Vec<(Method, Made)>,
     diagnoses: [OnceLock<Result<Diagnosis, String>>; LEARNERS.len()],
 }
 
