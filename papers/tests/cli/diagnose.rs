@@ -97,3 +97,23 @@ fn a_measurement_has_its_own_learner_and_gains() {
     let line = place.refusal(&format!("{arguments} --learner svm"));
     assert!(line.starts_with("unknown regressor `svm`"), "{line}");
 }
+
+/// What weighting leaves is what `weights` then gives, row for row.
+#[test]
+fn the_share_of_effective_rows_is_that_of_the_weighting() {
+    let place = Place::new();
+    let value = json(&place.succeed(&format!("{ARGUMENTS} --json")));
+    let rows = value["source_rows"].as_f64().unwrap();
+    for method in ["logistic", "rulsif"] {
+        let gains = value["gains"].as_array().unwrap();
+        let predicted = gains.iter().find(|gain| gain["method"] == method).unwrap();
+        let share = predicted["effective_share"].as_f64().unwrap();
+        let files = "--source source.csv --target target.csv --label species --out w.csv --json";
+        let given = json(&place.succeed(&format!("weights --method {method} {files}")));
+        let effective = given["effective_sample_size"].as_f64().unwrap();
+        assert!(
+            (share * rows - effective).abs() < 1e-9 * effective,
+            "{method}: {share} {effective}"
+        );
+    }
+}
