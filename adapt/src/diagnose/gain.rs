@@ -21,8 +21,11 @@
 //! width, too (Agresti & Min, "Simple Improved Confidence Intervals for Comparing Matched Proportions",
 //! Statistics in Medicine 2005). That folds share training rows is not in it.
 //!
-//! Reverse validation does not see a method that is wrong in the same way in both directions. An
-//! alignment is therefore *contradicted* where the first rule, from enough overlapping rows, has it lose.
+//! Reverse validation does not see a method that is wrong in the same way in both directions, and takes
+//! the source's proportions of the classes for a gain. An alignment is therefore *contradicted* where the
+//! first rule, from enough overlapping rows, has it lose, and its gain is *unknown* where the domains overlap
+//! and these rows are too few to judge by; it is believed alone where the domains lie apart, so that a
+//! model of the source says little of the target.
 
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::Serialize;
@@ -276,26 +279,35 @@ pub(super) fn predict(
             _ => {
                 let reverse = gathered(&|fold| tried(fold, |t| t.reverse.as_ref()));
                 let found = interval(&even, &(&plain_reverse - &reverse), z);
-                let weighted = interval(&odds, &(&plain - &losses()), z);
-                match (found, weighted) {
-                    (
-                        Gain::Predicted { gain, interval, .. },
-                        Gain::Predicted { interval: weighted, .. },
-                    ) => {
-                        let against = overlap.is_ok() && weighted[1] < 0.0;
-                        Gain::Predicted {
-                            gain,
-                            interval,
-                            contradicted: against.then_some(weighted),
-                        }
-                    }
-                    (found, _) => found,
-                }
+                let weighted = overlap.as_ref().map(|()| interval(&odds, &(&plain - &losses()), z));
+                supported(found, weighted, auc)
             }
         };
         PredictedGain { family, method, gain, effective_share }
     };
     Ok(candidates.iter().enumerate().map(of).collect())
+}
+
+/// What reverse validation found of an alignment, beside what importance weights say of it, if they can.
+fn supported(found: Gain, weighted: Result<Gain, &String>, auc: f64) -> Gain {
+    let Gain::Predicted { gain, interval, .. } = found else { return found };
+    let [low, high] = interval;
+    match weighted {
+        Ok(Gain::Predicted { interval: weighted, .. }) => {
+            let contradicted = (weighted[1] < 0.0).then_some(weighted);
+            Gain::Predicted { gain, interval, contradicted }
+        }
+        _ if low > 0.0 && auc < APART => Gain::Unknown {
+            reason: format!(
+                "reverse validation says {:+.1} [{:+.1}, {:+.1}], and nothing supports it: the domains \
+                 overlap (AUC {auc:.3}), and importance weights leave too few rows to judge by",
+                100.0 * gain,
+                100.0 * low,
+                100.0 * high
+            ),
+        },
+        _ => found,
+    }
 }
 
 /// g and its interval.
@@ -411,6 +423,24 @@ mod tests {
             panic!()
         };
         assert_eq!((gain, interval), (0.0, [-0.02, 0.02]));
+    }
+
+    #[test]
+    fn reverse_validation_is_believed_alone_where_the_domains_lie_apart() {
+        let gain = |low: f64, high: f64| Gain::Predicted {
+            gain: f64::midpoint(low, high),
+            interval: [low, high],
+            contradicted: None,
+        };
+        let few = "too few rows".to_owned();
+        assert_eq!(supported(gain(0.01, 0.1), Err(&few), 0.99), gain(0.01, 0.1));
+        let alone = supported(gain(0.01, 0.1), Err(&few), 0.9);
+        assert!(matches!(alone, Gain::Unknown { reason } if reason.contains("+5.5 [+1.0, +10.0]")));
+        // A loss needs no support.
+        assert_eq!(supported(gain(-0.2, -0.1), Err(&few), 0.9), gain(-0.2, -0.1));
+        let against = supported(gain(0.01, 0.1), Ok(gain(-0.2, -0.1)), 0.9);
+        assert!(matches!(against, Gain::Predicted { contradicted: Some([-0.2, -0.1]), .. }));
+        assert_eq!(supported(gain(0.01, 0.1), Ok(gain(-0.2, 0.1)), 0.9), gain(0.01, 0.1));
     }
 
     #[test]
