@@ -1,7 +1,6 @@
 //! Labels as they lie in files, to class indices and class names.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::Texts;
@@ -25,15 +24,17 @@ pub fn encode<S: AsRef<str>>(labels: &[S]) -> (Vec<usize>, Vec<String>) {
 /// Sorts class names as [`encode`] orders them.
 pub fn sort<S: AsRef<str>>(names: &mut [S]) {
     let number = |s: &S| s.as_ref().parse::<f64>().ok().filter(|v| v.is_finite());
+    names.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
     if names.iter().all(|s| number(s).is_some()) {
-        // Equal numbers may be spelt differently; the text makes the order total.
-        names.sort_by(|a, b| {
-            let by_value = number(a).partial_cmp(&number(b)).unwrap_or(Ordering::Equal);
-            by_value.then_with(|| a.as_ref().cmp(b.as_ref()))
-        });
-    } else {
-        names.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        // Equal numbers may be spelt differently, and stay in the order of their texts.
+        names.sort_by_cached_key(|s| ascending(number(s).unwrap_or_default() + 0.0));
     }
+}
+
+/// An integer that ascends with the value.
+fn ascending(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    if bits < 0 { bits ^ i64::MAX } else { bits }
 }
 
 /// One label by its value if it is a number, as [`encode`] names the classes of numbers.
@@ -93,6 +94,13 @@ mod tests {
         assert_eq!(encode(&["1.0", "01", "1", "2e0", "-0.0"]).1, ["0", "1", "2"]);
         assert_eq!(encode(&["10", "9", "mug"]).1, ["10", "9", "mug"]);
         assert_eq!(encode(&["nan", "1"]).1, ["1", "nan"]);
+    }
+
+    #[test]
+    fn numbers_of_any_size_and_sign_have_their_order() {
+        let mut names = ["1e300", "0.5", "-1e300", "-0.25", "1e-310", "0", "-0", "00", "-7"];
+        sort(&mut names);
+        assert_eq!(names, ["-1e300", "-7", "-0.25", "-0", "0", "00", "1e-310", "0.5", "1e300"]);
     }
 
     #[test]

@@ -314,6 +314,7 @@ impl Samples {
     }
 }
 
+#[cfg(feature = "files")]
 #[cfg(test)]
 mod tests {
     use ndarray::array;

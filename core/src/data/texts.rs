@@ -60,6 +60,9 @@ impl Texts {
     /// The same rows with other words for the same texts.
     #[must_use]
     pub fn renamed(mut self, name: impl Fn(&str) -> Cow<'_, str>) -> Self {
+        if self.distinct().all(|text| name(text) == text) {
+            return self;
+        }
         let mut distinct = DefaultStringInterner::default();
         let names: Vec<DefaultSymbol> =
             self.distinct().map(|text| distinct.get_or_intern(name(text))).collect();
