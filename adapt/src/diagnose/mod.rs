@@ -99,7 +99,9 @@ pub struct Diagnosis {
     pub label_shift: Option<LabelShiftEstimate>,
     /// Why there is no estimate of the proportions in spite of classes.
     pub no_label_shift: Option<String>,
-    /// What methods would gain, where source rows are labelled and the domains differ.
+    /// The learner whose gains are predicted, where source rows are labelled.
+    pub learner: Option<String>,
+    /// What methods would gain it.
     pub gains: Vec<PredictedGain>,
     /// Why no gain is predicted in spite of labels.
     pub no_gains: Option<String>,
@@ -161,6 +163,8 @@ impl Diagnose {
             None => Ok(()),
             Some(reason) => Err(reason.as_str()),
         };
+        let learner = outcome
+            .map(|outcome| self.learner.as_deref().unwrap_or(outcome.default_learner()).to_owned());
         let predicted = outcome.map(|outcome| {
             gain::predict(&joint, &columns, outcome, classifier.auc, only_classes, self)
         });
@@ -201,6 +205,7 @@ impl Diagnose {
             features,
             label_shift,
             no_label_shift,
+            learner,
             gains,
             no_gains,
             recommendation,

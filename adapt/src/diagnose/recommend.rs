@@ -151,9 +151,10 @@ pub(super) fn recommend(findings: &Findings<'_>) -> Recommendation {
 
 fn by_gain(gains: &[PredictedGain]) -> Recommendation {
     let basis = Basis::PredictedGain;
-    let mut helpful: Vec<&PredictedGain> = gains.iter().filter(|gain| gain.helps()).collect();
-    helpful.sort_by(|a, b| b.least().total_cmp(&a.least()));
-    let Some(best) = helpful.first() else {
+    let mut helpful: Vec<(&PredictedGain, (f64, [f64; 2]))> =
+        gains.iter().filter_map(|gain| Some((gain, gain.help()?))).collect();
+    helpful.sort_by(|(_, (_, a)), (_, (_, b))| b[0].total_cmp(&a[0]));
+    let Some(&(best, (gain, [low, high]))) = helpful.first() else {
         let known = gains.iter().filter(|gain| matches!(gain.gain, Gain::Predicted { .. }));
         let reason = format!(
             "the domains differ, and no method is predicted to help: of {} that were tried, the gain \
@@ -164,14 +165,12 @@ fn by_gain(gains: &[PredictedGain]) -> Recommendation {
         return Recommendation { family: Family::None, basis, reason, methods: Vec::new() };
     };
     let family = best.family;
-    let methods = helpful.iter().filter(|gain| gain.family == family).map(|gain| gain.method);
+    let of_family = helpful.iter().filter(|(gain, _)| gain.family == family);
+    let methods = of_family.map(|(gain, _)| gain.method).collect();
     let assumption = match family {
         Family::LabelShift => "if only the proportions of the classes differ",
         Family::Weighting => "if p(y | x) is the same on both domains",
         _ => "by reverse validation",
-    };
-    let Gain::Predicted { gain, interval: [low, high], .. } = best.gain else {
-        return by_gain(&[]);
     };
     let reason = format!(
         "{} is predicted to gain {:.1} points [{:.1}, {:.1}] {assumption}",
@@ -180,7 +179,7 @@ fn by_gain(gains: &[PredictedGain]) -> Recommendation {
         100.0 * low,
         100.0 * high
     );
-    Recommendation { family, basis, reason, methods: methods.collect() }
+    Recommendation { family, basis, reason, methods }
 }
 
 fn by_shape(findings: &Findings<'_>) -> Recommendation {

@@ -375,7 +375,8 @@ pub fn symmetric_function<S: Data<Elem = f64>>(
 ///
 /// # Errors
 /// Those of [`eigh`].
-pub fn sqrt<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
+#[cfg(test)]
+pub(crate) fn sqrt<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
     symmetric_function(a, |v| v.max(0.0).sqrt())
 }
 
@@ -384,7 +385,8 @@ pub fn sqrt<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
 ///
 /// # Errors
 /// Those of [`eigh`].
-pub fn inverse_sqrt<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
+#[cfg(test)]
+pub(crate) fn inverse_sqrt<S: Data<Elem = f64>>(a: &ArrayBase<S, Ix2>) -> Result<Array2<f64>> {
     let Eigen { values, vectors } = eigh(a)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let rounding = largest * a.nrows() as f64 * f64::EPSILON;

@@ -89,9 +89,7 @@ pub(super) fn execute(
         Some(y) => options.run_measured(&domains, y)?,
         None => options.run(&domains)?,
     };
-    let default_learner = if measured.is_some() { "ridge" } else { "logistic" };
-    let learner =
-        tables.labels.as_ref().map(|_| args.learner.as_deref().unwrap_or(default_learner));
+    let learner = diagnosis.learner.as_deref();
     let names = &tables.names;
     let classes = tables.class_names();
     let found = [notes(&diagnosis, &tables), wild::notes(&domains)].concat();

@@ -479,11 +479,7 @@ fn prepare(
         let method = (entry.build)(&given)?;
         let fitted = watched(entry.name, output, || method.fit(domains))?;
         prepared.weights = Some(fitted.weights);
-        let mut certificate = fitted.certificate;
-        // These count the kept rows; the end names such cells by the rows of the files.
-        let wild = wild::notes(domains);
-        certificate.notes.retain(|note| !wild.contains(note));
-        prepared.certificate = Some((name.clone(), certificate));
+        prepared.certificate = Some((name.clone(), fitted.certificate));
     } else if let Some((key, _)) = args.adapt_set.first() {
         bail!(UsageError(format!("--adapt-set {key}: needs --weights or --align")));
     }

@@ -5,6 +5,7 @@ mod jda_2013;
 mod natural_shifts;
 mod office_caltech10_surf;
 mod pipeline;
+mod shared;
 mod simulated_shifts;
 mod two_sample_level;
 

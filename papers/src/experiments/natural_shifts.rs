@@ -8,12 +8,9 @@
 //! 1. The tables, the learners and the methods are others, and all options are the defaults.
 //! 2. What chooses is a prediction of the gain with an interval, which may choose no method.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -32,12 +29,14 @@ use transduct_core::{
     rng,
 };
 
-use super::pipeline::{features, remarks};
+use super::{
+    pipeline::{features, remarks, skada_bench},
+    shared::{Latest, Once},
+};
 use crate::{
-    cli::one_line,
     experiment::{
-        Average, Cell, Description, Experiment, Measure, MethodUse, Paper, Score, Seeds, Task,
-        Tolerance, Trial,
+        Average, Cell, Description, Experiment, Measure, MethodUse, Score, Seeds, Task, Tolerance,
+        Trial,
     },
     record::Named,
 };
@@ -157,14 +156,7 @@ pub(super) fn experiment() -> Experiment {
     let description = Description {
         name: "natural-shifts".into(),
         title: "Advice and methods on tables with a natural shift".into(),
-        paper: Paper::new(
-            "Y. Lalou, T. Gnassounou, A. Collas, A. de Mathelin, O. Kachaiev, A. Odonnat, \
-             A. Gramfort, T. Moreau, R. Flamary",
-            "SKADA-Bench: Benchmarking Unsupervised Domain Adaptation Methods with Realistic \
-             Validation",
-            "2024",
-            "In the manner of its realistic validation; no number of it is repeated.",
-        ),
+        paper: skada_bench("In the manner of its realistic validation; no number of it is repeated."),
         measure: Measure::accuracy(),
         protocol: vec![
             format!(
@@ -515,58 +507,40 @@ impl Advice {
     }
 }
 
-/// What a method gives, once it is asked for.
-type Made = OnceLock<Result<Vec<Outcome>, String>>;
-
 /// A problem with what each method gives on it and what is advised. The cells look at the same fits,
 /// each of which is made once, when it is first asked for.
 struct Tried {
     problem: Problem,
     seed: u64,
-    outcomes: Vec<(Method, Made)>,
-    diagnoses: [OnceLock<Result<Diagnosis, String>>; LEARNERS.len()],
+    /// Of every learner.
+    outcomes: Vec<(Method, Once<Vec<Outcome>>)>,
+    diagnoses: [Once<Diagnosis>; LEARNERS.len()],
 }
 
-/// The latest problems. Trials come seed by seed and pair by pair, so that few are in use at a time;
-/// advice on all pairs looks back at those of its seed.
-static LATEST: Mutex<VecDeque<(String, u64, Arc<Tried>)>> = Mutex::new(VecDeque::new());
-const KEPT: usize = 2 * PAIRS.len();
+/// Advice on all pairs looks back at those of its seed.
+static LATEST: Latest<Tried> = Latest::new(2 * PAIRS.len());
 
 impl Tried {
     fn new(pair: &str, data: &DataDir, seed: u64) -> Result<Self> {
-        let outcomes = methods().into_iter().map(|method| (method, OnceLock::new())).collect();
+        let outcomes = methods().into_iter().map(|method| (method, Once::default())).collect();
         let problem = Problem::new(pair, data, seed)?;
         Ok(Self { problem, seed, outcomes, diagnoses: Default::default() })
     }
 
     /// The one of this pair and the trial's seed.
     fn shared(pair: &str, trial: &Trial<'_>) -> Result<Arc<Self>> {
-        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(p, seed, _): &&(String, u64, _)| (p.as_str(), *seed) == (pair, trial.seed);
-        if let Some((.., tried)) = latest.iter().find(same) {
-            return Ok(Arc::clone(tried));
-        }
-        let tried = Arc::new(Self::new(pair, trial.data, trial.seed)?);
-        latest.push_back((pair.to_owned(), trial.seed, Arc::clone(&tried)));
-        if latest.len() > KEPT {
-            latest.pop_front();
-        }
-        Ok(tried)
+        LATEST.get(pair, trial.seed, || Self::new(pair, trial.data, trial.seed))
     }
 
     fn outcome(&self, learner: &str, method: &Method) -> Result<&Outcome> {
         let entry = self.outcomes.iter().find(|(other, _)| other == method);
         let (_, outcomes) = entry.with_context(|| format!("no method {}", method.id()))?;
-        let fit = || self.problem.outcomes(method).map_err(|error| one_line(&error));
-        let outcomes =
-            outcomes.get_or_init(fit).as_ref().map_err(|message| anyhow!("{message}"))?;
+        let outcomes = outcomes.get(|| self.problem.outcomes(method))?;
         Ok(&outcomes[place(learner)?])
     }
 
     fn diagnosis(&self, learner: &str) -> Result<&Diagnosis> {
-        let run = || self.problem.diagnose(learner, self.seed).map_err(|error| one_line(&error));
-        let diagnosis = self.diagnoses[place(learner)?].get_or_init(run);
-        diagnosis.as_ref().map_err(|message| anyhow!("{message}"))
+        self.diagnoses[place(learner)?].get(|| self.problem.diagnose(learner, self.seed))
     }
 
     fn measured(&self, learner: &str, method: &Method) -> Result<Measured> {

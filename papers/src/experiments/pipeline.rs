@@ -16,7 +16,7 @@ use transduct_adapt::{
 use transduct_core::data::{DataDir, Samples, Split, TestSet, registry};
 
 use crate::{
-    experiment::{Cell, Score},
+    experiment::{Cell, Paper, Score},
     record::Named,
 };
 
@@ -140,6 +140,17 @@ impl Recipe {
         let value = 100.0 * rows.test.accuracy(&fitted.predict(target)?)?;
         Ok(Score { value, extras: Named(extras), notes, ..Score::default() })
     }
+}
+
+/// SKADA-Bench, in whose manner experiments of our own compare methods; `table` says how far.
+pub(super) fn skada_bench(table: &str) -> Paper {
+    Paper::new(
+        "Y. Lalou, T. Gnassounou, A. Collas, A. de Mathelin, O. Kachaiev, A. Odonnat, A. Gramfort, \
+         T. Moreau, R. Flamary",
+        "SKADA-Bench: Benchmarking Unsupervised Domain Adaptation Methods with Realistic Validation",
+        "2024",
+        table,
+    )
 }
 
 /// What a reader should know of a solver's answer.

@@ -11,12 +11,9 @@
 //! 2. A validator chooses among methods with default options, not among options of one method.
 //! 3. All methods hand their rows to one logistic regression.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,12 +30,13 @@ use transduct_core::data::{
     synthetic::{CovariateShift, SubspaceShift, TargetShift, TwoMoons},
 };
 
-use super::pipeline::{features, remarks};
+use super::{
+    pipeline::{features, remarks, skada_bench},
+    shared::{Latest, Once},
+};
 use crate::{
-    cli::one_line,
     experiment::{
-        Cell, Description, Experiment, Measure, MethodUse, Paper, Score, Seeds, Task, Tolerance,
-        Trial,
+        Cell, Description, Experiment, Measure, MethodUse, Score, Seeds, Task, Tolerance, Trial,
     },
     record::Named,
 };
@@ -124,12 +122,7 @@ pub(super) fn experiment() -> Experiment {
     let description = Description {
         name: "simulated-shifts".into(),
         title: "Methods and validators on simulated shifts".into(),
-        paper: Paper::new(
-            "Y. Lalou, T. Gnassounou, A. Collas, A. de Mathelin, O. Kachaiev, A. Odonnat, \
-             A. Gramfort, T. Moreau, R. Flamary",
-            "SKADA-Bench: Benchmarking Unsupervised Domain Adaptation Methods with Realistic \
-             Validation",
-            "2024",
+        paper: skada_bench(
             "In the manner of its simulated data sets; no number of it is repeated.",
         ),
         measure: Measure::accuracy(),
@@ -193,40 +186,26 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
 /// oracle look at the same fits, each of which is made once, when it is first asked for.
 struct Tried {
     problem: Problem,
-    outputs: Vec<(Candidate, OnceLock<Result<Outputs, String>>)>,
+    outputs: Vec<(Candidate, Once<Outputs>)>,
 }
 
-/// The latest problems. Trials come seed by seed and shift by shift, so that few are in use at a time.
-static LATEST: Mutex<VecDeque<(String, u64, Arc<Tried>)>> = Mutex::new(VecDeque::new());
-const MOST: usize = 8;
+static LATEST: Latest<Tried> = Latest::new(8);
 
 impl Tried {
     fn new(shift: &str, trial: u64) -> Result<Self> {
-        let outputs = candidates().into_iter().map(|candidate| (candidate, OnceLock::new()));
+        let outputs = candidates().into_iter().map(|candidate| (candidate, Once::default()));
         Ok(Self { problem: Problem::new(shift, trial)?, outputs: outputs.collect() })
     }
 
     /// The one of this shift and trial.
     fn shared(shift: &str, trial: u64) -> Result<Arc<Self>> {
-        let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., tried)) =
-            latest.iter().find(|(s, t, _)| (s.as_str(), *t) == (shift, trial))
-        {
-            return Ok(Arc::clone(tried));
-        }
-        let tried = Arc::new(Self::new(shift, trial)?);
-        latest.push_back((shift.to_owned(), trial, Arc::clone(&tried)));
-        if latest.len() > MOST {
-            latest.pop_front();
-        }
-        Ok(tried)
+        LATEST.get(shift, trial, || Self::new(shift, trial))
     }
 
     fn outputs(&self, candidate: &Candidate) -> Result<&Outputs> {
         let entry = self.outputs.iter().find(|(other, _)| other == candidate);
         let (_, outputs) = entry.with_context(|| format!("no method {}", candidate.id()))?;
-        let fit = || self.problem.outputs(candidate).map_err(|error| one_line(&error));
-        outputs.get_or_init(fit).as_ref().map_err(|message| anyhow!("{message}"))
+        outputs.get(|| self.problem.outputs(candidate))
     }
 
     /// The accuracy of the candidate that `score` puts first, the first of equal ones. Candidates

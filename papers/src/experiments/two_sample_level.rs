@@ -9,12 +9,7 @@
 //! 1. The tables are others, and so are the tests: ranks of the scores, MMD by permutation, and
 //!    columns adjusted by Holm.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use ndarray::Axis;
 use rand::{Rng as _, seq::SliceRandom};
 use rayon::prelude::*;
@@ -31,9 +26,12 @@ use transduct_core::{
     rng,
 };
 
-use super::{natural_shifts::PAIRS, pipeline::features};
+use super::{
+    natural_shifts::PAIRS,
+    pipeline::features,
+    shared::{Latest, Once},
+};
 use crate::{
-    cli::one_line,
     experiment::{
         Better, Cell, Description, Experiment, Measure, MethodUse, Paper, Score, Seeds, Task,
         Tolerance, Trial,
@@ -156,11 +154,8 @@ pub(super) fn experiment() -> Experiment {
 fn compute(trial: &Trial<'_>) -> Result<Score> {
     let setting: Setting =
         serde_json::from_value(trial.cell.settings.clone()).context("settings of the cell")?;
-    let splits = shared(trial);
-    let splits = splits
-        .get_or_init(|| run(&setting.table, setting.cut, trial).map_err(|error| one_line(&error)))
-        .as_ref()
-        .map_err(|message| anyhow!("{message}"))?;
+    let splits = LATEST.get(&trial.cell.task, trial.seed, || Ok(Once::default()))?;
+    let splits = splits.get(|| run(&setting.table, setting.cut, trial))?;
     let percent = |of: &dyn Fn(&Found) -> bool| {
         100.0 * splits.iter().filter(|found| of(found)).count() as f64 / splits.len() as f64
     };
@@ -218,25 +213,8 @@ impl Found {
     }
 }
 
-type Splits = OnceLock<Result<Vec<Found>, String>>;
-
-/// The latest splits: the cells of one task are neighbours, and look at the same.
-static LATEST: Mutex<VecDeque<(String, u64, Arc<Splits>)>> = Mutex::new(VecDeque::new());
-const KEPT: usize = 8;
-
-fn shared(trial: &Trial<'_>) -> Arc<Splits> {
-    let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-    let task = &trial.cell.task;
-    if let Some((.., splits)) = latest.iter().find(|(t, s, _)| (t, *s) == (task, trial.seed)) {
-        return Arc::clone(splits);
-    }
-    let splits: Arc<Splits> = Arc::default();
-    latest.push_back((task.clone(), trial.seed, Arc::clone(&splits)));
-    if latest.len() > KEPT {
-        latest.pop_front();
-    }
-    splits
-}
+/// The splits of a task and a seed, which each test looks at. Other tasks do not wait for them.
+static LATEST: Latest<Once<Vec<Found>>> = Latest::new(8);
 
 /// All splits of a seed.
 fn run(table: &str, cut: Cut, trial: &Trial<'_>) -> Result<Vec<Found>> {
