@@ -49,6 +49,46 @@ pub struct Entry {
     load: Load,
 }
 
+/// What the domains of an undivided data set of features share.
+#[derive(Clone, Copy)]
+struct Set {
+    title: &'static str,
+    licence: &'static str,
+    citation: &'static str,
+    home: &'static str,
+    protocol: &'static str,
+    d: usize,
+    classes: &'static [&'static str],
+    origins: &'static [Origin],
+    by_hand: &'static str,
+}
+
+impl Set {
+    const fn domain(
+        self,
+        name: &'static str,
+        about: &'static str,
+        rows: usize,
+        load: Load,
+    ) -> Entry {
+        Entry {
+            name,
+            title: self.title,
+            about,
+            licence: self.licence,
+            citation: self.citation,
+            home: self.home,
+            protocol: self.protocol,
+            parts: Parts::Whole(rows),
+            row: InputShape::Features { d: self.d },
+            classes: self.classes,
+            origins: self.origins,
+            by_hand: self.by_hand,
+            load,
+        }
+    }
+}
+
 /// Reads samples and labels of one split.
 type Load = fn(&Files<'_>, Split) -> Result<(Samples, Vec<usize>), DataError>;
 

@@ -2,8 +2,7 @@
 
 use ndarray::Ix2;
 
-use super::{Entry, File, Files, Origin, Parts, from_one};
-use crate::InputShape;
+use super::{Entry, File, Files, Origin, Set, from_one};
 use crate::data::fetch::Convert;
 use crate::data::{DataError, Samples, npy};
 
@@ -42,17 +41,12 @@ const COIL_BY_HAND: &str = "get COIL_1.mat of the JDA authors (also in the data 
      directory: x_coil1 = X_src.T, y_coil1 = Y_src.ravel(), x_coil2 = X_tar.T, y_coil2 = \
      Y_tar.ravel(), with numpy.savez_compressed";
 
-struct Set {
-    title: &'static str,
-    protocol: &'static str,
-    d: usize,
-    classes: &'static [&'static str],
-    origins: &'static [Origin],
-    by_hand: &'static str,
-}
-
 const DIGITS_SET: Set = Set {
     title: "The digits of JDA",
+    licence: "research use",
+    citation: "M. Long, J. Wang, G. Ding, J. Sun, P. S. Yu: Transfer Feature Learning with Joint \
+               Distribution Adaptation. ICCV 2013",
+    home: "https://github.com/jindongwang/transferlearning/blob/master/data/dataset.md",
     protocol: "Greys in [0, 1], 16×16 row by row. Usual: each row scaled to unit length. Every source row trains, the target's rows adapt \
                and score (transductive).",
     d: 256,
@@ -70,44 +64,20 @@ const COIL_SET: Set = Set {
     classes: OBJECTS,
     origins: COIL,
     by_hand: COIL_BY_HAND,
+    ..DIGITS_SET
 };
 
-const fn entry(
-    name: &'static str,
-    about: &'static str,
-    rows: usize,
-    set: Set,
-    load: super::Load,
-) -> Entry {
-    Entry {
-        name,
-        title: set.title,
-        about,
-        licence: "research use",
-        citation: "M. Long, J. Wang, G. Ding, J. Sun, P. S. Yu: Transfer Feature Learning with \
-                   Joint Distribution Adaptation. ICCV 2013",
-        home: "https://github.com/jindongwang/transferlearning/blob/master/data/dataset.md",
-        protocol: set.protocol,
-        parts: Parts::Whole(rows),
-        row: InputShape::Features { d: set.d },
-        classes: set.classes,
-        origins: set.origins,
-        by_hand: set.by_hand,
-        load,
-    }
-}
-
 pub(super) const ENTRIES: &[Entry] = &[
-    entry("jda/mnist", "2,000 digits of MNIST at 16×16", 2000, DIGITS_SET, |files, _| {
+    DIGITS_SET.domain("jda/mnist", "2,000 digits of MNIST at 16×16", 2000, |files, _| {
         load(files, DIGITS_FILE, "mnist")
     }),
-    entry("jda/usps", "1,800 digits of USPS", 1800, DIGITS_SET, |files, _| {
+    DIGITS_SET.domain("jda/usps", "1,800 digits of USPS", 1800, |files, _| {
         load(files, DIGITS_FILE, "usps")
     }),
-    entry("jda/coil1", "20 objects from 36 sides each", 720, COIL_SET, |files, _| {
+    COIL_SET.domain("jda/coil1", "20 objects from 36 sides each", 720, |files, _| {
         load(files, COIL_FILE, "coil1")
     }),
-    entry("jda/coil2", "the same objects from the other 36 sides", 720, COIL_SET, |files, _| {
+    COIL_SET.domain("jda/coil2", "the same objects from the other 36 sides", 720, |files, _| {
         load(files, COIL_FILE, "coil2")
     }),
 ];

@@ -1,7 +1,6 @@
 //! Reuters-21578: top categories of news, two against each other, which subcategories cut in domains.
 
-use super::{Entry, File, Files, Origin, Parts, from_signs};
-use crate::InputShape;
+use super::{Entry, File, Files, Origin, Set, from_signs};
 use crate::data::fetch::Convert;
 use crate::data::{DataError, Samples, npy, raw};
 
@@ -9,17 +8,20 @@ const ORGS_PEOPLE_FILE: &str = "text_da/reuters_org_vs_people.npz";
 const ORGS_PLACES_FILE: &str = "text_da/reuters_org_vs_place.npz";
 const PEOPLE_PLACES_FILE: &str = "text_da/reuters_people_vs_place.npz";
 
-/// A pair of top categories.
-struct Pair {
-    classes: &'static [&'static str],
-    d: usize,
-    origins: &'static [Origin],
-}
-
 // The files have -1 and 1. The counts tell which is which: each category has its own in two files.
-const ORGS_PEOPLE: Pair = Pair {
-    classes: &["people", "orgs"],
+const ORGS_PEOPLE: Set = Set {
+    title: "Reuters-21578, top categories",
+    licence: "none stated",
+    citation: "W. Dai, G.-R. Xue, Q. Yang, Y. Yu: Co-clustering Based Classification for \
+               Out-of-domain Documents. KDD 2007; features as in M. Long, J. Wang, G. Ding, J. \
+               Sun, P. S. Yu: Transfer Joint Matching for Unsupervised Domain Adaptation. CVPR \
+               2014",
+    home: "https://github.com/ChristophRaab/pctkvm",
+    protocol: "Weights of words. The domains have other subcategories of the same two top \
+               categories. Usual: every source row trains, the target's rows adapt and score \
+               (transductive), both ways round.",
     d: 4771,
+    classes: &["people", "orgs"],
     origins: &[Origin {
         urls: &[],
         files: &[File {
@@ -29,8 +31,14 @@ const ORGS_PEOPLE: Pair = Pair {
             convert: Convert::AsIs,
         }],
     }],
+    by_hand: "get org_vs_people_1.mat, org_vs_place_1.mat and people_vs_place_1.mat from the \
+              folder data/Reuters of github.com/ChristophRaab/pctkvm (commit 7bc08fa) and save \
+              each as text_da/reuters_NAME.npz in the data directory, NAME without _1: the CSR \
+              matrices of Xs.T and Xt.T as s_data (float32), s_indices, s_indptr, t_data, \
+              t_indices and t_indptr, s_label = Ys.ravel(), t_label = Yt.ravel() and n_features \
+              = [number of words], with numpy.savez_compressed",
 };
-const ORGS_PLACES: Pair = Pair {
+const ORGS_PLACES: Set = Set {
     classes: &["orgs", "places"],
     d: 4415,
     origins: &[Origin {
@@ -42,8 +50,9 @@ const ORGS_PLACES: Pair = Pair {
             convert: Convert::AsIs,
         }],
     }],
+    ..ORGS_PEOPLE
 };
-const PEOPLE_PLACES: Pair = Pair {
+const PEOPLE_PLACES: Set = Set {
     classes: &["people", "places"],
     d: 4562,
     origins: &[Origin {
@@ -55,83 +64,44 @@ const PEOPLE_PLACES: Pair = Pair {
             convert: Convert::AsIs,
         }],
     }],
+    ..ORGS_PEOPLE
 };
 
-const fn entry(
-    name: &'static str,
-    about: &'static str,
-    rows: usize,
-    pair: Pair,
-    load: super::Load,
-) -> Entry {
-    Entry {
-        name,
-        title: "Reuters-21578, top categories",
-        about,
-        licence: "none stated",
-        citation: "W. Dai, G.-R. Xue, Q. Yang, Y. Yu: Co-clustering Based Classification for \
-                   Out-of-domain Documents. KDD 2007; features as in M. Long, J. Wang, G. Ding, J. \
-                   Sun, P. S. Yu: Transfer Joint Matching for Unsupervised Domain Adaptation. CVPR \
-                   2014",
-        home: "https://github.com/ChristophRaab/pctkvm",
-        protocol: "Weights of words. The domains have other subcategories of the same two top \
-                   categories. Usual: every source row trains, the target's rows adapt and score \
-                   (transductive), both ways round.",
-        parts: Parts::Whole(rows),
-        row: InputShape::Features { d: pair.d },
-        classes: pair.classes,
-        origins: pair.origins,
-        by_hand: "get org_vs_people_1.mat, org_vs_place_1.mat and people_vs_place_1.mat from the \
-                  folder data/Reuters of github.com/ChristophRaab/pctkvm (commit 7bc08fa) and save \
-                  each as text_da/reuters_NAME.npz in the data directory, NAME without _1: the CSR \
-                  matrices of Xs.T and Xt.T as s_data (float32), s_indices, s_indptr, t_data, \
-                  t_indices and t_indptr, s_label = Ys.ravel(), t_label = Yt.ravel() and n_features \
-                  = [number of words], with numpy.savez_compressed",
-        load,
-    }
-}
-
 pub(super) const ENTRIES: &[Entry] = &[
-    entry(
+    ORGS_PEOPLE.domain(
         "reuters/orgs-people-source",
         "organisations and people, subcategories of the source",
         1237,
-        ORGS_PEOPLE,
         |files, _| load(files, ORGS_PEOPLE_FILE, "s"),
     ),
-    entry(
+    ORGS_PEOPLE.domain(
         "reuters/orgs-people-target",
         "organisations and people, subcategories of the target",
         1208,
-        ORGS_PEOPLE,
         |files, _| load(files, ORGS_PEOPLE_FILE, "t"),
     ),
-    entry(
+    ORGS_PLACES.domain(
         "reuters/orgs-places-source",
         "organisations and places, subcategories of the source",
         1016,
-        ORGS_PLACES,
         |files, _| load(files, ORGS_PLACES_FILE, "s"),
     ),
-    entry(
+    ORGS_PLACES.domain(
         "reuters/orgs-places-target",
         "organisations and places, subcategories of the target",
         1043,
-        ORGS_PLACES,
         |files, _| load(files, ORGS_PLACES_FILE, "t"),
     ),
-    entry(
+    PEOPLE_PLACES.domain(
         "reuters/people-places-source",
         "people and places, subcategories of the source",
         1077,
-        PEOPLE_PLACES,
         |files, _| load(files, PEOPLE_PLACES_FILE, "s"),
     ),
-    entry(
+    PEOPLE_PLACES.domain(
         "reuters/people-places-target",
         "people and places, subcategories of the target",
         1077,
-        PEOPLE_PLACES,
         |files, _| load(files, PEOPLE_PLACES_FILE, "t"),
     ),
 ];

@@ -6,48 +6,10 @@
 
 use ndarray::{Axis, concatenate};
 
-use super::{Entry, File, Files, Origin, Parts};
-use crate::InputShape;
+use super::{Entry, File, Files, Origin, Set};
 use crate::data::fetch::Convert;
 use crate::data::table::{Encode, Encoding, Table, TextOptions};
 use crate::data::{DataError, Samples, raw};
-
-/// What the domains of a table share.
-struct Set {
-    title: &'static str,
-    licence: &'static str,
-    citation: &'static str,
-    home: &'static str,
-    protocol: &'static str,
-    d: usize,
-    classes: &'static [&'static str],
-    by_hand: &'static str,
-}
-
-const fn entry(
-    name: &'static str,
-    about: &'static str,
-    rows: usize,
-    set: Set,
-    origins: &'static [Origin],
-    load: super::Load,
-) -> Entry {
-    Entry {
-        name,
-        title: set.title,
-        about,
-        licence: set.licence,
-        citation: set.citation,
-        home: set.home,
-        protocol: set.protocol,
-        parts: Parts::Whole(rows),
-        row: InputShape::Features { d: set.d },
-        classes: set.classes,
-        origins,
-        by_hand: set.by_hand,
-        load,
-    }
-}
 
 const WINE: Set = Set {
     title: "Wine quality",
@@ -59,11 +21,33 @@ const WINE: Set = Set {
                The domains are the colours.",
     d: 11,
     classes: &["below 6", "6 or more"],
+    origins: RED_FILES,
     by_hand: "get winequality-red.csv and winequality-white.csv of UCI's Wine Quality and put them \
               in the folder tabular of the data directory, as they are or gzipped",
 };
+const WHITE_WINE: Set = Set { origins: WHITE_FILES, ..WINE };
 const RED: &str = "tabular/winequality-red.csv.gz";
+const RED_FILES: &[Origin] = &[Origin {
+    urls: &["https://raw.githubusercontent.com/zygmuntz/wine-quality/\
+         5896f43e4ef7f64ac83a8e85a93fcc03293c0347/winequality/winequality-red.csv"],
+    files: &[File {
+        path: RED,
+        bytes: 84_199,
+        sha256: "4a402cf041b025d4566d954c3b9ba8635a3a8a01e039005d97d6a710278cf05e",
+        convert: Convert::AsIs,
+    }],
+}];
 const WHITE: &str = "tabular/winequality-white.csv.gz";
+const WHITE_FILES: &[Origin] = &[Origin {
+    urls: &["https://raw.githubusercontent.com/zygmuntz/wine-quality/\
+         5896f43e4ef7f64ac83a8e85a93fcc03293c0347/winequality/winequality-white.csv"],
+    files: &[File {
+        path: WHITE,
+        bytes: 264_426,
+        sha256: "76c3f809815c17c07212622f776311faeb31e87610d52c26d87d6e361b169836",
+        convert: Convert::AsIs,
+    }],
+}];
 
 const ADULT: Set = Set {
     title: "Adult (census income)",
@@ -76,6 +60,7 @@ const ADULT: Set = Set {
                domains are the sexes, or ages below 40 and from 40; that column is left out.",
     d: 102,
     classes: &["<=50K", ">50K"],
+    origins: ADULT_FILES,
     by_hand: "get data/adult.data and data/adult.test-dots of github.com/vukk/lfr and put them in the \
               folder tabular of the data directory as adult.data and adult.test, as they are or \
               gzipped",
@@ -118,6 +103,7 @@ const ELEC2: Set = Set {
                above its mean of the last 24 hours. The domains are the first and the second half in time.",
     d: 6,
     classes: &["down", "up"],
+    origins: ELEC2_FILES,
     by_hand: "get elec.csv of github.com/scikit-multiflow/streaming-datasets and put it in the folder \
               tabular of the data directory as elec2.csv, or gzipped",
 };
@@ -144,6 +130,7 @@ const BIKE: Set = Set {
                are more rentals than the median of both years, 142. The domains are the years.",
     d: 11,
     classes: &["few", "many"],
+    origins: BIKE_FILES,
     by_hand: "get hour.csv of UCI's Bike Sharing and put it in the folder tabular of the data \
               directory as bike_hour.csv, or gzipped",
 };
@@ -160,60 +147,26 @@ const BIKE_FILES: &[Origin] = &[Origin {
 }];
 
 pub(super) const ENTRIES: &[Entry] = &[
-    entry(
-        "wine/red",
-        "red wines",
-        1599,
-        WINE,
-        &[Origin {
-            urls: &["https://raw.githubusercontent.com/zygmuntz/wine-quality/\
-                 5896f43e4ef7f64ac83a8e85a93fcc03293c0347/winequality/winequality-red.csv"],
-            files: &[File {
-                path: RED,
-                bytes: 84_199,
-                sha256: "4a402cf041b025d4566d954c3b9ba8635a3a8a01e039005d97d6a710278cf05e",
-                convert: Convert::AsIs,
-            }],
-        }],
-        |files, _| wine(files, RED),
-    ),
-    entry(
-        "wine/white",
-        "white wines",
-        4898,
-        WINE,
-        &[Origin {
-            urls: &["https://raw.githubusercontent.com/zygmuntz/wine-quality/\
-                 5896f43e4ef7f64ac83a8e85a93fcc03293c0347/winequality/winequality-white.csv"],
-            files: &[File {
-                path: WHITE,
-                bytes: 264_426,
-                sha256: "76c3f809815c17c07212622f776311faeb31e87610d52c26d87d6e361b169836",
-                convert: Convert::AsIs,
-            }],
-        }],
-        |files, _| wine(files, WHITE),
-    ),
-    entry("adult/men", "men", 30_527, ADULT, ADULT_FILES, |files, _| {
-        adult(files, "sex", |sex| sex == "Male")
-    }),
-    entry("adult/women", "women", 14_695, ADULT, ADULT_FILES, |files, _| {
+    WINE.domain("wine/red", "red wines", 1599, |files, _| wine(files, RED)),
+    WHITE_WINE.domain("wine/white", "white wines", 4898, |files, _| wine(files, WHITE)),
+    ADULT.domain("adult/men", "men", 30_527, |files, _| adult(files, "sex", |sex| sex == "Male")),
+    ADULT.domain("adult/women", "women", 14_695, |files, _| {
         adult(files, "sex", |sex| sex == "Female")
     }),
-    entry("adult/young", "ages below 40", 25_407, ADULT_BY_AGE, ADULT_FILES, |files, _| {
+    ADULT_BY_AGE.domain("adult/young", "ages below 40", 25_407, |files, _| {
         adult(files, "age", |age| age.parse().is_ok_and(|age: f64| age < 40.0))
     }),
-    entry("adult/old", "ages from 40", 19_815, ADULT_BY_AGE, ADULT_FILES, |files, _| {
+    ADULT_BY_AGE.domain("adult/old", "ages from 40", 19_815, |files, _| {
         adult(files, "age", |age| age.parse().is_ok_and(|age: f64| age >= 40.0))
     }),
-    entry("elec2/early", "the first half in time", 22_656, ELEC2, ELEC2_FILES, |files, _| {
+    ELEC2.domain("elec2/early", "the first half in time", 22_656, |files, _| {
         elec2(files, |row, rows| row < rows / 2)
     }),
-    entry("elec2/late", "the second half in time", 22_656, ELEC2, ELEC2_FILES, |files, _| {
+    ELEC2.domain("elec2/late", "the second half in time", 22_656, |files, _| {
         elec2(files, |row, rows| row >= rows / 2)
     }),
-    entry("bike/2011", "hours of 2011", 8645, BIKE, BIKE_FILES, |files, _| bike(files, 0.0)),
-    entry("bike/2012", "hours of 2012", 8734, BIKE, BIKE_FILES, |files, _| bike(files, 1.0)),
+    BIKE.domain("bike/2011", "hours of 2011", 8645, |files, _| bike(files, 0.0)),
+    BIKE.domain("bike/2012", "hours of 2012", 8734, |files, _| bike(files, 1.0)),
 ];
 
 type Rows = Result<(Samples, Vec<usize>), DataError>;
