@@ -145,8 +145,7 @@ proptest! {
     #[test]
     fn every_aligner_gives_sound_rows_always_the_same(data in data(1..5)) {
         for entry in aligners() {
-            // A typed error is an answer too, where a method is not defined for few rows.
-            let Ok(fitted) = data.align(&entry) else { continue };
+            let fitted = data.align(&entry).unwrap();
             let rows = data.mapped(entry.name, &fitted);
             let again = data.align(&entry).unwrap();
             prop_assert_eq!(&fitted.source, &again.source, "{}", entry.name);
@@ -157,15 +156,11 @@ proptest! {
     #[test]
     fn the_order_of_the_rows_does_not_matter(data in data(1..5)) {
         for entry in aligners() {
-            let (fitted, turned) = (data.align(&entry), data.reversed().align(&entry));
-            prop_assert_eq!(fitted.is_ok(), turned.is_ok(), "{}", entry.name);
-            let (Ok(fitted), Ok(turned)) = (fitted, turned) else { continue };
+            let fitted = data.align(&entry).unwrap();
+            let turned = data.reversed().align(&entry).unwrap();
             // Rows of the original order through both maps.
             let (got, expected) = (data.mapped(entry.name, &turned), data.mapped(entry.name, &fitted));
-            // An answer whose objective is within g of the best one is known to about √g.
-            let residual = fitted.certificate.residual.max(turned.certificate.residual);
-            let known = (10.0 * residual.sqrt()).max(1e-5);
-            assert_close(entry.name, &distances(&got), &distances(&expected), known);
+            assert_close(entry.name, &distances(&got), &distances(&expected), 1e-5);
         }
     }
 
@@ -173,7 +168,7 @@ proptest! {
     #[test]
     fn every_adapting_classifier_gives_sound_scores_in_any_order(data in data(2..5)) {
         for entry in adapting_classifiers() {
-            let Ok(scores) = data.label(&entry) else { continue };
+            let scores = data.label(&entry).unwrap();
             prop_assert_eq!(&scores, &data.label(&entry).unwrap(), "{}", entry.name);
             let turned = data.reversed().label(&entry).unwrap();
             let turned = turned.slice(ndarray::s![..;-1, ..]).to_owned();
@@ -250,8 +245,17 @@ fn the_least_number_of_rows_is_the_least() {
     }
 }
 
-/// Domains on which methods break that divide by what may be zero.
-fn awkward() -> Vec<(&'static str, Data)> {
+/// Which errors are an answer.
+type Refusal = fn(&Error) -> bool;
+
+const NONE: Refusal = |_| false;
+const FEW_ROWS: Refusal = |e| matches!(e, Error::TooFewRows { .. } | Error::OneClass { .. });
+const ONE_CLASS: Refusal = |e| matches!(e, Error::OneClass { .. });
+const EQUAL_ROWS: Refusal = |e| matches!(e, Error::Degenerate { .. });
+const SIZE: Refusal = |e| matches!(e, Error::Degenerate { .. } | Error::OutOfRange { .. });
+
+/// Domains on which methods break that divide by what may be zero, and what may be refused there.
+fn awkward() -> Vec<(&'static str, Data, Refusal)> {
     let good = plain(8);
     let with = |change: &dyn Fn(&mut Data)| {
         let mut data = good.clone();
@@ -260,26 +264,36 @@ fn awkward() -> Vec<(&'static str, Data)> {
     };
     let wide = Array2::from_shape_fn((3, 9), |(i, j)| ((i * 5 + j * j) % 7) as f64);
     vec![
-        ("one row each", plain(1)),
-        ("one source row", Data::new(array![[1.0, 2.0, 3.0]], good.xt.clone())),
-        ("one target row", Data::new(good.xs.clone(), array![[1.0, 2.0, 3.0]])),
+        ("one row each", plain(1), FEW_ROWS),
+        ("one source row", Data::new(array![[1.0, 2.0, 3.0]], good.xt.clone()), FEW_ROWS),
+        ("one target row", Data::new(good.xs.clone(), array![[1.0, 2.0, 3.0]]), FEW_ROWS),
         (
             "a constant column",
             with(&|data| {
                 data.xs.column_mut(1).fill(0.1);
                 data.xt.column_mut(1).fill(0.1);
             }),
+            NONE,
         ),
-        ("a column that is constant in the source", with(&|data| data.xs.column_mut(0).fill(0.3))),
-        ("a column that is constant in the target", with(&|data| data.xt.column_mut(0).fill(0.3))),
-        ("equal source rows", with(&|data| data.xs.fill(0.7))),
-        ("equal target rows", with(&|data| data.xt.fill(0.7))),
+        (
+            "a column that is constant in the source",
+            with(&|data| data.xs.column_mut(0).fill(0.3)),
+            NONE,
+        ),
+        (
+            "a column that is constant in the target",
+            with(&|data| data.xt.column_mut(0).fill(0.3)),
+            NONE,
+        ),
+        ("equal source rows", with(&|data| data.xs.fill(0.7)), EQUAL_ROWS),
+        ("equal target rows", with(&|data| data.xt.fill(0.7)), EQUAL_ROWS),
         (
             "all rows equal",
             with(&|data| {
                 data.xs.fill(0.1);
                 data.xt.fill(0.1);
             }),
+            EQUAL_ROWS,
         ),
         (
             "two points",
@@ -287,6 +301,7 @@ fn awkward() -> Vec<(&'static str, Data)> {
                 data.xs.fill(0.1);
                 data.xt.fill(0.3);
             }),
+            EQUAL_ROWS,
         ),
         (
             "zeros",
@@ -294,17 +309,23 @@ fn awkward() -> Vec<(&'static str, Data)> {
                 data.xs.fill(0.0);
                 data.xt.fill(0.0);
             }),
+            EQUAL_ROWS,
         ),
-        ("one class", with(&|data| data.ys.fill(1))),
+        ("one class", with(&|data| data.ys.fill(1)), ONE_CLASS),
         (
             "a class of one row",
             with(&|data| {
                 data.ys.fill(0);
                 data.ys[3] = 1;
             }),
+            NONE,
         ),
-        ("a class that does not occur", with(&|data| data.ys.iter_mut().for_each(|y| *y *= 3))),
-        ("fewer rows than features", Data::new(wide.clone(), wide + 2.0)),
+        (
+            "a class that does not occur",
+            with(&|data| data.ys.iter_mut().for_each(|y| *y *= 3)),
+            NONE,
+        ),
+        ("fewer rows than features", Data::new(wide.clone(), wide + 2.0), NONE),
         (
             "every row twice",
             with(&|data| {
@@ -312,24 +333,31 @@ fn awkward() -> Vec<(&'static str, Data)> {
                 data.xt = stack(&data.xt, &data.xt);
                 data.ys = (0..16).map(|i| i % 2).collect();
             }),
+            NONE,
         ),
-        ("equal domains", with(&|data| data.xt = data.xs.clone())),
-        ("one feature", Data::new(array![[0.0], [1.0], [4.0]], array![[2.0], [2.5], [9.0]])),
+        ("equal domains", with(&|data| data.xt = data.xs.clone()), NONE),
+        ("one feature", Data::new(array![[0.0], [1.0], [4.0]], array![[2.0], [2.5], [9.0]]), NONE),
         (
             "far from the origin",
             with(&|data| {
                 data.xs += 1e6;
                 data.xt += 1e6;
             }),
+            NONE,
         ),
-        ("domains far apart", with(&|data| data.xt += 1e4)),
-        ("domains very far apart", with(&|data| data.xt.column_mut(0).mapv_inplace(|x| 1e12 * x))),
+        ("domains far apart", with(&|data| data.xt += 1e4), NONE),
+        (
+            "domains very far apart",
+            with(&|data| data.xt.column_mut(0).mapv_inplace(|x| 1e12 * x)),
+            SIZE,
+        ),
         (
             "small numbers",
             with(&|data| {
                 data.xs *= 1e-9;
                 data.xt *= 1e-9;
             }),
+            NONE,
         ),
         (
             "one column of another size",
@@ -337,9 +365,10 @@ fn awkward() -> Vec<(&'static str, Data)> {
                 data.xs.column_mut(1).mapv_inplace(|x| 1e155 * x);
                 data.xt.column_mut(1).mapv_inplace(|x| 1e155 * x);
             }),
+            SIZE,
         ),
-        ("a target of another size", with(&|data| data.xt *= 1e160)),
-        ("a source of another size", with(&|data| data.xs *= 1e160)),
+        ("a target of another size", with(&|data| data.xt *= 1e160), SIZE),
+        ("a source of another size", with(&|data| data.xs *= 1e160), SIZE),
     ]
 }
 
@@ -357,6 +386,13 @@ fn of_any_size() -> Vec<(i32, Data)> {
 
 #[test]
 fn rows_of_any_size_give_finite_rows_or_an_error_that_says_why() {
+    // An option in the rows' own unit is lost beside their squares, or these beside it.
+    let in_a_unit = |defaults: &Value| {
+        ["regularisation", "shrinkage"].iter().any(|option| defaults.get(option).is_some())
+    };
+    let may = |power: i32, defaults: &Value, error: &Error| {
+        in_a_unit(defaults) && !(-20..16).contains(&power) && SIZE(error)
+    };
     for (power, data) in of_any_size() {
         for entry in aligners() {
             let place = format!("{} at 1e{power}", entry.name);
@@ -365,14 +401,14 @@ fn rows_of_any_size_give_finite_rows_or_an_error_that_says_why() {
                     assert!(!fitted.certificate.residual.is_nan(), "{place}");
                     drop(data.mapped(&place, &fitted));
                 }
-                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+                Err(error) => assert!(may(power, &entry.defaults, &error), "{place}: {error}"),
             }
         }
         for entry in adapting_classifiers() {
             let place = format!("{} at 1e{power}", entry.name);
             match data.label(&entry) {
                 Ok(scores) => check_rows(&place, &scores, data.xt.nrows()),
-                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+                Err(error) => assert!(may(power, &entry.defaults, &error), "{place}: {error}"),
             }
         }
     }
@@ -413,13 +449,13 @@ fn rows_in_another_unit_move_alike() {
 
 #[test]
 fn awkward_domains_give_finite_rows_or_an_error_that_says_why() {
-    for (what, data) in awkward() {
+    for (what, data, may) in awkward() {
         for entry in aligners() {
             let place = format!("{} on {what}", entry.name);
             println!("{place}");
             match data.align(&entry) {
                 Ok(fitted) => drop(data.mapped(&place, &fitted)),
-                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+                Err(error) => assert!(may(&error), "{place}: {error}"),
             }
         }
         for entry in adapting_classifiers() {
@@ -427,7 +463,7 @@ fn awkward_domains_give_finite_rows_or_an_error_that_says_why() {
             println!("{place}");
             match data.label(&entry) {
                 Ok(scores) => check_rows(&place, &scores, data.xt.nrows()),
-                Err(error) => assert!(!error.to_string().is_empty(), "{place}"),
+                Err(error) => assert!(may(&error), "{place}: {error}"),
             }
         }
     }

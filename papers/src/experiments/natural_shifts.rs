@@ -22,6 +22,7 @@ use transduct_adapt::{
     math::moments,
     reweight::reweighter,
     shallow::{Map, aligner},
+    standard::Standardise,
 };
 use transduct_core::{
     Stream,
@@ -165,7 +166,8 @@ pub(super) fn experiment() -> Experiment {
                  fewer than twice as many, half of them are for the score."
             ),
             "Columns are scaled to mean 0 and variance 1 over the rows of both domains that are \
-             adapted with, as `diagnose` does; those of one value are left out."
+             adapted with, as `diagnose` does, cells that are absurdly far left out; columns of one \
+             value are left out."
                 .into(),
             "Learners, methods and `diagnose` have their default options: `logistic` is a logistic \
              regression, `tree` a stump, which is what `diagnose --learner tree` looks at."
@@ -379,24 +381,21 @@ impl Problem {
 /// How columns are scaled.
 struct Scale {
     kept: Vec<usize>,
-    mean: Array1<f64>,
-    deviations: Array1<f64>,
+    standard: Standardise,
 }
 
 impl Scale {
-    /// To mean 0 and variance 1 over the rows of both, without those of one value.
+    /// As `diagnose` does, by the rows of both; without columns of one value.
     fn of(source: ArrayView2<'_, f64>, target: ArrayView2<'_, f64>) -> Result<Self> {
-        let pooled = concatenate(Axis(0), &[source, target])?;
-        let constant = moments::constant_columns(pooled.view());
-        let kept: Vec<usize> = (0..pooled.ncols()).filter(|c| !constant.contains(c)).collect();
-        let pooled = pooled.select(Axis(1), &kept);
-        let (mean, deviations) =
-            (moments::mean(pooled.view()), moments::deviations(pooled.view(), 0));
-        Ok(Self { kept, mean, deviations })
+        let constant = moments::constant_columns(concatenate(Axis(0), &[source, target])?.view());
+        let kept: Vec<usize> = (0..source.ncols()).filter(|c| !constant.contains(c)).collect();
+        let [source, target] = [source, target].map(|x| x.select(Axis(1), &kept));
+        let standard = Standardise::fit(&Domains::new(source.view(), target.view())?);
+        Ok(Self { kept, standard })
     }
 
     fn apply(&self, x: &Array2<f64>) -> Array2<f64> {
-        (x.select(Axis(1), &self.kept) - &self.mean) / &self.deviations
+        self.standard.rows(x.select(Axis(1), &self.kept).view())
     }
 }
 

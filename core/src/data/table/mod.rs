@@ -228,7 +228,15 @@ impl Table {
             Cells::Numbers(x) => Cells::Numbers(x.select(Axis(0), rows)),
             Cells::Text(text) => Cells::Text(Box::new(text.select(rows))),
         };
-        Ok(Self { cells, ..self.clone() })
+        let Self { path, columns, index, named, notes, .. } = self;
+        Ok(Self {
+            path: path.clone(),
+            columns: columns.clone(),
+            index: index.clone(),
+            named: *named,
+            cells,
+            notes: notes.clone(),
+        })
     }
 
     /// The names of the columns; their numbers, from 1, where the file has none.
