@@ -143,6 +143,14 @@ impl Gaussians {
     /// # Errors
     /// [`Error::Device`] when memory is short.
     pub fn sum<D: Dev>(&self, distances: Taped<D>) -> Result<Scalar<D>> {
+        self.values(distances)?.try_sum::<Rank0, _>().map_err(Error::device)
+    }
+
+    /// k of every squared distance, `(n, m)` → `(n, m)`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn values<D: Dev>(&self, distances: Taped<D>) -> Result<Taped<D>> {
         let (distances, tape) = distances.split_tape();
         let mut kernels: Taped<D> =
             distances.device().try_zeros_like(&distances).map_err(Error::device)?.put_tape(tape);
@@ -150,10 +158,7 @@ impl Gaussians {
             let k = distances.retaped::<Recorded<D>>().try_div(-gamma).and_then(|d| d.try_exp());
             kernels = k.and_then(|k| kernels.try_add(k)).map_err(Error::device)?;
         }
-        kernels
-            .try_sum::<Rank0, _>()
-            .and_then(|sum| sum.try_div(self.gammas.len() as f32))
-            .map_err(Error::device)
+        kernels.try_div(self.gammas.len() as f32).map_err(Error::device)
     }
 }
 

@@ -5,9 +5,25 @@
 //! |---|---|---|
 //! | `source-only` | [`align::SourceOnly`] | – |
 //! | `dann` | [`align::Dann`] | Ganin et al., JMLR 2016 |
+//! | `cdan` | [`align::Cdan`] | Long et al., NeurIPS 2018 |
+//! | `bsp` | [`align::BspConfig`] | Chen et al., ICML 2019 |
+//! | `adda` | [`align::Adda`] | Tzeng et al., CVPR 2017 |
+//! | `mcd` | [`align::Mcd`] | Saito et al., CVPR 2018 |
+//! | `mdd` | [`align::Mdd`] | Zhang et al., ICML 2019 |
 //! | `deep-coral` | [`align::DeepCoral`] | Sun & Saenko, ECCV Workshops 2016 |
 //! | `dan` | [`align::Dan`] | Long et al., ICML 2015 |
+//! | `jan` | [`align::Jan`] | Long et al., ICML 2017 |
+//! | `deep-jdot` | [`align::DeepJdot`] | Damodaran et al., ECCV 2018 |
+//! | `afn` | [`align::Afn`] | Xu et al., ICCV 2019 |
+//! | `mcc` | [`align::Mcc`] | Jin et al., ECCV 2020 |
+//! | `bnm` | [`align::Bnm`] | Cui et al., CVPR 2020 |
 //! | `entropy-minimisation` | [`align::EntropyMinimisation`] | Grandvalet & Bengio, NIPS 2004 |
+//! | `pseudo-labels` | [`align::PseudoLabels`] | Lee, ICML Workshops 2013 |
+//! | `fixmatch` | [`align::FixMatch`] | Sohn et al., NeurIPS 2020 |
+//! | `mean-teacher` | [`align::MeanTeacher`] | French et al., ICLR 2018 |
+//! | `shot` | [`align::Shot`] | Liang et al., ICML 2020 |
+//! | `tent` | [`align::Tent`] | Wang et al., ICLR 2021 |
+//! | `adabn` | [`align::AdaBn`] | Li et al., ICLR Workshops 2017 |
 //!
 //! On host arrays, in double precision:
 //!

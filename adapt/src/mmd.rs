@@ -149,6 +149,33 @@ impl<D: Dev> Distances<D> {
     }
 }
 
+/// The estimate under the product of a kernel for each of two layers, whose distances are of the same
+/// rows in the same order: the joint MMD of Long et al., "Deep Transfer Learning with Joint Adaptation
+/// Networks", ICML 2017, Eq. 8.
+///
+/// # Errors
+/// [`Error::Device`] when memory is short.
+pub fn joint_mmd<D: Dev>(
+    [first, second]: [Distances<D>; 2],
+    [k_first, k_second]: [&Gaussians; 2],
+) -> Result<Scalar<D>> {
+    let mut sum: Option<Scalar<D>> = None;
+    let offset = first.offset;
+    for (first, second) in first.blocks.into_iter().zip(second.blocks) {
+        let term = k_first
+            .values(first.distances)?
+            .try_mul(k_second.values(second.distances)?)
+            .and_then(|k| k.try_sum::<Rank0, _>()?.try_mul(first.weight))
+            .map_err(Error::device)?;
+        sum = Some(match sum {
+            Some(sum) => sum.try_add(term).map_err(Error::device)?,
+            None => term,
+        });
+    }
+    let Some(sum) = sum else { unreachable!("every estimator has blocks") };
+    sum.try_add(offset).map_err(Error::device)
+}
+
 #[cfg(test)]
 mod tests {
     use transduct_core::{Matrix, cpu};

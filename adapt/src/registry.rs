@@ -1,22 +1,65 @@
 //! The one list of deep methods.
 
+use dfdx::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 use transduct_core::{Dev, Error, InputShape, Method, Result, suggest};
 
-pub use crate::align::{Capabilities, Parts};
 use crate::align::{
-    Dan, DannConfig, DeepCoral, EntropyMinimisation, MethodConfig, SourceOnlyConfig,
+    AdaBn, Adda, Afn, Bnm, BspConfig, CdanConfig, Dan, DannConfig, DeepCoral, DeepJdot,
+    EntropyMinimisation, FixMatch, Jan, Mcc, Mcd, MddConfig, MeanTeacher, MethodConfig,
+    PseudoLabels, Shot, SourceOnlyConfig, Tent,
 };
+pub use crate::align::{Capabilities, Parts, Start};
 
-/// All methods. Adding one is its file and its line here.
-pub fn methods<D: Dev>() -> Vec<MethodEntry<D>> {
+/// A device with the methods on it.
+pub trait MethodDevice: Dev {
+    /// [`methods`]. Not generic, so that the methods are compiled once, in this crate.
+    fn methods() -> Vec<MethodEntry<Self>>;
+}
+
+impl MethodDevice for Cpu {
+    fn methods() -> Vec<MethodEntry<Self>> {
+        all()
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl MethodDevice for Cuda {
+    fn methods() -> Vec<MethodEntry<Self>> {
+        all()
+    }
+}
+
+/// All methods.
+pub fn methods<D: MethodDevice>() -> Vec<MethodEntry<D>> {
+    D::methods()
+}
+
+/// The list. Adding a method is its file and its line here.
+fn all<D: Dev>() -> Vec<MethodEntry<D>> {
     vec![
         entry::<D, SourceOnlyConfig>(),
         entry::<D, DannConfig>(),
+        entry::<D, CdanConfig>(),
+        entry::<D, BspConfig>(),
+        entry::<D, Adda>(),
+        entry::<D, Mcd>(),
+        entry::<D, MddConfig>(),
         entry::<D, DeepCoral>(),
         entry::<D, Dan>(),
+        entry::<D, Jan>(),
+        entry::<D, DeepJdot>(),
+        entry::<D, Afn>(),
+        entry::<D, Mcc>(),
+        entry::<D, Bnm>(),
         entry::<D, EntropyMinimisation>(),
+        entry::<D, PseudoLabels>(),
+        entry::<D, FixMatch>(),
+        entry::<D, MeanTeacher>(),
+        entry::<D, Shot>(),
+        entry::<D, Tent>(),
+        entry::<D, AdaBn>(),
     ]
 }
 
@@ -49,7 +92,9 @@ fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
         capabilities: C::CAPABILITIES,
         defaults: to_json(&C::default()),
         defaults_for: |input| to_json(&C::defaults_for(input)),
-        build: |parts, options| read_options::<C>(parts.backbone.input(), options)?.build(parts),
+        build: |parts, options| {
+            read_options::<C>(parts.network.backbone.input(), options)?.build(parts)
+        },
     }
 }
 
@@ -85,7 +130,7 @@ fn completed(given: &Value, defaults: Value) -> Value {
 ///
 /// # Errors
 /// [`Error::Unknown`] for a name that is not in the list, and the method's own errors.
-pub fn build_method<D: Dev>(
+pub fn build_method<D: MethodDevice>(
     name: &str,
     parts: Parts<'_, D>,
     options: &Value,
@@ -103,7 +148,6 @@ pub fn build_method<D: Dev>(
 
 #[cfg(test)]
 mod tests {
-    use dfdx::prelude::Cpu;
     use serde_json::json;
 
     use super::*;

@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use transduct_adapt::registry::{Parts, build_method};
 use transduct_core::{
     Error, Input, InputShape, Method, Result, Stream,
-    backbone::{Head, build_backbone},
+    backbone::build_backbone,
+    batch::TrainingData,
     checkpoint::Checkpoint,
     cpu,
     data::{Dataset, LabelledDomain, Samples, UnlabelledDomain},
+    layer::PerceptronConfig,
     observe::{CheckpointFile, MetricsFile, Observer, StepMeans, StepRecord},
     optim::{Adam, OptimiserConfig, Sgd},
     rng,
@@ -31,7 +33,7 @@ struct Case {
 }
 
 impl Case {
-    fn domains(&self) -> (LabelledDomain, UnlabelledDomain) {
+    fn data(&self) -> TrainingData {
         let samples = |n: usize, step: usize| {
             let at = |row: usize, i: usize| ((row * 31 + i * step) % 17) as f32 / 17.0;
             if self.images {
@@ -48,33 +50,32 @@ impl Case {
             classes: vec!["a".into(), "b".into()],
         };
         let target = UnlabelledDomain::new("target", samples(11, 7)).unwrap();
-        (LabelledDomain::new(source).unwrap(), target)
+        TrainingData::new(LabelledDomain::new(source).unwrap(), target)
     }
 
     fn method(&self, shape: InputShape) -> Box<dyn Method<Cpu>> {
         let (dev, mut init) = (cpu(), rng(self.config.seed, Stream::Init));
         let (name, options) = &self.backbone;
         let backbone = build_backbone(&dev, name, shape, options, &mut init).unwrap();
-        let sizes = (backbone.features(), 2);
-        let head = Head::new(&dev, sizes, &Default::default(), &mut init).unwrap();
-        let parts = Parts { dev: &dev, backbone, head, classes: 2, rng: &mut init };
+        let head = PerceptronConfig::default();
+        let parts = Parts::new(&dev, backbone, &head, (2, 11), &mut init).unwrap();
         build_method(self.method.0, parts, &self.method.1).unwrap()
     }
 
     /// One attempt in `folder`, from the checkpoint that is there or the start. Asked to stop
     /// after step `interrupt`, killed in the middle of step `kill`.
     fn attempt(&self, folder: &Path, interrupt: u64, kill: u64) -> Result<tensors::Tensors> {
-        let (source, target) = self.domains();
-        let method = self.method(InputShape::of(source.samples()));
+        let data = self.data();
+        let method = self.method(data.shape()?);
         let about = json!({"method": self.method.0});
-        let mut trainer =
-            Trainer::new(&cpu(), self.config.clone(), about, method, &source, &target)?;
+        let mut trainer = Trainer::new(&cpu(), self.config.clone(), about, method, &data)?;
         let path = folder.join("checkpoint.safetensors");
         if path.exists() {
             trainer.restore(&path.display().to_string(), &Checkpoint::load(&path)?)?;
         }
         let file = MetricsFile::open(&folder.join("metrics.jsonl"), trainer.step())?;
-        let mut record = Record { file, target: target.samples().clone() };
+        let target = data.target.unwrap().samples().clone();
+        let mut record = Record { file, target };
         let mut checkpoints = CheckpointFile::new(path);
         let mut watch = Watch { step: trainer.step(), kill };
         let stop = Cell::new(trainer.step());

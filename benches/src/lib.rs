@@ -5,8 +5,8 @@ use rand::distributions::{Distribution, Uniform};
 use serde_json::{Value, json};
 use transduct_adapt::registry::{Parts, build_method};
 use transduct_core::{
-    Error, Input, InputShape, Labelled, Method, Result, Rng, Step, Stream, Unlabelled,
-    backbone::{Head, build_backbone},
+    Batch, Error, Input, InputShape, Labelled, Method, Result, Rng, Step, Stream, Unlabelled,
+    backbone::build_backbone,
     cpu,
     layer::PerceptronConfig,
     memory::Recycler,
@@ -65,8 +65,7 @@ impl DannStep {
         let shape = InputShape::Images { c, h: size, w: size };
         let backbone = build_backbone(&dev, backbone, shape, &options, &mut init)?;
         let head = PerceptronConfig { hidden, dropout: 0.0 };
-        let head = Head::new(&dev, (backbone.features(), CLASSES), &head, &mut init)?;
-        let parts = Parts { dev: &dev, backbone, head, classes: CLASSES, rng: &mut init };
+        let parts = Parts::new(&dev, backbone, &head, (CLASSES, BATCH), &mut init)?;
         let method = build_method("dann", parts, &Value::Null)?;
         let optimiser = Optimiser::new(Sgd::default(), 1e-2, method.parameters());
         let images = |seed| Input::from_values(&dev, shape, numbers(BATCH * shape.len(), seed));
@@ -87,7 +86,11 @@ impl DannStep {
     pub fn run(&mut self) -> Result<f32> {
         let Self { method, optimiser, random, x_s, x_t, y } = self;
         let mut step = Step { progress: 0.5, rng: random, optimiser };
-        let losses = method.step(Labelled { x: x_s, y }, Unlabelled { x: x_t }, &mut step)?;
+        let batch = Batch {
+            source: Some(Labelled { x: x_s, y }),
+            target: Some(Unlabelled { x: x_t, rows: &[], views: &[] }),
+        };
+        let losses = method.step(batch, &mut step)?;
         Ok(losses.0[0].1)
     }
 }

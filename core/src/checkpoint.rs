@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Dev, Error, Group, Parameter, Result, RngState,
+    Dev, Error, Parameter, Result, RngState, Scope,
     optim::OptimiserState,
     tensors::{self, Precision, Tensors},
 };
@@ -135,7 +135,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::File`] when one is missing or of another shape.
-    pub fn restore<D: Dev>(&self, path: &str, parameters: &[(Group, Parameter<D>)]) -> Result<()> {
+    pub fn restore<D: Dev>(&self, path: &str, parameters: &[(Scope, Parameter<D>)]) -> Result<()> {
         tensors::restore(path, &self.parameters, parameters)
     }
 }

@@ -6,14 +6,31 @@ use dfdx::prelude::*;
 
 use crate::{
     Error, Result,
+    backbone::{self, BackboneEntry},
     ops::{Kernels, cpu::simd::Isa},
     optim::OptimiserKernel,
 };
 
 /// The only bound on a device that anyone writes: a dfdx device for `f32` with the project's
 /// operations.
-pub trait Dev: Device<f32> + Kernels + OptimiserKernel {}
-impl<D: Device<f32> + Kernels + OptimiserKernel> Dev for D {}
+pub trait Dev: Device<f32> + Kernels + OptimiserKernel {
+    /// All backbones on it: [`crate::backbone::backbones`]. Not generic, so that the networks are
+    /// compiled once, in this crate.
+    fn backbones() -> Vec<BackboneEntry<Self>>;
+}
+
+impl Dev for Cpu {
+    fn backbones() -> Vec<BackboneEntry<Self>> {
+        backbone::all()
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Dev for Cuda {
+    fn backbones() -> Vec<BackboneEntry<Self>> {
+        backbone::all()
+    }
+}
 
 /// `(n,)`.
 pub type Vector<D, T = NoneTape> = Tensor<(usize,), f32, D, T>;
@@ -33,6 +50,12 @@ pub fn value<D: Dev, T>(x: &Tensor<Rank0, f32, D, T>) -> f32 {
     let mut value = [0.0];
     x.copy_into(&mut value);
     value[0]
+}
+
+/// The matrix on a new tape, which joins others where losses are added: gradients of the two find
+/// each other by the matrix.
+pub fn taped<D: Dev>(x: &Matrix<D>) -> Taped<D> {
+    x.retaped::<Recorded<D>>()
 }
 
 /// Where to run, chosen at run time: `cpu`, `cuda` or `cuda:N`.

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use crate::{Dev, Input, InputShape, Matrix, Outputs, Result, data::Samples};
+use crate::{Dev, Error, Input, InputShape, Matrix, Outputs, Result, data::Samples};
 
 /// The most rows that go through the network at once.
 const ROWS: usize = 256;
@@ -32,7 +32,7 @@ impl HostOutputs {
     ) -> Result<Self> {
         let all: Vec<usize> = (0..samples.len()).collect();
         let (mut features, mut logits) = (Rows::default(), Rows::default());
-        let at_once = (VALUES / InputShape::of(samples).len().max(1)).clamp(1, ROWS);
+        let at_once = at_once(samples);
         for rows in all.chunks(at_once) {
             let input = Input::gather(dev, samples, rows)?;
             #[cfg(feature = "files")]
@@ -50,6 +50,19 @@ impl HostOutputs {
         Ok(Self { features: features.into_array(), logits: logits.into_array() })
     }
 
+    /// The outputs of the first `most` rows, on a device.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when memory is short.
+    pub fn first<D: Dev>(&self, dev: &D, most: usize) -> Result<Outputs<D>> {
+        let of = |x: &Array2<f32>| {
+            let shape = (x.nrows().min(most), x.ncols());
+            let values = x.iter().take(shape.0 * shape.1).copied().collect();
+            dev.try_tensor_from_vec(values, shape).map_err(Error::device)
+        };
+        Ok(Outputs { features: of(&self.features)?, logits: of(&self.logits)? })
+    }
+
     /// The outputs of the rows at `index`, in that order. Panics when one is out of range.
     pub fn select(&self, index: &[usize]) -> Self {
         Self {
@@ -62,6 +75,11 @@ impl HostOutputs {
     pub fn predictions(&self) -> Vec<usize> {
         self.logits.rows().into_iter().map(largest).collect()
     }
+}
+
+/// The most rows of these samples that go through a network at once.
+pub(crate) fn at_once(samples: &Samples) -> usize {
+    (VALUES / InputShape::of(samples).len().max(1)).clamp(1, ROWS)
 }
 
 /// softmax of one row of logits, `(k,)`, in double precision.

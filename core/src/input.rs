@@ -181,11 +181,22 @@ impl<D: Dev> Input<D> {
         let mut values = vec![0.0; split + other.rows() * shape.len()];
         self.copy_into(&mut values[..split]);
         other.copy_into(&mut values[split..]);
-        let dev = match self {
+        Self::from_values(self.device(), shape, values)
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &D {
+        match self {
             Self::Images(x) => x.device(),
             Self::Features(x) => x.device(),
-        };
-        Self::from_values(dev, shape, values)
+        }
+    }
+
+    /// Its numbers in row-major order, on the host.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.rows() * self.row_shape().len()];
+        self.copy_into(&mut values);
+        values
     }
 
     fn copy_into(&self, values: &mut [f32]) {

@@ -1,6 +1,7 @@
 //! Transduct core: operations added to dfdx, backbones, data and domains, the training loop,
 //! checkpoints and devices.
 
+pub mod augment;
 pub mod backbone;
 pub mod batch;
 pub mod check;
@@ -14,6 +15,7 @@ pub mod layer;
 pub mod memory;
 mod method;
 pub mod model;
+mod network;
 pub mod observe;
 pub mod ops;
 pub mod optim;
@@ -32,10 +34,15 @@ pub use ndarray;
 
 #[cfg(feature = "cuda")]
 pub use device::cuda;
-pub use device::{Dev, DeviceChoice, Maps, Matrix, Recorded, Scalar, Taped, Vector, cpu, value};
+pub use device::{
+    Dev, DeviceChoice, Maps, Matrix, Recorded, Scalar, Taped, Vector, cpu, taped, value,
+};
 pub use error::{Error, Result};
 pub use input::{Input, InputShape};
-pub use method::{Labelled, Losses, Method, Outputs, Step, Unlabelled};
-pub use parameter::{Group, Kind, Parameter};
-pub use pass::Pass;
+pub use method::{
+    Batch, Labelled, Losses, Method, Needs, Pool, Readings, Snapshot, Step, Unlabelled,
+};
+pub use network::{Network, Outputs, Recording};
+pub use parameter::{Kind, Parameter, Scope, covers};
+pub use pass::{Pass, Statistics};
 pub use rng::{Rng, RngState, Stream, rng};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Dev, Error, Group, Input, InputShape, Outputs, Parameter, Pass, Result, Stream,
-    backbone::{Backbone, BackboneEntry, Head, Summary, backbones, find},
+    Dev, Error, Input, InputShape, Network, Outputs, Parameter, Result, Scope, Stream,
+    backbone::{BackboneEntry, Head, Summary, backbones, find},
     layer::{PerceptronConfig, Size},
     rng,
     tensors::{self, Precision, Tensors},
@@ -24,8 +24,11 @@ pub struct ModelCard {
     pub backbone: String,
     /// Its options.
     pub backbone_options: Value,
-    /// The head's layers.
+    /// The layers of a head.
     pub head: PerceptronConfig,
+    /// The number of heads, whose logits are averaged.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub heads: usize,
     /// The rows that the model takes, after `preprocessing`.
     pub input: InputShape,
     /// How raw samples become such rows: whatever the writer needs to do it again.
@@ -36,29 +39,35 @@ pub struct ModelCard {
     pub provenance: BTreeMap<String, String>,
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(heads: &usize) -> bool {
+    *heads == 1
+}
+
 #[derive(Serialize, Deserialize)]
 struct Document {
     format: u32,
     card: ModelCard,
 }
 
-/// The bytes of a model file: the backbone's and the head's parameters among `parameters`, as
-/// safetensors, and the card as JSON in the file's metadata.
+/// The bytes of a model file: the network's parameters as safetensors, and the card as JSON in the
+/// file's metadata.
 ///
 /// # Errors
 /// [`Error::File`] when the card cannot be written as JSON.
-pub fn to_bytes<D: Dev>(card: &ModelCard, parameters: &[(Group, Parameter<D>)]) -> Result<Vec<u8>> {
-    let kept: Vec<_> =
-        parameters.iter().filter(|(group, _)| *group != Group::Critic).cloned().collect();
-    let document = Document { format: FORMAT, card: card.clone() };
-    tensors::to_bytes(&document, &tensors::values(&kept), Precision::Single)
+pub fn to_bytes<D: Dev>(card: &ModelCard, network: &Network<D>) -> Result<Vec<u8>> {
+    let card = ModelCard { heads: network.heads.len(), ..card.clone() };
+    let document = Document { format: FORMAT, card };
+    tensors::to_bytes(&document, &tensors::values(&network.parameters()), Precision::Single)
 }
 
 /// A model that predicts.
 pub struct Model<D: Dev> {
     card: ModelCard,
-    backbone: Box<dyn Backbone<D>>,
-    head: Head<D>,
+    network: Network<D>,
 }
 
 impl<D: Dev> Model<D> {
@@ -87,6 +96,9 @@ impl<D: Dev> Model<D> {
         }
         let card = document.card;
         let k = card.classes.len();
+        if card.heads == 0 {
+            return Err(wrong("expected at least one head".to_owned()));
+        }
         if k == 0 || card.input.is_empty() {
             return Err(wrong("expected at least one class and one input number".to_owned()));
         }
@@ -94,8 +106,7 @@ impl<D: Dev> Model<D> {
         let entry = find(&card.backbone, backbones).map_err(|e| wrong(e.to_string()))?;
         let size = (entry.size)(card.input, &card.backbone_options)
             .map_err(|e| wrong(e.to_string()))?
-            .with_linear(&card.head.hidden)
-            .with_linear(&[k]);
+            .with_heads(card.heads, &[&card.head.hidden[..], &[k]].concat());
         let stored: usize = values.values().map(|a| a.len()).sum();
         let far = |expected: usize, got: usize| expected / 2 > got.saturating_add(1 << 10);
         if far(size.weights, stored) || far(size.tensors, values.len()) {
@@ -109,10 +120,11 @@ impl<D: Dev> Model<D> {
         let options = &card.backbone_options;
         let backbone =
             (entry.build)(dev, card.input, options, &mut init).map_err(|e| wrong(e.to_string()))?;
-        let head = Head::new(dev, (backbone.features(), k), &card.head, &mut init)
-            .map_err(|e| wrong(e.to_string()))?;
-        let model = Self { card, backbone, head };
-        let parameters = model.parameters();
+        let mut head = || Head::new(dev, (backbone.features(), k), &card.head, &mut init);
+        let heads = (0..card.heads).map(|_| head()).collect::<Result<_>>();
+        let heads = heads.map_err(|e| wrong(e.to_string()))?;
+        let model = Self { card, network: Network { backbone, heads } };
+        let parameters = model.network.parameters();
         if values.len() != parameters.len() {
             let (expected, got) = (parameters.len(), values.len());
             return Err(wrong(format!("expected {expected} tensors, got {got}")));
@@ -127,12 +139,7 @@ impl<D: Dev> Model<D> {
     /// [`Error::File`] for a weight beyond the precision.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>> {
         let document = Document { format: FORMAT, card: self.card.clone() };
-        tensors::to_bytes(&document, &tensors::values(&self.parameters()), precision)
-    }
-
-    fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
-        let backbone = self.backbone.parameters().into_iter().map(|p| (Group::Backbone, p));
-        backbone.chain(self.head.parameters().into_iter().map(|p| (Group::Head, p))).collect()
+        tensors::to_bytes(&document, &tensors::values(&self.network.parameters()), precision)
     }
 
     /// Reads the file at `path`.
@@ -149,9 +156,19 @@ impl<D: Dev> Model<D> {
         &self.card
     }
 
+    /// Its backbone and heads.
+    pub fn network(&self) -> &Network<D> {
+        &self.network
+    }
+
+    /// Its parameters and buffers, each with its scope.
+    pub fn parameters(&self) -> Vec<(Scope, Parameter<D>)> {
+        self.network.parameters()
+    }
+
     /// Its layers.
     pub fn summary(&self) -> Summary {
-        Summary::of(self.backbone.as_ref(), Some(&self.head))
+        Summary::of(self.network.backbone.as_ref(), &self.network.heads)
     }
 
     /// Features `(n, d)` and logits `(n, k)`.
@@ -159,9 +176,7 @@ impl<D: Dev> Model<D> {
     /// # Errors
     /// [`Error::Shape`] for rows of another shape than the card's.
     pub fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
-        let features = self.backbone.forward(x)?;
-        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
-        Ok(Outputs { features, logits })
+        self.network.outputs(x)
     }
 }
 
@@ -171,13 +186,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{backbone::build_backbone, cpu};
+    use crate::{Pass, backbone::build_backbone, cpu};
 
     fn card(input: InputShape) -> ModelCard {
         ModelCard {
             backbone: "mlp".to_owned(),
             backbone_options: json!({"hidden": [4]}),
             head: PerceptronConfig::default(),
+            heads: 1,
             input,
             preprocessing: Value::Null,
             classes: vec!["a".to_owned(), "b".to_owned()],
@@ -192,14 +208,36 @@ mod tests {
         let backbone = build_backbone(&dev, "mlp", input, &options, &mut init).unwrap();
         let head = Head::new(&dev, (4, 2), &PerceptronConfig::default(), &mut init).unwrap();
         let x = Input::from_values(&dev, input, vec![0.1, 0.2, 0.3, -1.0, 2.0, 0.5]).unwrap();
-        let features = backbone.forward(&x).unwrap();
-        let logits = head.forward(features, &mut Pass::eval()).unwrap().as_vec();
-        let mut parameters: Vec<_> =
-            backbone.parameters().into_iter().map(|p| (Group::Backbone, p)).collect();
-        parameters.extend(head.parameters().into_iter().map(|p| (Group::Head, p)));
-        let critic = Parameter::new(&dev, "critic", crate::Kind::Bias, &[1], vec![9.0]).unwrap();
-        parameters.push((Group::Critic, critic));
-        (x, logits, to_bytes(card, &parameters).unwrap())
+        let network = Network::new(backbone, head);
+        let logits = network.outputs(&x).unwrap().logits.as_vec();
+        (x, logits, to_bytes(card, &network).unwrap())
+    }
+
+    /// Two heads: the logits are their mean, and the file knows both.
+    #[test]
+    fn a_model_of_two_heads_is_reloaded() {
+        let card = card(InputShape::Features { d: 3 });
+        let (dev, mut init) = (cpu(), rng(5, Stream::Init));
+        let options = json!({"hidden": [4]});
+        let backbone = build_backbone(&dev, "mlp", card.input, &options, &mut init).unwrap();
+        let mut head = || Head::new(&dev, (4, 2), &PerceptronConfig::default(), &mut init).unwrap();
+        let heads = vec![head(), head()];
+        let network = Network { backbone, heads: heads.clone() };
+        let values = vec![0.1, 0.2, 0.3, -1.0, 2.0, 0.5];
+        let x = Input::from_values(&dev, card.input, values).unwrap();
+        let outputs = network.outputs(&x).unwrap();
+        let of = |head: &Head<Cpu>| {
+            head.forward(outputs.features.clone(), &mut Pass::eval()).unwrap().as_vec()
+        };
+        let means = of(&heads[0]).into_iter().zip(of(&heads[1])).map(|(a, b)| (a + b) / 2.0);
+        assert_eq!(outputs.logits.as_vec(), means.collect::<Vec<_>>());
+        let bytes = to_bytes(&card, &network).unwrap();
+        let model = Model::from_bytes(&dev, "m", &bytes).unwrap();
+        assert_eq!(model.card().heads, 2);
+        assert_eq!(model.outputs(&x).unwrap().logits.as_vec(), outputs.logits.as_vec());
+        assert_eq!(model.to_bytes(Precision::Single).unwrap(), bytes);
+        let twin = network.twin().unwrap();
+        assert_eq!(twin.outputs(&x).unwrap().logits.as_vec(), outputs.logits.as_vec());
     }
 
     #[test]
@@ -220,8 +258,10 @@ mod tests {
         };
         let (dev, mut init) = (cpu(), rng(5, Stream::Init));
         let head = Head::new(&dev, (3, 2), &PerceptronConfig::default(), &mut init).unwrap();
-        let parameters: Vec<_> = head.parameters().into_iter().map(|p| (Group::Head, p)).collect();
-        let bytes = to_bytes(&card, &parameters).unwrap();
+        let options = json!({"hidden": []});
+        let backbone = build_backbone(&dev, "mlp", card.input, &options, &mut init).unwrap();
+        let network = Network::new(backbone, head.clone());
+        let bytes = to_bytes(&card, &network).unwrap();
         let model = Model::from_bytes(&dev, "m", &bytes).unwrap();
         let values = vec![0.1, 0.2, 0.3, -1.0, 2.0, 0.5];
         let x = Input::from_values(&dev, card.input, values.clone()).unwrap();

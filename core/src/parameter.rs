@@ -1,8 +1,12 @@
 //! Named tensors that training changes.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use dfdx::prelude::*;
@@ -17,33 +21,59 @@ use crate::{
 pub enum Kind {
     /// A weight: trained, decayed.
     Weight,
-    /// A bias or a scale of a normalisation: trained, and decayed unless the optimiser is told to
-    /// leave them.
+    /// A bias: trained, and decayed unless the optimiser is told to leave it.
     Bias,
+    /// Scale or shift of a normalisation: treated as a bias, and all that some methods train.
+    Scale,
     /// State that is not trained, such as running statistics. Saved with the rest.
     Buffer,
 }
 
-/// Which learning rate a parameter follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Group {
-    /// The feature extractor.
-    Backbone,
-    /// The classifier.
-    Head,
-    /// What a method adds: a domain critic, a second classifier.
-    Critic,
+/// Which of a method's networks a parameter belongs to: a path such as `backbone`, `head`, `head.2`,
+/// `critic` or `student/backbone`. Followed by `/` and the parameter's own name it is the path by
+/// which learning rates, updates and files know the parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(Cow<'static, str>);
+
+impl Scope {
+    /// The feature extractor that is judged and exported.
+    pub const BACKBONE: Self = Self(Cow::Borrowed("backbone"));
+    /// Its classifier.
+    pub const HEAD: Self = Self(Cow::Borrowed("head"));
+    /// What tells the domains apart.
+    pub const CRITIC: Self = Self(Cow::Borrowed("critic"));
+
+    /// The scope of this path.
+    pub fn new(path: impl Into<Cow<'static, str>>) -> Self {
+        Self(path.into())
+    }
+
+    /// The scope of the classifier `i`, counted from 0: `head`, `head.2`, `head.3`, …
+    pub fn head(i: usize) -> Self {
+        if i == 0 { Self::HEAD } else { Self::new(format!("head.{}", i + 1)) }
+    }
+
+    /// This scope below `parent`, for a second network of the same kind: `student/backbone`.
+    pub fn below(&self, parent: &str) -> Self {
+        Self::new(format!("{parent}/{}", self.0))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &str {
+        &self.0
+    }
 }
 
-impl Group {
-    /// Its name in files and configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Backbone => "backbone",
-            Self::Head => "head",
-            Self::Critic => "critic",
-        }
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
+
+/// Whether the path `path` is `prefix` or lies below it: `backbone` covers `backbone/conv1.weight`,
+/// `head` covers `head.2/head.bias` and not `header/x`.
+pub fn covers(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
 }
 
 /// A shared handle of a named tensor: clones are the same parameter. Values lie flat, so that
@@ -94,9 +124,20 @@ impl<D: Dev> Parameter<D> {
         &self.0.name
     }
 
-    /// Its name among all parameters of a method, for instance `backbone/conv1.weight`.
-    pub fn name_in(&self, group: Group) -> String {
-        format!("{}/{}", group.name(), self.name())
+    /// Its path among all parameters of a method, for instance `backbone/conv1.weight`.
+    pub fn path(&self, scope: &Scope) -> String {
+        format!("{scope}/{}", self.name())
+    }
+
+    /// A parameter of its own with the same name, values and frozenness.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        let (value, kind) = (self.vector(), self.kind());
+        let twin = Self::new(value.device(), self.name(), kind, self.dims(), self.to_vec())?;
+        twin.set_frozen(self.frozen());
+        Ok(twin)
     }
 
     /// What it is.
@@ -194,5 +235,35 @@ impl<D: Dev> Parameter<D> {
     /// The tensor on a new tape, for losses on the parameters themselves.
     pub fn recorded(&self) -> Vector<D, Recorded<D>> {
         self.vector().put_tape(Default::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu;
+
+    #[test]
+    fn a_path_covers_what_is_below_it() {
+        assert!(covers("head", "head") && covers("head", "head/head.bias"));
+        assert!(covers("head", "head.2/head.bias") && covers("head.2", "head.2/head.bias"));
+        assert!(!covers("head", "header/x") && !covers("head.2", "head/head.bias"));
+        assert!(covers("backbone/layer3", "backbone/layer3.1.conv1.weight"));
+        assert!(!covers("backbone/layer3", "backbone/layer31.weight"));
+        assert_eq!(Scope::head(1).below("student").path(), "student/head.2");
+    }
+
+    #[test]
+    fn a_twin_has_values_of_its_own() {
+        let p = Parameter::new(&cpu(), "p", Kind::Weight, &[2], vec![1.0, 2.0]).unwrap();
+        p.set_frozen(true);
+        let twin = p.twin().unwrap();
+        assert_eq!((twin.name(), twin.kind(), twin.frozen()), ("p", Kind::Weight, true));
+        twin.set(&[3.0, 4.0]).unwrap();
+        assert_eq!((p.to_vec(), twin.to_vec()), (vec![1.0, 2.0], vec![3.0, 4.0]));
+        // A gradient of the one is none of the other.
+        let mut gradients = p.recorded().powi(2).sum::<Rank0, _>().backward();
+        assert_eq!(p.gradient(&mut gradients).unwrap().as_vec(), [2.0, 4.0]);
+        assert_eq!(twin.gradient(&mut gradients).unwrap().as_vec(), [0.0, 0.0]);
     }
 }

@@ -23,6 +23,8 @@ pub enum Stream {
     Step = 4,
     /// Splits and subsamples.
     Split = 5,
+    /// Randomly changed copies of target rows.
+    Views = 6,
 }
 
 /// The generator of `seed` for one purpose.

@@ -10,7 +10,7 @@ use ndarray::{ArrayD, IxDyn};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Dev, Error, Group, Parameter, Result};
+use crate::{Dev, Error, Parameter, Result, Scope};
 
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, ArrayD<f32>>;
@@ -30,11 +30,11 @@ pub enum Precision {
 const DOCUMENT: &str = "transduct";
 
 /// The values of these parameters and buffers by name, for instance `backbone/conv1.weight`.
-pub fn values<D: Dev>(parameters: &[(Group, Parameter<D>)]) -> Tensors {
+pub fn values<D: Dev>(parameters: &[(Scope, Parameter<D>)]) -> Tensors {
     let array = |p: &Parameter<D>| {
         ArrayD::from_shape_vec(IxDyn(p.dims()), p.to_vec()).expect("values fill their dimensions")
     };
-    parameters.iter().map(|(group, p)| (p.name_in(*group), array(p))).collect()
+    parameters.iter().map(|(scope, p)| (p.path(scope), array(p))).collect()
 }
 
 /// Gives the parameters the values of these names.
@@ -45,12 +45,12 @@ pub fn values<D: Dev>(parameters: &[(Group, Parameter<D>)]) -> Tensors {
 pub fn restore<D: Dev>(
     path: &str,
     tensors: &Tensors,
-    parameters: &[(Group, Parameter<D>)],
+    parameters: &[(Scope, Parameter<D>)],
 ) -> Result<()> {
     let wrong = |reason: String| Error::File { path: path.to_owned(), reason };
     let mut found = Vec::with_capacity(parameters.len());
-    for (group, parameter) in parameters {
-        let name = parameter.name_in(*group);
+    for (scope, parameter) in parameters {
+        let name = parameter.path(scope);
         let array = tensors.get(&name).ok_or_else(|| wrong(format!("no tensor `{name}`")))?;
         if array.shape() != parameter.dims() {
             let (expected, got) = (parameter.dims(), array.shape());

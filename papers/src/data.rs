@@ -1,6 +1,9 @@
 //! The data of a run: from what the configuration names to the domains that training takes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use ndarray::ArrayView2;
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use transduct_adapt::{domains::Domains, wild};
 use transduct_core::{
     InputShape,
+    batch::TrainingData,
     data::{
         Channels, DataDir, DataError, Dataset, DomainPair, LabelledDomain, Labels, PartlyLabelled,
         Preparation, Protocol, Samples, Split, TargetTest, TestSet, Texts, UnlabelledDomain,
@@ -31,11 +35,11 @@ use crate::{
 /// The domains of a run.
 pub(crate) struct RunData {
     /// Labelled rows to train on.
-    pub(crate) source: LabelledDomain,
+    pub(crate) source: Arc<LabelledDomain>,
     /// Labelled rows that training does not see.
     pub(crate) source_validation: LabelledDomain,
     /// Rows to adapt to.
-    pub(crate) target: UnlabelledDomain,
+    pub(crate) target: Arc<UnlabelledDomain>,
     /// Rows that score a model: by their labels, if there are any.
     pub(crate) test: Samples,
     /// The labels of `test`, sealed; none for a target without labels.
@@ -254,9 +258,9 @@ impl RunData {
         let truth = labelled.then_some(pair.target_test.clone());
         notes.extend(truth.iter().flat_map(class_notes));
         Ok(Self {
-            source: pair.source,
+            source: pair.source.into(),
             source_validation,
-            target: pair.target,
+            target: pair.target.into(),
             test: pair.target_test.samples().clone(),
             truth,
             preprocessing: Preprocessing {
@@ -267,6 +271,11 @@ impl RunData {
             inputs,
             notes,
         })
+    }
+
+    /// What training sees.
+    pub(crate) fn training(&self) -> TrainingData {
+        TrainingData::new(self.source.clone(), self.target.clone())
     }
 
     /// The shape of a row, the same in both domains.

@@ -1,29 +1,32 @@
 //! A run with every choice made: what a configuration comes to, given the data and the registries.
 
-use anyhow::{Result, anyhow, bail};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
 use dfdx::prelude::Cpu;
 use serde_json::{Value, json};
 use toml::Table;
 use transduct_adapt::{
-    registry::{Parts, build_method, methods},
+    registry::{MethodDevice, Parts, Start, build_method, methods},
     validate::validator,
 };
 use transduct_core::{
-    Dev, Error, InputShape, Method, Stream,
-    backbone::{Head, backbones, build_backbone},
+    Error, InputShape, Method, Stream,
+    backbone::{backbones, build_backbone},
     cpu,
-    data::DataDir,
-    model::ModelCard,
-    rng, suggest,
+    data::{DataDir, sha256},
+    model::{Model, ModelCard},
+    rng, suggest, tensors,
     train::{TrainConfig, Trainer},
 };
 
 use crate::{
     config::{
-        RunConfig,
+        BASELINE, RunConfig,
         table::{fill, from_json, to_json},
     },
     data::RunData,
+    record::{FINAL, RunDir},
 };
 
 /// The methods of a run that names none: what is lost without adaptation, and the best known one.
@@ -41,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) methods: Vec<(String, Value)>,
     /// The backbone and its options.
     pub(crate) backbone: (String, Value),
+    /// What those who start the run should know of its methods.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Checks that every domain fills a batch.
@@ -79,6 +84,7 @@ impl Plan {
         // What needs no data first: a slip in a name is told at once.
         let given = config.method.clone();
         complete_methods(&mut config, None)?;
+        let notes = add_baseline(&mut config);
         if config.seeds.is_empty() {
             config.seeds = (0..SEEDS).collect();
         }
@@ -100,54 +106,116 @@ impl Plan {
         config.method = given;
         let methods = complete_methods(&mut config, Some(data.input()))?;
         let backbone = complete_backbone(&mut config, data.input())?;
-        config.training = config.training.resolved(data.source.len())?;
+        config.training =
+            config.training.clone().resolved(data.source.len(), config.training.source_batch)?;
         // The steps say it all; a saved configuration must not say it twice.
         config.training.epochs = None;
-        let plan = Self { config, data, methods, backbone };
+        let plan = Self { config, data, methods, backbone, notes };
         // Options out of range and batches that no domain fills are told before anything is
         // written.
+        let mut paths = Vec::new();
         for (method, _) in &plan.methods {
-            plan.trainer(&cpu(), method, 0)?;
+            let trainer = plan.trainer(&cpu(), method, 0, None)?;
+            let parameters = trainer.method().parameters();
+            paths.extend(parameters.iter().map(|(scope, parameter)| parameter.path(scope)));
+        }
+        if let Some(path) = plan.config.training.rate_factors.unused(&paths).next() {
+            bail!(
+                "training.rate_factors.{path}: no method of the run has such a parameter; there are, \
+                 for instance, `{}`",
+                examples(&paths).join("`, `")
+            );
+        }
+        if let Some(start) = &plan.config.start {
+            plan.start_values(&cpu(), Path::new(start))?;
         }
         Ok(plan)
     }
 
-    /// The method of this name with new networks, as `seed` makes them.
-    ///
-    /// # Errors
-    /// Options out of range, or not enough memory.
-    fn build<D: Dev>(&self, dev: &D, method: &str, seed: u64) -> Result<Box<dyn Method<D>>, Error> {
-        let mut init = rng(seed, Stream::Init);
-        let (name, options) = &self.backbone;
-        let mut backbone = build_backbone(dev, name, self.data.input(), options, &mut init)?;
-        backbone.freeze(&self.config.backbone.freeze)?;
-        let classes = self.data.source.classes().len();
-        let sizes = (backbone.features(), classes);
-        let head = Head::new(dev, sizes, &self.config.head, &mut init)?;
-        let parts = Parts { dev, backbone, head, classes, rng: &mut init };
-        let options = self.methods.iter().find(|(name, _)| name == method).map(|(_, o)| o);
-        build_method(method, parts, options.unwrap_or(&Value::Null))
-    }
-
-    /// The training of this method from the start, as `seed` makes it.
-    ///
-    /// # Errors
-    /// Options out of range, a batch that is larger than its domain, or not enough memory.
-    pub(crate) fn trainer<D: Dev>(
+    /// The method of this name with new networks, as `seed` makes them, or with the values of the
+    /// model at `start`.
+    fn build<D: MethodDevice>(
         &self,
         dev: &D,
         method: &str,
         seed: u64,
-    ) -> Result<Trainer<'_, D>, Error> {
+        start: Option<&Path>,
+    ) -> Result<Box<dyn Method<D>>> {
+        let mut init = rng(seed, Stream::Init);
+        let (name, options) = &self.backbone;
+        let backbone = build_backbone(dev, name, self.data.input(), options, &mut init)?;
+        backbone.freeze(&self.config.backbone.freeze)?;
+        let sizes = (self.data.source.classes().len(), self.data.target.len());
+        let parts = Parts::new(dev, backbone, &self.config.head, sizes, &mut init)?;
+        if let Some(path) = start {
+            let values = self.start_values(dev, path)?;
+            tensors::restore(&path.display().to_string(), &values, &parts.network.parameters())?;
+        }
+        let options = self.methods.iter().find(|(name, _)| name == method).map(|(_, o)| o);
+        Ok(build_method(method, parts, options.unwrap_or(&Value::Null))?)
+    }
+
+    /// The weights of the model at `path`, which must be one of this run's networks and classes.
+    fn start_values<D: MethodDevice>(&self, dev: &D, path: &Path) -> Result<tensors::Tensors> {
+        let model = Model::load(dev, path)?;
+        let (card, classes) = (model.card(), self.data.source.classes());
+        let (name, options) = &self.backbone;
+        for (what, theirs, ours) in [
+            ("backbone", json!(card.backbone), json!(name)),
+            ("options of the backbone", card.backbone_options.clone(), options.clone()),
+            ("head", json!(card.head), json!(self.config.head)),
+            ("number of heads", json!(card.heads), json!(1)),
+            ("rows", json!(card.input.to_string()), json!(self.data.input().to_string())),
+            ("classes", json!(card.classes), json!(classes)),
+        ] {
+            if theirs != ours {
+                bail!("{}: its {what}: {theirs}, expected the run's, {ours}", path.display());
+            }
+        }
+        Ok(tensors::values(&model.parameters()))
+    }
+
+    /// What the network of this method and seed begins with in the run at `dir`, if with a model.
+    pub(crate) fn start(&self, dir: &RunDir, method: &str, seed: u64) -> Result<Option<PathBuf>> {
+        if !starts_from_model(method) {
+            return Ok(None);
+        }
+        let path = match &self.config.start {
+            Some(path) => return Ok(Some(PathBuf::from(path))),
+            None => dir.part(BASELINE, seed),
+        };
+        path.done().exists().then(|| Some(path.model(FINAL))).with_context(|| {
+            format!("{method} starts from the final model of {BASELINE}, which has no result")
+        })
+    }
+
+    /// The training of this method from the start, as `seed` makes it; `start` is
+    /// [`Plan::start`].
+    ///
+    /// # Errors
+    /// Options out of range, a batch that is larger than its domain, a model to start from that does
+    /// not fit, or not enough memory.
+    pub(crate) fn trainer<D: MethodDevice>(
+        &self,
+        dev: &D,
+        method: &str,
+        seed: u64,
+        start: Option<&Path>,
+    ) -> Result<Trainer<D>> {
         let config = TrainConfig { seed, ..self.config.training.clone() };
-        let about = json!({
+        let mut about = json!({
             "method": method,
             "options": self.config.method.get(method),
             "backbone": self.config.backbone,
             "head": self.config.head,
         });
-        let built = self.build(dev, method, seed)?;
-        Trainer::new(dev, config, about, built, &self.data.source, &self.data.target)
+        if let Some(path) = start {
+            // By what it holds: a run may move, and its model with it.
+            let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+            about["start"] = json!(sha256(&bytes));
+        }
+        let built = self.build(dev, method, seed, start)?;
+        Ok(Trainer::new(dev, config, about, built, &self.data.training())?)
     }
 
     /// What model files of this (method, seed) say of themselves.
@@ -167,12 +235,47 @@ impl Plan {
             backbone,
             backbone_options,
             head: self.config.head.clone(),
+            heads: 1,
             input: self.data.input(),
             preprocessing: serde_json::to_value(&self.data.preprocessing)?,
             classes: self.data.source.classes().to_vec(),
             provenance: provenance.map(|(key, value)| (key.to_owned(), value)).into(),
         })
     }
+}
+
+/// Whether the method of this name adapts a trained network.
+pub(crate) fn starts_from_model(method: &str) -> bool {
+    let known = methods::<Cpu>();
+    known.iter().any(|m| m.name == method && m.capabilities.start == Start::Model)
+}
+
+/// Trains the baseline too, and first, where methods begin with its model.
+fn add_baseline(config: &mut RunConfig) -> Vec<String> {
+    let methods = &config.methods;
+    let starting: Vec<_> = methods.iter().filter(|name| starts_from_model(name)).collect();
+    if starting.is_empty() || config.start.is_some() || methods.iter().any(|m| m == BASELINE) {
+        return Vec::new();
+    }
+    let starting = starting.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    config.methods.insert(0, BASELINE.to_owned());
+    vec![format!(
+        "{starting}: begins with a trained network, so that {BASELINE} is trained first; --start \
+         gives another model"
+    )]
+}
+
+/// A few parameters of different networks.
+fn examples(paths: &[String]) -> Vec<String> {
+    let mut examples: Vec<String> = Vec::new();
+    for path in paths {
+        let network = |path: &str| path.rsplit_once('/').map(|(network, _)| network.to_owned());
+        if examples.iter().all(|known| network(known) != network(path)) {
+            examples.push(path.clone());
+        }
+    }
+    examples.truncate(4);
+    examples
 }
 
 /// Makes every option of every method of the run explicit, for rows of this shape if it is known.

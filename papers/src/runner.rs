@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
+use transduct_adapt::registry::MethodDevice;
 use transduct_core::{
-    Dev, DeviceChoice, Error,
+    DeviceChoice, Error,
     checkpoint::Checkpoint,
     data::{DataDir, Samples, TestSet, pictures::Skipped, read::InputFile},
     observe::MetricsFile,
@@ -26,7 +27,7 @@ use crate::{
     evaluate::{Evaluator, EvidenceRows},
     interrupt,
     observer::PartObserver,
-    plan::Plan,
+    plan::{Plan, starts_from_model},
     progress::Progress,
     record::{
         DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages,
@@ -109,7 +110,8 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
         if resume {
             check_same(&dir, &plan)?;
         }
-        plan.data.notes.iter().for_each(|note| output.note(format!("note: {note}")));
+        let notes = plan.notes.iter().chain(&plan.data.notes);
+        notes.for_each(|note| output.note(format!("note: {note}")));
         let _lock = lock(dir.root())?;
         start_record(&dir, &plan, device, command)?;
         let end = Run::new(&dev, &plan, &dir, output).execute()?;
@@ -333,7 +335,7 @@ pub(crate) fn utc(time: SystemTime) -> String {
 }
 
 /// A run under way.
-struct Run<'a, D: Dev> {
+struct Run<'a, D: MethodDevice> {
     dev: &'a D,
     plan: &'a Plan,
     dir: &'a RunDir,
@@ -341,7 +343,7 @@ struct Run<'a, D: Dev> {
     progress: Progress,
 }
 
-impl<'a, D: Dev> Run<'a, D> {
+impl<'a, D: MethodDevice> Run<'a, D> {
     fn new(dev: &'a D, plan: &'a Plan, dir: &'a RunDir, output: &Output) -> Self {
         let config = &plan.config;
         let evidence = EvidenceRows::new(&plan.data, &config.evaluation);
@@ -350,11 +352,13 @@ impl<'a, D: Dev> Run<'a, D> {
     }
 
     /// Every method with every seed, seed by seed, so that what is there after a stop compares
-    /// the methods.
+    /// the methods; those that begin with the model of another come last.
     fn execute(mut self) -> Result<End> {
         let config = &self.plan.config;
+        let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
+        methods.sort_by_key(|method| starts_from_model(method));
         let parts: Vec<(&str, u64)> = (config.seeds.iter())
-            .flat_map(|&seed| config.methods.iter().map(move |method| (method.as_str(), seed)))
+            .flat_map(|&seed| methods.iter().map(move |&method| (method, seed)))
             .collect();
         let open = |&&(method, seed): &&(&str, u64)| !self.dir.part(method, seed).done().exists();
         let steps = config.training.steps * parts.iter().filter(open).count() as u64;
@@ -395,7 +399,8 @@ impl<'a, D: Dev> Run<'a, D> {
     fn train(&mut self, part: &PartDir, method: &str, seed: u64) -> Result<Done> {
         fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
         remove(&part.failed())?;
-        let mut trainer = self.plan.trainer(self.dev, method, seed)?;
+        let start = self.plan.start(self.dir, method, seed)?;
+        let mut trainer = self.plan.trainer(self.dev, method, seed, start.as_deref())?;
         let mut evaluator = Evaluator::new(
             self.dev,
             &self.plan.data,
@@ -403,6 +408,7 @@ impl<'a, D: Dev> Run<'a, D> {
             &self.plan.config.evaluation,
             part.clone(),
             self.plan.card(method, seed)?,
+            trainer.config().steps,
         )?;
         let mut spent = Spent::default();
         let path = part.checkpoint();

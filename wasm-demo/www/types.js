@@ -36,13 +36,12 @@
  * @property {Record<string, number>} losses none before the first step
  * @property {number} source_accuracy
  * @property {number} target_accuracy
- * @property {number | null} critic_accuracy null where the method has no critic
+ * @property {Record<string, number>} readings what the method tells of itself, as `critic-accuracy`
  *
  * @typedef {object} MoonsState
  * @property {number} step
  * @property {number} steps
  * @property {number} progress
- * @property {number | null} lambda null where the method has none
  * @property {boolean} done
  * @property {[LearnerState, LearnerState]} learners source-only, then the method
  *

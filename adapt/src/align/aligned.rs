@@ -3,13 +3,11 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Error, Group, Input, Kind, Labelled, Losses, Matrix, Method, Outputs, Parameter, Recorded,
-    Result, Rng, Scalar, Step, Taped, Unlabelled,
+    Batch, Dev, Error, Losses, Matrix, Method, Network, Parameter, Pass, Readings, Recorded,
+    Recording, Result, Rng, Scalar, Scope, Snapshot, Step, Taped,
     ops::{self, CrossEntropy},
     value,
 };
-
-use super::network::{Network, Recording, need_rows};
 
 /// Where in the network a loss looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,21 +97,16 @@ pub trait DomainLoss<D: Dev> {
         Ok(())
     }
 
-    /// [`Method::critic`] of rows with these outputs.
+    /// [`Method::readings`].
     ///
     /// # Errors
-    /// [`Error::Shape`] for features of another dimension.
-    fn critic(&self, _: &Outputs<D>) -> Result<Option<Vec<f32>>> {
-        Ok(None)
+    /// What operations report.
+    fn readings(&self, _: Snapshot<'_, D>) -> Result<Readings> {
+        Ok(Readings::new())
     }
 
-    /// [`Method::lambda`].
-    fn lambda(&self, _progress: f32) -> Option<f32> {
-        None
-    }
-
-    /// The parameters of the loss's own networks, its critic for instance. They are trained with
-    /// the rest, by the learning rate of [`Group::Critic`].
+    /// The parameters and buffers of the loss's own, in the scope [`Scope::CRITIC`]: its critic,
+    /// which is trained with the rest, for instance.
     fn parameters(&self) -> Vec<Parameter<D>> {
         Vec::new()
     }
@@ -134,32 +127,26 @@ impl<D: Dev, L: DomainLoss<D>> Aligned<D, L> {
     /// nothing below them is trained: it would change nothing.
     pub fn new(network: Network<D>, loss: L) -> Result<Self> {
         loss.check()?;
-        let trained = |p: &Parameter<D>| p.kind() != Kind::Buffer && !p.frozen();
-        if !loss.layers().contains(&Layer::Logits)
-            && !network.backbone.parameters().iter().any(trained)
-        {
-            let name = network.backbone.name();
-            let expected = "a backbone with parameters to train, since the loss is on its features: \
-                            with all of them frozen, or `hidden = []`, this would be source-only";
-            return Err(Error::config(loss.name(), "backbone", name, expected));
+        if !loss.layers().contains(&Layer::Logits) {
+            need_trained_backbone(
+                loss.name(),
+                &network,
+                "since the loss is on its features: with all of them frozen, or `hidden = []`, this \
+                 would be source-only",
+            )?;
         }
         Ok(Self { network, loss })
     }
 }
 
 impl<D: Dev, L: DomainLoss<D>> Method<D> for Aligned<D, L> {
-    fn step(
-        &mut self,
-        source: Labelled<'_, D>,
-        target: Unlabelled<'_, D>,
-        step: &mut Step<'_, D>,
-    ) -> Result<Losses> {
-        let batches = [("source", source.x), ("target", target.x)];
-        need_rows(self.loss.name(), self.loss.least_rows(), &batches)?;
+    fn step(&mut self, batch: Batch<'_, D>, step: &mut Step<'_, D>) -> Result<Losses> {
+        let (source, target) = batch.both(self.loss.name(), self.loss.least_rows())?;
 
         let n_s = source.x.rows();
         let both = source.x.concat(target.x)?;
-        let Recording { features, logits, tape } = self.network.forward_train(&both, step.rng)?;
+        let Recording { features, logits, tape } =
+            self.network.record(&both, Pass::train(step.rng))?;
         let (features, tape) = split(features, n_s, tape)?;
         let (logits, tape) = split(logits, n_s, tape)?;
 
@@ -176,22 +163,30 @@ impl<D: Dev, L: DomainLoss<D>> Method<D> for Aligned<D, L> {
         Ok(Losses(losses))
     }
 
-    fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
-        self.network.outputs(x)
+    fn network(&self) -> &Network<D> {
+        &self.network
     }
 
-    fn critic(&self, x: &Input<D>) -> Result<Option<Vec<f32>>> {
-        self.loss.critic(&self.outputs(x)?)
+    fn own(&self) -> Vec<(Scope, Parameter<D>)> {
+        self.loss.parameters().into_iter().map(|p| (Scope::CRITIC, p)).collect()
     }
 
-    fn lambda(&self, progress: f32) -> Option<f32> {
-        self.loss.lambda(progress)
+    fn readings(&self, at: Snapshot<'_, D>) -> Result<Readings> {
+        self.loss.readings(at)
     }
+}
 
-    fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
-        let critic = self.loss.parameters().into_iter().map(|p| (Group::Critic, p));
-        self.network.parameters().into_iter().chain(critic).collect()
+/// Checks that something of the backbone is trained; `why` says why it must.
+pub(super) fn need_trained_backbone<D: Dev>(
+    method: &'static str,
+    network: &Network<D>,
+    why: &str,
+) -> Result<()> {
+    if network.backbone.parameters().iter().any(|p| !p.frozen()) {
+        return Ok(());
     }
+    let expected = format!("a backbone with parameters to train, {why}");
+    Err(Error::config(method, "backbone", network.backbone.name(), &expected))
 }
 
 /// The rows of each domain, and the tape with the split on it.

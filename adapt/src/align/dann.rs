@@ -23,7 +23,8 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Error, InputShape, Method, Outputs, Parameter, Pass, Result, Rng, Scalar, Taped, check,
+    Dev, Error, InputShape, Matrix, Method, Parameter, Pass, Readings, Result, Rng, Scalar,
+    Snapshot, Taped, check,
     layer::{Perceptron, PerceptronConfig},
     ops::{self, Activation},
     schedule::warm_up,
@@ -67,7 +68,7 @@ impl MethodConfig for DannConfig {
     }
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
-        let d = parts.backbone.features();
+        let d = parts.network.backbone.features();
         let loss = Dann::new(parts.dev, d, self, parts.rng)?;
         parts.aligned(loss)
     }
@@ -100,13 +101,7 @@ impl<D: Dev> Dann<D> {
     /// The mean binary cross-entropy of the critic on rows of one domain: 0 source, 1 target.
     fn domain_loss(&self, x: Taped<D>, domain: f32, rng: &mut Rng) -> Result<Scalar<D>> {
         let mut pass = Pass::train(rng).with_input_gradient();
-        let logits = self.critic.forward(x, &mut pass)?;
-        let labels = vec![domain; logits.shape().0];
-        let labels = logits.device().try_tensor_from_vec(labels, *logits.shape());
-        labels
-            .and_then(|labels| logits.try_bce_with_logits(labels))
-            .and_then(|bce| bce.try_mean::<Rank0, _>())
-            .map_err(Error::device)
+        domain_loss(self.critic.forward(x, &mut pass)?, domain)
     }
 }
 
@@ -128,13 +123,9 @@ impl<D: Dev> DomainLoss<D> for Dann<D> {
         Ok(vec![("domain", loss)])
     }
 
-    fn critic(&self, outputs: &Outputs<D>) -> Result<Option<Vec<f32>>> {
-        let logits = self.critic.forward(outputs.features.clone(), &mut Pass::eval())?;
-        Ok(Some(logits.as_vec()))
-    }
-
-    fn lambda(&self, progress: f32) -> Option<f32> {
-        Some(self.lambda_at(progress))
+    fn readings(&self, at: Snapshot<'_, D>) -> Result<Readings> {
+        let accuracy = critic_accuracy(&self.critic, [&at.source.features, &at.target.features])?;
+        Ok(vec![("critic-accuracy", accuracy), ("lambda", self.lambda_at(at.progress))])
     }
 
     fn parameters(&self) -> Vec<Parameter<D>> {
@@ -142,11 +133,57 @@ impl<D: Dev> DomainLoss<D> for Dann<D> {
     }
 }
 
+/// The mean binary cross-entropy of a critic's logits `(n, 1)` against one domain: 0 source, 1 target.
+pub(super) fn domain_loss<D: Dev>(logits: Taped<D>, domain: f32) -> Result<Scalar<D>> {
+    let labels = vec![domain; logits.shape().0];
+    let labels = logits.device().try_tensor_from_vec(labels, *logits.shape());
+    labels
+        .and_then(|labels| logits.try_bce_with_logits(labels))
+        .and_then(|bce| bce.try_mean::<Rank0, _>())
+        .map_err(Error::device)
+}
+
+/// The same with weights of the rows, `(n,)`, instead of 1/n:
+/// max(z, 0) − z t + log(1 + e^(−|z|)).
+pub(super) fn weighted_domain_loss<D: Dev>(
+    logits: Taped<D>,
+    domain: f32,
+    weights: Vec<f32>,
+) -> Result<Scalar<D>> {
+    let shape = *logits.shape();
+    let weights = logits.device().try_tensor_from_vec(weights, shape).map_err(Error::device)?;
+    let linear = logits.with_empty_tape().try_mul(domain).map_err(Error::device)?;
+    let soft = logits
+        .with_empty_tape()
+        .try_abs()
+        .and_then(|z| z.try_negate()?.try_exp()?.try_add(1.0)?.try_ln())
+        .map_err(Error::device)?;
+    logits
+        .try_relu()
+        .and_then(|z| z.try_sub(linear)?.try_add(soft)?.try_mul(weights)?.try_sum::<Rank0, _>())
+        .map_err(Error::device)
+}
+
+/// The share of rows, source `(n_s, d)` and target `(n_t, d)`, whose domain the critic tells, its
+/// logit being that of "target".
+pub(super) fn critic_accuracy<D: Dev>(
+    critic: &Perceptron<D>,
+    domains: [&Matrix<D>; 2],
+) -> Result<f32> {
+    let (mut right, mut all) = (0, 0);
+    for (domain, x) in domains.into_iter().enumerate() {
+        let logits = critic.forward(x.clone(), &mut Pass::eval())?.as_vec();
+        right += logits.iter().filter(|z| usize::from(**z > 0.0) == domain).count();
+        all += logits.len();
+    }
+    Ok(right as f32 / all.max(1) as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use transduct_core::{
         Input, Stream,
-        backbone::{Head, Mlp, MlpConfig},
+        backbone::{Mlp, MlpConfig},
         cpu, rng,
     };
 
@@ -180,32 +217,34 @@ mod tests {
 
     /// As above, behind a network whose features are the rows themselves where those are ≥ 0.
     #[test]
-    fn the_critics_logits_by_hand() {
+    fn the_critics_accuracy_by_hand() {
         let dev = cpu();
         let mut random = rng(0, Stream::Init);
         let input = InputShape::Features { d: 2 };
         let mlp = MlpConfig { hidden: vec![2], dropout: 0.0 };
         let critic = PerceptronConfig { hidden: vec![], dropout: 0.5 };
-        let parts = Parts {
-            dev: &dev,
-            backbone: Box::new(Mlp::new(&dev, input, &mlp, &mut random).unwrap()),
-            head: Head::new(&dev, (2, 2), &Default::default(), &mut random).unwrap(),
-            classes: 2,
-            rng: &mut random,
-        };
+        let backbone = Box::new(Mlp::new(&dev, input, &mlp, &mut random).unwrap());
+        let head = PerceptronConfig::default();
+        let parts = Parts::new(&dev, backbone, &head, (2, 9), &mut random).unwrap();
         let config = DannConfig { weight: 0.5, critic, ..Default::default() };
         let method = config.build(parts).unwrap();
-        for (group, parameter) in method.parameters() {
-            match parameter.name_in(group).as_str() {
+        for (scope, parameter) in method.parameters() {
+            match parameter.path(&scope).as_str() {
                 "backbone/fc1.weight" => parameter.set(&[1.0, 0.0, 0.0, 1.0]).unwrap(),
                 "critic/critic.weight" => parameter.set(&[1.0, -1.0]).unwrap(),
                 _ => parameter.set(&vec![0.0; parameter.len()]).unwrap(),
             }
         }
-        let rows = Input::from_values(&dev, input, vec![3.0, 1.0, 2.0, -7.0]).unwrap();
-        assert_eq!(method.critic(&rows).unwrap(), Some(vec![2.0, 2.0]));
-        assert_eq!(method.lambda(0.0), Some(0.0));
-        assert!((method.lambda(0.5).unwrap() - 0.5 * 0.986_614_3).abs() < 1e-6);
+        // Logits 2 and −1 of the source, whose first is wrong; 2 and 2 of the target.
+        let outputs = [[3.0, 1.0, 0.0, 1.0], [3.0, 1.0, 2.0, -7.0]].map(|rows| {
+            method.outputs(&Input::from_values(&dev, input, rows.to_vec()).unwrap()).unwrap()
+        });
+        let at = |progress| {
+            let [source, target] = &outputs;
+            method.readings(Snapshot { source, target, progress }).unwrap()
+        };
+        assert_eq!(at(0.0), [("critic-accuracy", 0.75), ("lambda", 0.0)]);
+        assert!((at(0.5)[1].1 - 0.5 * 0.986_614_3).abs() < 1e-6);
     }
 
     #[test]

@@ -3,20 +3,17 @@
 //! ```text
 //! L = CE(source)
 //! ```
-//! The target batch is never looked at, so that batch normalisation sees the source only.
+//! It is given no target row, so that batch normalisation sees the source only.
 
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Dev, Group, Input, Labelled, Losses, Method, Outputs, Parameter, Result, Step, Unlabelled,
+    Batch, Dev, Losses, Method, Needs, Network, Pass, Recording, Result, Step,
     ops::{self, CrossEntropy},
     value,
 };
 
-use super::{
-    Capabilities, MethodConfig, Network, Parts,
-    network::{Recording, need_rows},
-};
+use super::{Capabilities, MethodConfig, Parts};
 
 /// There is nothing to choose.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,10 +25,10 @@ impl MethodConfig for SourceOnlyConfig {
     const ABOUT: &'static str = "cross-entropy on the source, no adaptation";
     const PAPER: &'static str = "–";
     const CAPABILITIES: Capabilities =
-        Capabilities { target_rows: false, symmetric: true, ..Capabilities::ALIGNMENT };
+        Capabilities { needs: Needs::SOURCE, symmetric: true, ..Capabilities::ALIGNMENT };
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
-        Ok(Box::new(SourceOnly::new(parts.network())))
+        Ok(Box::new(SourceOnly::new(parts.network)))
     }
 }
 
@@ -46,25 +43,20 @@ impl<D: Dev> SourceOnly<D> {
 }
 
 impl<D: Dev> Method<D> for SourceOnly<D> {
-    fn step(
-        &mut self,
-        source: Labelled<'_, D>,
-        _: Unlabelled<'_, D>,
-        step: &mut Step<'_, D>,
-    ) -> Result<Losses> {
-        need_rows(SourceOnlyConfig::NAME, 1, &[("source", source.x)])?;
-        let Recording { logits, tape, .. } = self.0.forward_train(source.x, step.rng)?;
+    fn needs(&self) -> Needs {
+        SourceOnlyConfig::CAPABILITIES.needs
+    }
+
+    fn step(&mut self, batch: Batch<'_, D>, step: &mut Step<'_, D>) -> Result<Losses> {
+        let source = batch.source(SourceOnlyConfig::NAME, 1)?;
+        let Recording { logits, tape, .. } = self.0.record(source.x, Pass::train(step.rng))?;
         let loss = ops::cross_entropy(logits.put_tape(tape), source.y, CrossEntropy::default())?;
         let total = value(&loss);
         step.descend(loss)?;
         Ok(Losses(vec![("total", total), ("classification", total)]))
     }
 
-    fn outputs(&self, x: &Input<D>) -> Result<Outputs<D>> {
-        self.0.outputs(x)
-    }
-
-    fn parameters(&self) -> Vec<(Group, Parameter<D>)> {
-        self.0.parameters()
+    fn network(&self) -> &Network<D> {
+        &self.0
     }
 }

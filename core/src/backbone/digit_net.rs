@@ -14,7 +14,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Backbone, Stage, images, recorded, stage};
+use super::{Backbone, Stage, Stages, images, recorded};
 use crate::{
     Dev, Error, Input, InputShape, Maps, Matrix, Pass, Result, Rng, Taped,
     layer::{ConvReluPool, Linear, Size},
@@ -62,7 +62,6 @@ pub struct DigitNet<D: Dev> {
     conv2: ConvReluPool<D>,
     fc: Vec<Linear<D>>,
     maps: [[usize; 3]; 2],
-    frozen: usize,
 }
 
 const CHANNELS: [usize; 2] = [32, 48];
@@ -96,16 +95,18 @@ impl<D: Dev> DigitNet<D> {
             fc.push(Linear::new(dev, &name, (d_in, d_out), Activation::Relu, rng)?);
             d_in = d_out;
         }
-        Ok(Self { input, conv1, conv2, fc, maps: [first, second], frozen: 0 })
+        Ok(Self { input, conv1, conv2, fc, maps: [first, second] })
     }
 
     fn run<T: Tape<f32, D>>(&self, x: Maps<D, T>, pass: &mut Pass<'_>) -> Result<Matrix<D, T>> {
-        let frozen = self.frozen;
-        let x = stage(0, frozen, x, pass, |x, p| self.conv1.forward(x, p))?;
-        let x = stage(1, frozen, x, pass, |x, p| self.conv2.forward(x, p))?;
+        let mut stages = Stages::new();
+        let mut x = x;
+        for conv in [&self.conv1, &self.conv2] {
+            x = stages.run(&conv.parameters(), x, pass, |x, p| conv.forward(x, p))?;
+        }
         let mut x = ops::flatten(x)?;
-        for (i, fc) in self.fc.iter().enumerate() {
-            x = stage(i + 2, frozen, x, pass, |x, p| fc.forward(x, p))?;
+        for fc in &self.fc {
+            x = stages.run(&fc.parameters(), x, pass, |x, p| fc.forward(x, p))?;
         }
         Ok(x)
     }
@@ -141,19 +142,17 @@ impl<D: Dev> Backbone<D> for DigitNet<D> {
         convs.into_iter().chain(self.fc.iter().enumerate().map(fc)).collect()
     }
 
-    fn frozen_stages(&self) -> usize {
-        self.frozen
+    fn forward(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Matrix<D>> {
+        self.run(images("digit-net", self.input, x)?, pass)
     }
 
-    fn set_frozen_stages(&mut self, stages: usize) {
-        self.frozen = stages;
+    fn record(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Taped<D>> {
+        self.run(recorded(images("digit-net", self.input, x)?), pass)
     }
 
-    fn forward(&self, x: &Input<D>) -> Result<Matrix<D>> {
-        self.run(images("digit-net", self.input, x)?, &mut Pass::eval())
-    }
-
-    fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>> {
-        self.run(recorded(images("digit-net", self.input, x)?), &mut Pass::train(rng))
+    fn twin(&self) -> Result<Box<dyn Backbone<D>>> {
+        let (conv1, conv2) = (self.conv1.twin()?, self.conv2.twin()?);
+        let fc = self.fc.iter().map(Linear::twin).collect::<Result<_>>()?;
+        Ok(Box::new(Self { conv1, conv2, fc, ..self.clone() }))
     }
 }

@@ -27,6 +27,14 @@ impl<D: Dev> Head<D> {
         Perceptron::new(dev, "head", (d, k), config, Activation::Identity, rng).map(Self)
     }
 
+    /// A classifier of its own with the same values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        self.0.twin().map(Self)
+    }
+
     /// Its parameters.
     pub fn parameters(&self) -> Vec<Parameter<D>> {
         self.0.parameters()

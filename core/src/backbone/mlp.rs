@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Backbone, Stage, recorded, stage};
+use super::{Backbone, Stage, Stages, recorded};
 use crate::{
     Dev, Error, Input, InputShape, Matrix, Pass, Result, Rng, Taped,
     layer::{Linear, PerceptronConfig, Size},
@@ -43,7 +43,6 @@ pub struct Mlp<D: Dev> {
     input: InputShape,
     layers: Vec<Linear<D>>,
     dropout: f32,
-    frozen: usize,
 }
 
 impl<D: Dev> Mlp<D> {
@@ -60,7 +59,7 @@ impl<D: Dev> Mlp<D> {
             layers.push(Linear::new(dev, &name, (d_in, d_out), Activation::Relu, rng)?);
             d_in = d_out;
         }
-        Ok(Self { input, layers, dropout: config.dropout, frozen: 0 })
+        Ok(Self { input, layers, dropout: config.dropout })
     }
 
     fn run<T: Tape<f32, D>>(
@@ -68,8 +67,9 @@ impl<D: Dev> Mlp<D> {
         mut x: Matrix<D, T>,
         pass: &mut Pass<'_>,
     ) -> Result<Matrix<D, T>> {
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = stage(i, self.frozen, x, pass, |x, pass| {
+        let mut stages = Stages::new();
+        for layer in &self.layers {
+            x = stages.run(&layer.parameters(), x, pass, |x, pass| {
                 let y = layer.forward(x, pass)?;
                 match pass.rng() {
                     Some(rng) => ops::dropout(y, self.dropout, rng),
@@ -117,20 +117,17 @@ impl<D: Dev> Backbone<D> for Mlp<D> {
         self.layers.iter().enumerate().map(stage).collect()
     }
 
-    fn frozen_stages(&self) -> usize {
-        self.frozen
+    fn forward(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Matrix<D>> {
+        self.run(self.rows(x)?, pass)
     }
 
-    fn set_frozen_stages(&mut self, stages: usize) {
-        self.frozen = stages;
+    fn record(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Taped<D>> {
+        self.run(recorded(self.rows(x)?), pass)
     }
 
-    fn forward(&self, x: &Input<D>) -> Result<Matrix<D>> {
-        self.run(self.rows(x)?, &mut Pass::eval())
-    }
-
-    fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>> {
-        self.run(recorded(self.rows(x)?), &mut Pass::train(rng))
+    fn twin(&self) -> Result<Box<dyn Backbone<D>>> {
+        let layers = self.layers.iter().map(Linear::twin).collect::<Result<_>>()?;
+        Ok(Box::new(Self { layers, ..self.clone() }))
     }
 }
 
@@ -157,21 +154,21 @@ mod tests {
             assert_eq!((mlp.features(), mlp.stages().len(), mlp.parameters().len()), (4, 0, 0));
             let values: Vec<f32> = (0..8).map(|i| i as f32 - 3.0).collect();
             let rows = Input::from_values(&dev, input, values.clone()).unwrap();
-            assert_eq!(mlp.forward(&rows).unwrap().as_vec(), values);
-            let taped = mlp.forward_train(&rows, &mut rng(0, Stream::Step)).unwrap();
+            assert_eq!(mlp.forward(&rows, &mut Pass::eval()).unwrap().as_vec(), values);
+            let taped = mlp.record(&rows, &mut Pass::eval()).unwrap();
             assert_eq!(taped.as_vec(), values);
         }
     }
 
     #[test]
     fn without_layers_freezing_and_the_summary_know_the_head_alone() {
-        let mut mlp = identity(InputShape::Features { d: 4 });
+        let mlp = identity(InputShape::Features { d: 4 });
         mlp.freeze(&Freeze::Everything).unwrap();
         let message = mlp.freeze(&Freeze::UpTo("fc1".into())).unwrap_err().to_string();
         assert_eq!(message, "unknown stage `fc1`");
         let mut init = rng(0, Stream::Init);
         let head = Head::new(&cpu(), (4, 3), &Default::default(), &mut init).unwrap();
-        let summary = Summary::of(&mlp, Some(&head));
+        let summary = Summary::of(&mlp, &[head]);
         assert_eq!((summary.rows.len(), summary.parameters()), (1, 4 * 3 + 3));
     }
 }

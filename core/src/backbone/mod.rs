@@ -13,15 +13,15 @@ mod summary;
 pub use digit_net::{DigitNet, DigitNetConfig};
 pub use head::Head;
 pub use mlp::{Mlp, MlpConfig};
-pub(crate) use registry::find;
 pub use registry::{BackboneEntry, backbones, build_backbone, digit_net};
+pub(crate) use registry::{all, find};
 pub use resnet::{ResNet, ResNetConfig};
 pub use summary::{Summary, SummaryRow};
 
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dev, Error, Input, InputShape, Matrix, Parameter, Pass, Recorded, Result, Rng, Taped};
+use crate::{Dev, Error, Input, InputShape, Matrix, Parameter, Pass, Recorded, Result, Taped};
 
 /// A feature extractor.
 pub trait Backbone<D: Dev> {
@@ -37,34 +37,44 @@ pub trait Backbone<D: Dev> {
     /// Its stages from input to output, with their parameters and the shape of what they give.
     fn stages(&self) -> Vec<Stage<D>>;
 
-    /// Which stages are frozen, from the input on.
-    fn frozen_stages(&self) -> usize;
-
-    /// Freezes the first `stages` stages, and no other.
-    fn set_frozen_stages(&mut self, stages: usize);
-
-    /// Features `(n, d)` in evaluation mode.
+    /// Features `(n, d)`, in [`Pass::eval`] for predictions.
     ///
     /// # Errors
     /// [`Error::Shape`] for an input of another kind or size.
-    fn forward(&self, x: &Input<D>) -> Result<Matrix<D>>;
+    fn forward(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Matrix<D>>;
 
-    /// Features `(n, d)` in training mode, on a tape.
+    /// Features `(n, d)` on a tape.
     ///
     /// # Errors
     /// As [`Backbone::forward`].
-    fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>>;
+    fn record(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Taped<D>>;
+
+    /// A network of its own with the same values, and the same stages frozen.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    fn twin(&self) -> Result<Box<dyn Backbone<D>>>;
+
+    /// A network that shares all but the running statistics, which are its own; nothing for a
+    /// network that keeps none.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    fn with_own_statistics(&self) -> Result<Option<Box<dyn Backbone<D>>>> {
+        Ok(None)
+    }
 
     /// All parameters and buffers, from input to output.
     fn parameters(&self) -> Vec<Parameter<D>> {
         self.stages().into_iter().flat_map(|stage| stage.parameters).collect()
     }
 
-    /// Freezes as told: frozen stages run in evaluation mode, and no gradient is computed for them.
+    /// Freezes as told. A stage is frozen while all parameters up to its end are: it runs in
+    /// evaluation mode then, records nothing, and no gradient is computed for it.
     ///
     /// # Errors
     /// [`Error::Unknown`] for a stage that does not exist.
-    fn freeze(&mut self, freeze: &Freeze) -> Result<()> {
+    fn freeze(&self, freeze: &Freeze) -> Result<()> {
         let stages = self.stages();
         let count = match freeze {
             Freeze::Nothing => 0,
@@ -81,7 +91,6 @@ pub trait Backbone<D: Dev> {
         for (i, stage) in stages.iter().enumerate() {
             stage.parameters.iter().for_each(|p| p.set_frozen(i < count));
         }
-        self.set_frozen_stages(count);
         Ok(())
     }
 }
@@ -112,21 +121,34 @@ pub enum Freeze {
     UpTo(String),
 }
 
-/// Runs stage `i` of a network whose first `frozen` stages are frozen: in `pass`, or in evaluation
-/// mode and off the tape for a frozen one.
-pub(crate) fn stage<D: Dev, X: Shape, Y: Shape, T: Tape<f32, D>>(
-    i: usize,
-    frozen: usize,
-    x: Tensor<X, f32, D, T>,
-    pass: &mut Pass<'_>,
-    run: impl FnOnce(Tensor<X, f32, D, T>, &mut Pass<'_>) -> Result<Tensor<Y, f32, D, T>>,
-) -> Result<Tensor<Y, f32, D, T>> {
-    if i >= frozen {
-        return run(x, pass);
+/// A pass through the stages of a network, from the input on.
+pub(crate) struct Stages {
+    /// Whether all so far are frozen.
+    frozen: bool,
+}
+
+impl Stages {
+    pub(crate) fn new() -> Self {
+        Self { frozen: true }
     }
-    let (x, tape) = x.split_tape();
-    let (y, _) = run(x.put_tape(T::default()), &mut Pass::eval())?.split_tape();
-    Ok(y.put_tape(tape))
+
+    /// Runs the stage of these parameters: in `pass`, or in evaluation mode and off the tape where
+    /// it and all before it are frozen.
+    pub(crate) fn run<D: Dev, X: Shape, Y: Shape, T: Tape<f32, D>>(
+        &mut self,
+        parameters: &[Parameter<D>],
+        x: Tensor<X, f32, D, T>,
+        pass: &mut Pass<'_>,
+        run: impl FnOnce(Tensor<X, f32, D, T>, &mut Pass<'_>) -> Result<Tensor<Y, f32, D, T>>,
+    ) -> Result<Tensor<Y, f32, D, T>> {
+        self.frozen &= parameters.iter().all(Parameter::frozen);
+        if !self.frozen {
+            return run(x, pass);
+        }
+        let (x, tape) = x.split_tape();
+        let (y, _) = run(x.put_tape(T::default()), &mut Pass::eval())?.split_tape();
+        Ok(y.put_tape(tape))
+    }
 }
 
 /// The images of `x`, channels last, when they have the shape that `owner` wants.

@@ -22,8 +22,13 @@ pub struct BackboneEntry<D: Dev> {
     pub size: fn(InputShape, &Value) -> Result<Size>,
 }
 
-/// All backbones. Adding one is its file and its lines here.
+/// All backbones.
 pub fn backbones<D: Dev>() -> Vec<BackboneEntry<D>> {
+    D::backbones()
+}
+
+/// The list. Adding a backbone is its file and its lines here.
+pub(crate) fn all<D: Dev>() -> Vec<BackboneEntry<D>> {
     vec![
         entry(
             "mlp",

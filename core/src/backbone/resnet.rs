@@ -17,7 +17,7 @@
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Backbone, Stage, images, recorded, stage};
+use super::{Backbone, Stage, Stages, images, recorded};
 use crate::{
     Dev, Error, Input, InputShape, Maps, Matrix, Parameter, Pass, Result, Rng, Taped,
     layer::{BatchNorm2d, Conv, Size},
@@ -74,7 +74,6 @@ pub struct ResNet<D: Dev> {
     input: InputShape,
     stem: ConvNorm<D>,
     layers: Vec<Layer<D>>,
-    frozen: usize,
 }
 
 /// Blocks of one width.
@@ -83,6 +82,12 @@ struct Layer<D: Dev> {
     blocks: Vec<Block<D>>,
     /// Height, width and channels of the output.
     output: [usize; 3],
+}
+
+impl<D: Dev> Layer<D> {
+    fn parameters(&self) -> Vec<Parameter<D>> {
+        self.blocks.iter().flat_map(Block::parameters).collect()
+    }
 }
 
 impl<D: Dev> ResNet<D> {
@@ -119,17 +124,33 @@ impl<D: Dev> ResNet<D> {
             size = size.map(|s| s.div_ceil(stride));
             layers.push(Layer { blocks, output: [size[0], size[1], c_out] });
         }
-        Ok(Self { input, stem, layers, frozen: 0 })
+        Ok(Self { input, stem, layers })
     }
 
     fn run<T: Tape<f32, D>>(&self, x: Maps<D, T>, pass: &mut Pass<'_>) -> Result<Matrix<D, T>> {
-        let mut x = stage(0, self.frozen, x, pass, |x, p| self.stem.forward(x, None, p))?;
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = stage(i + 1, self.frozen, x, pass, |x, p| {
+        let mut stages = Stages::new();
+        let stem = &self.stem;
+        let mut x = stages.run(&stem.parameters(), x, pass, |x, p| stem.forward(x, None, p))?;
+        for layer in &self.layers {
+            x = stages.run(&layer.parameters(), x, pass, |x, p| {
                 layer.blocks.iter().try_fold(x, |x, block| block.forward(x, p))
             })?;
         }
         ops::global_avg_pool(x)
+    }
+
+    /// The same network with every part replaced.
+    fn map(&self, part: impl Fn(&ConvNorm<D>) -> Result<ConvNorm<D>>) -> Result<Self> {
+        let block = |block: &Block<D>| {
+            let chain = block.chain.iter().map(&part).collect::<Result<_>>()?;
+            Ok(Block { chain, projection: block.projection.as_ref().map(&part).transpose()? })
+        };
+        let layer = |layer: &Layer<D>| {
+            let blocks = layer.blocks.iter().map(block).collect::<Result<_>>()?;
+            Ok(Layer { blocks, output: layer.output })
+        };
+        let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
+        Ok(Self { stem: part(&self.stem)?, layers, ..self.clone() })
     }
 }
 
@@ -158,25 +179,30 @@ impl<D: Dev> Backbone<D> for ResNet<D> {
             name: format!("layer{}", i + 1),
             about: format!("{} × residual block", layer.blocks.len()),
             output: layer.output.to_vec(),
-            parameters: layer.blocks.iter().flat_map(Block::parameters).collect(),
+            parameters: layer.parameters(),
         };
         std::iter::once(stem).chain(self.layers.iter().enumerate().map(layer)).collect()
     }
 
-    fn frozen_stages(&self) -> usize {
-        self.frozen
+    fn forward(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Matrix<D>> {
+        self.run(images("resnet", self.input, x)?, pass)
     }
 
-    fn set_frozen_stages(&mut self, stages: usize) {
-        self.frozen = stages;
+    fn record(&self, x: &Input<D>, pass: &mut Pass<'_>) -> Result<Taped<D>> {
+        self.run(recorded(images("resnet", self.input, x)?), pass)
     }
 
-    fn forward(&self, x: &Input<D>) -> Result<Matrix<D>> {
-        self.run(images("resnet", self.input, x)?, &mut Pass::eval())
+    fn twin(&self) -> Result<Box<dyn Backbone<D>>> {
+        Ok(Box::new(
+            self.map(|part| Ok(ConvNorm { conv: part.conv.twin()?, norm: part.norm.twin()? }))?,
+        ))
     }
 
-    fn forward_train(&self, x: &Input<D>, rng: &mut Rng) -> Result<Taped<D>> {
-        self.run(recorded(images("resnet", self.input, x)?), &mut Pass::train(rng))
+    fn with_own_statistics(&self) -> Result<Option<Box<dyn Backbone<D>>>> {
+        let shared = |part: &ConvNorm<D>| {
+            Ok(ConvNorm { conv: part.conv.clone(), norm: part.norm.with_own_statistics()? })
+        };
+        Ok(Some(Box::new(self.map(shared)?)))
     }
 }
 
@@ -284,7 +310,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Stream,
+        Kind, Statistics, Stream,
         backbone::{Freeze, Summary},
         ops::testing::{assert_close, assert_gradient, values},
         rng,
@@ -306,7 +332,7 @@ mod tests {
     #[test]
     fn resnet_20_has_the_papers_layers_and_the_projections() {
         let net = network(shape(3, 32, 32), 20, 16).unwrap();
-        let summary = Summary::of(&net, None);
+        let summary = Summary::of(&net, &[]);
         let outputs: Vec<_> = summary.rows.iter().map(|row| row.output.clone()).collect();
         assert_eq!(outputs, [[32, 32, 16], [32, 32, 16], [16, 16, 32], [8, 8, 64]]);
         // 269,072 in the paper's network without its classifier, and the projections.
@@ -328,7 +354,7 @@ mod tests {
         }
         let x = batch(input, 6, 1);
         let r = values(6 * net.features(), 2);
-        let forward = || net.forward_train(&x, &mut rng(0, Stream::Step)).unwrap();
+        let forward = || net.record(&x, &mut Pass::train(&mut rng(0, Stream::Step))).unwrap();
         let y = forward();
         let weights = crate::cpu().tensor_from_vec(r.clone(), *y.shape());
         let mut grads = (y * weights).sum().backward();
@@ -350,21 +376,24 @@ mod tests {
         let input = shape(3, 8, 8);
         let net = network(input, 8, 4).unwrap();
         let x = batch(input, 64, 1);
-        let trained = || net.forward_train(&x, &mut rng(0, Stream::Step)).unwrap().as_vec();
+        let mut random = rng(0, Stream::Step);
+        let mut trained = || net.record(&x, &mut Pass::train(&mut random)).unwrap().as_vec();
         for _ in 0..150 {
             trained();
         }
         // The running variance is the unbiased one, larger by n / (n − 1), n ≥ 64 · 2 · 2.
-        assert_close("features", &net.forward(&x).unwrap().as_vec(), &trained(), 1e-2);
+        let evaluated = net.forward(&x, &mut Pass::eval()).unwrap().as_vec();
+        assert_close("features", &evaluated, &trained(), 1e-2);
     }
 
     #[test]
     fn a_frozen_stage_gets_no_gradient_and_keeps_its_statistics() {
         let input = shape(1, 8, 8);
-        let mut net = network(input, 8, 2).unwrap();
+        let net = network(input, 8, 2).unwrap();
         net.freeze(&Freeze::UpTo("layer1".to_owned())).unwrap();
         let before: Vec<_> = net.parameters().iter().map(Parameter::to_vec).collect();
-        let y = net.forward_train(&batch(input, 4, 1), &mut rng(0, Stream::Step)).unwrap();
+        let mut random = rng(0, Stream::Step);
+        let y = net.record(&batch(input, 4, 1), &mut Pass::train(&mut random)).unwrap();
         let mut grads = y.square().sum().backward();
         let frozen: usize = net.stages()[..2].iter().map(|s| s.parameters.len()).sum();
         for (i, parameter) in net.parameters().iter().enumerate() {
@@ -374,6 +403,44 @@ mod tests {
                 assert_eq!(parameter.to_vec(), before[i], "{}", parameter.name());
             }
         }
+    }
+
+    #[test]
+    fn twins_share_nothing_and_networks_of_own_statistics_the_weights() {
+        let input = shape(1, 8, 8);
+        let net = network(input, 8, 2).unwrap();
+        let (x, y) = (batch(input, 6, 1), batch(input, 6, 2));
+        let of = |net: &dyn Backbone<Cpu>| net.forward(&x, &mut Pass::eval()).unwrap().as_vec();
+        let before = of(&net);
+        let twin = net.twin().unwrap();
+        let own = net.with_own_statistics().unwrap().unwrap();
+        assert_eq!((of(&*twin), of(&*own)), (before.clone(), before.clone()));
+        for parameter in twin.parameters() {
+            parameter.set(&vec![0.5; parameter.len()]).unwrap();
+        }
+        let mut follow = Pass::eval().with_statistics(Statistics::TRAINING);
+        own.forward(&y, &mut follow).unwrap();
+        assert_eq!(of(&net), before);
+        assert_ne!(of(&*own), before);
+        for (p, q) in net.parameters().iter().zip(own.parameters()) {
+            assert_eq!(p.to_vec() != q.to_vec(), p.kind() == Kind::Buffer, "{}", p.name());
+        }
+    }
+
+    /// The batch's moments normalise, and the running ones stay.
+    #[test]
+    fn statistics_of_the_batch_leave_the_running_ones() {
+        let input = shape(1, 8, 8);
+        let net = network(input, 8, 2).unwrap();
+        let x = batch(input, 6, 1);
+        let before: Vec<_> = net.parameters().iter().map(Parameter::to_vec).collect();
+        let mut random = rng(0, Stream::Step);
+        let pass = Pass::train(&mut random).with_statistics(Statistics::Batch);
+        let of_batch = net.record(&x, &mut { pass }).unwrap().as_vec();
+        let after: Vec<_> = net.parameters().iter().map(Parameter::to_vec).collect();
+        assert_eq!(before, after);
+        let trained = net.record(&x, &mut Pass::train(&mut random)).unwrap().as_vec();
+        assert_eq!(of_batch, trained);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Backbone, Head};
-use crate::{Dev, InputShape, Kind, Parameter};
+use crate::{Dev, InputShape, Kind, Parameter, Scope};
 
 /// Layers, output shapes, parameters and memory of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Summary {
     pub name: String,
     /// What it takes.
     pub input: InputShape,
-    /// Its stages, the head last.
+    /// Its stages, the heads last.
     pub rows: Vec<SummaryRow>,
 }
 
@@ -32,8 +32,8 @@ pub struct SummaryRow {
 }
 
 impl Summary {
-    /// Describes `backbone` and, where given, its head.
-    pub fn of<D: Dev>(backbone: &dyn Backbone<D>, head: Option<&Head<D>>) -> Self {
+    /// Describes `backbone` and its heads, if any.
+    pub fn of<D: Dev>(backbone: &dyn Backbone<D>, heads: &[Head<D>]) -> Self {
         let row = |name: String, about: String, output, parameters: &[Parameter<D>]| {
             let count = |frozen| {
                 parameters.iter().filter(|p| p.frozen() == frozen).map(Parameter::len).sum()
@@ -45,11 +45,11 @@ impl Summary {
             .into_iter()
             .map(|s| row(s.name, s.about, s.output, &s.parameters))
             .collect();
-        if let Some(head) = head {
+        for (i, head) in heads.iter().enumerate() {
             let parameters = head.parameters();
             let bias = parameters.iter().rev().find(|p| p.kind() == Kind::Bias);
             let k = bias.map_or(0, Parameter::len);
-            rows.push(row("head".into(), "classifier".into(), vec![k], &parameters));
+            rows.push(row(Scope::head(i).path().into(), "classifier".into(), vec![k], &parameters));
         }
         Self { name: backbone.name().to_owned(), input: backbone.input(), rows }
     }

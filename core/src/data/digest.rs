@@ -54,7 +54,7 @@ pub(super) fn of_content(bytes: &[u8], path: &Path) -> Result<String, DataError>
 }
 
 /// The SHA-256 of `bytes` as they are.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 

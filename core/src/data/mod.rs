@@ -48,6 +48,7 @@ mod testing;
 mod texts;
 
 #[cfg(feature = "files")]
+pub use digest::sha256;
 pub use dir::DataDir;
 pub use domain::{LabelledDomain, PartlyLabelled, TestSet, UnlabelledDomain};
 pub use error::DataError;

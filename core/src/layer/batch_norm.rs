@@ -3,16 +3,12 @@
 use dfdx::prelude::*;
 
 use crate::{
-    Dev, Error, Kind, Maps, Parameter, Pass, Result,
+    Dev, Error, Kind, Maps, Parameter, Pass, Result, Statistics,
     ops::{self, Activation, BatchNorm},
 };
 
-/// Normalises each channel; see [`ops::batch_norm`]. In training the batch's statistics are used
-/// and the running ones move towards them,
-/// ```text
-/// running ← (1 − m) running + m batch        m = 0.1
-/// ```
-/// with the unbiased variance, n/(n − 1) σ², as in PyTorch. Evaluation uses the running ones.
+/// Normalises each channel; see [`ops::batch_norm`]. The pass says by which [`Statistics`]; the
+/// running variance follows the unbiased one, n/(n − 1) σ², as in PyTorch.
 #[derive(Clone, Debug)]
 pub struct BatchNorm2d<D: Dev> {
     scale: Parameter<D>,
@@ -22,7 +18,6 @@ pub struct BatchNorm2d<D: Dev> {
     activation: Activation,
 }
 
-const MOMENTUM: f32 = 0.1;
 const EPSILON: f32 = 1e-5;
 
 impl<D: Dev> BatchNorm2d<D> {
@@ -35,8 +30,8 @@ impl<D: Dev> BatchNorm2d<D> {
             Parameter::new(dev, format!("{name}.{field}"), kind, &[c], vec![value; c])
         };
         Ok(Self {
-            scale: new("scale", Kind::Bias, 1.0)?,
-            shift: new("shift", Kind::Bias, 0.0)?,
+            scale: new("scale", Kind::Scale, 1.0)?,
+            shift: new("shift", Kind::Scale, 0.0)?,
             mean: new("running_mean", Kind::Buffer, 0.0)?,
             variance: new("running_variance", Kind::Buffer, 1.0)?,
             activation,
@@ -69,25 +64,54 @@ impl<D: Dev> BatchNorm2d<D> {
             epsilon: EPSILON,
             activation: self.activation,
         };
-        let y = if pass.is_training() {
-            let (y, mean, variance) = ops::batch_norm_train(x, &norm, residual)?;
-            let unbiased = rows.0 as f32 / (rows.0 - 1) as f32;
-            follow(&self.mean, mean, 1.0)?;
-            follow(&self.variance, variance, unbiased)?;
-            y
-        } else {
-            let (mean, variance) = (self.mean.vector(), self.variance.vector());
-            ops::batch_norm_eval(x, &norm, mean, variance, residual)?
+        let y = match pass.statistics() {
+            Statistics::Running => {
+                let (mean, variance) = (self.mean.vector(), self.variance.vector());
+                ops::batch_norm_eval(x, &norm, mean, variance, residual)?
+            }
+            Statistics::Batch => ops::batch_norm_train(x, &norm, residual)?.0,
+            Statistics::Follow { momentum } => {
+                let (y, mean, variance) = ops::batch_norm_train(x, &norm, residual)?;
+                let unbiased = rows.0 as f32 / (rows.0 - 1) as f32;
+                follow(&self.mean, mean, momentum, 1.0)?;
+                follow(&self.variance, variance, momentum, unbiased)?;
+                y
+            }
         };
         pass.passed_trained_layer();
         y.try_reshape_like(&shape).map_err(Error::device)
     }
+
+    /// A layer of its own with the same values.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        Ok(Self {
+            scale: self.scale.twin()?,
+            shift: self.shift.twin()?,
+            ..self.with_own_statistics()?
+        })
+    }
+
+    /// A layer that shares scale and shift, and has running statistics of its own.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn with_own_statistics(&self) -> Result<Self> {
+        Ok(Self { mean: self.mean.twin()?, variance: self.variance.twin()?, ..self.clone() })
+    }
 }
 
 /// running ← (1 − m) running + m · factor · batch.
-fn follow<D: Dev>(running: &Parameter<D>, batch: crate::Vector<D>, factor: f32) -> Result<()> {
-    let kept = running.vector().try_mul(1.0 - MOMENTUM).map_err(Error::device)?;
-    let new = batch.try_mul(MOMENTUM * factor).and_then(|b| b.try_add(kept));
+fn follow<D: Dev>(
+    running: &Parameter<D>,
+    batch: crate::Vector<D>,
+    momentum: f32,
+    factor: f32,
+) -> Result<()> {
+    let kept = running.vector().try_mul(1.0 - momentum).map_err(Error::device)?;
+    let new = batch.try_mul(momentum * factor).and_then(|b| b.try_add(kept));
     let new = new.map_err(Error::device)?;
     running.update(|value| *value = new);
     Ok(())

@@ -42,6 +42,14 @@ impl<D: Dev> Conv<D> {
         [self.filter.clone()]
     }
 
+    /// A layer of its own with the same values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        Ok(Self { filter: self.filter.twin()?, config: self.config })
+    }
+
     /// x `(n, h, w, c_in)` → y `(n, h_out, w_out, c_out)`.
     ///
     /// # Errors
@@ -99,6 +107,15 @@ impl<D: Dev> ConvReluPool<D> {
     /// Its parameters.
     pub fn parameters(&self) -> [Parameter<D>; 2] {
         [self.filter.clone(), self.bias.clone()]
+    }
+
+    /// A layer of its own with the same values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        let (filter, bias) = (self.filter.twin()?, self.bias.twin()?);
+        Ok(Self { filter, bias, prepared: Arc::default() })
     }
 
     /// x `(n, h, w, c_in)` → y `(n, ⌊(h − k + 1) / 2⌋, ⌊(w − k + 1) / 2⌋, c_out)`.

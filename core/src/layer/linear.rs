@@ -53,6 +53,15 @@ impl<D: Dev> Linear<D> {
         [self.weight.clone(), self.bias.clone()]
     }
 
+    /// A layer of its own with the same values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        let (weight, bias) = (self.weight.twin()?, self.bias.twin()?);
+        Ok(Self { weight, bias, activation: self.activation })
+    }
+
     /// x `(n, d_in)` → y `(n, d_out)`.
     ///
     /// # Errors

@@ -61,6 +61,18 @@ impl Size {
         })
     }
 
+    /// With `heads` such chains of linear layers behind it, side by side.
+    pub(crate) fn with_heads(self, heads: usize, widths: &[usize]) -> Self {
+        let one = self.with_linear(widths);
+        let times =
+            |all: usize, before: usize| before.saturating_add((all - before).saturating_mul(heads));
+        Self {
+            weights: times(one.weights, self.weights),
+            tensors: times(one.tensors, self.tensors),
+            features: one.features,
+        }
+    }
+
     /// With a layer of so many weights behind it.
     pub(crate) fn with(self, weights: usize, tensors: usize, features: usize) -> Self {
         let (weights, tensors) =
@@ -105,6 +117,15 @@ impl<D: Dev> Perceptron<D> {
     /// Its parameters, from input to output.
     pub fn parameters(&self) -> Vec<Parameter<D>> {
         self.layers.iter().flat_map(Linear::parameters).collect()
+    }
+
+    /// A network of its own with the same values.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory is short.
+    pub fn twin(&self) -> Result<Self> {
+        let layers = self.layers.iter().map(Linear::twin).collect::<Result<_>>()?;
+        Ok(Self { layers, dropout: self.dropout })
     }
 
     /// The layers, from input to output.

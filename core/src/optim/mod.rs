@@ -20,7 +20,7 @@ use dfdx::prelude::*;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use crate::{Dev, Error, Group, Kind, Parameter, Result, Vector};
+use crate::{Dev, Error, Kind, Parameter, Result, Scope, Vector, covers};
 
 /// Numbers in a piece of work: enough to outweigh handing it to a thread.
 const PIECE: usize = 1 << 16;
@@ -116,32 +116,54 @@ impl OptimiserConfig {
     }
 }
 
-/// What the learning rate is multiplied by for each group of parameters, finite and ≥ 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RateFactors {
-    /// For the feature extractor; 0.1 is usual when it is pre-trained.
-    pub backbone: f32,
-    /// For the classifier.
-    pub head: f32,
-    /// For what the method adds.
-    pub critic: f32,
-}
+/// What the learning rate is multiplied by, finite and ≥ 0, by the path of parameters: a parameter
+/// follows the longest path that covers it (`backbone/layer3` before `backbone`), and 1 where none
+/// does. `backbone = 0.1` is usual when it is pre-trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, f32>")]
+pub struct RateFactors(BTreeMap<String, f32>);
+
+/// The paths that are written out in every configuration.
+const COMMON: [&str; 3] = ["backbone", "head", "critic"];
 
 impl Default for RateFactors {
     fn default() -> Self {
-        Self { backbone: 1.0, head: 1.0, critic: 1.0 }
+        BTreeMap::new().into()
+    }
+}
+
+impl From<BTreeMap<String, f32>> for RateFactors {
+    fn from(mut factors: BTreeMap<String, f32>) -> Self {
+        for path in COMMON {
+            factors.entry(path.to_owned()).or_insert(1.0);
+        }
+        Self(factors)
     }
 }
 
 impl RateFactors {
-    /// The factor of one group.
-    pub fn of(&self, group: Group) -> f32 {
-        match group {
-            Group::Backbone => self.backbone,
-            Group::Head => self.head,
-            Group::Critic => self.critic,
-        }
+    /// All 1 but these.
+    pub fn new<const N: usize>(factors: [(&str, f32); N]) -> Self {
+        BTreeMap::from(factors.map(|(path, factor)| (path.to_owned(), factor))).into()
+    }
+
+    /// The factor of the parameter at `path`.
+    pub fn of(&self, path: &str) -> f32 {
+        let covering = self.0.iter().filter(|(prefix, _)| covers(prefix, path));
+        covering.max_by_key(|(prefix, _)| prefix.len()).map_or(1.0, |(_, &factor)| factor)
+    }
+
+    /// Paths and factors.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f32)> {
+        self.0.iter().map(|(path, &factor)| (path.as_str(), factor))
+    }
+
+    /// The paths beyond the common three that cover none of these.
+    pub fn unused<'a>(&'a self, paths: &'a [String]) -> impl Iterator<Item = &'a str> {
+        let known = |prefix: &&str| {
+            COMMON.contains(prefix) || paths.iter().any(|path| covers(prefix, path))
+        };
+        self.0.keys().map(String::as_str).filter(move |prefix| !known(prefix))
     }
 }
 
@@ -174,7 +196,6 @@ impl<D: Device<f32>> Update<'_, D> {
 pub struct Optimiser<D: Dev> {
     config: OptimiserConfig,
     rate: f32,
-    factors: RateFactors,
     clip: Option<f32>,
     largest_norm: Option<f32>,
     entries: Vec<Entry<D>>,
@@ -182,8 +203,9 @@ pub struct Optimiser<D: Dev> {
 
 #[derive(Debug)]
 struct Entry<D: Dev> {
-    group: Group,
+    path: String,
     parameter: Parameter<D>,
+    factor: f32,
     /// As many as the rule keeps, from the first update on.
     slots: Vec<Vector<D>>,
     updates: u64,
@@ -203,20 +225,24 @@ impl<D: Dev> Optimiser<D> {
     pub fn new(
         config: impl Into<OptimiserConfig>,
         rate: f32,
-        parameters: Vec<(Group, Parameter<D>)>,
+        parameters: Vec<(Scope, Parameter<D>)>,
     ) -> Self {
         let entries = parameters
             .into_iter()
             .filter(|(_, parameter)| parameter.kind() != Kind::Buffer)
-            .map(|(group, parameter)| Entry { group, parameter, slots: Vec::new(), updates: 0 })
+            .map(|(scope, parameter)| {
+                let path = parameter.path(&scope);
+                Entry { path, parameter, factor: 1.0, slots: Vec::new(), updates: 0 }
+            })
             .collect();
-        let factors = RateFactors::default();
-        Self { config: config.into(), rate, factors, clip: None, largest_norm: None, entries }
+        Self { config: config.into(), rate, clip: None, largest_norm: None, entries }
     }
 
-    /// Learning rates by group.
-    pub fn with_factors(mut self, factors: RateFactors) -> Self {
-        self.factors = factors;
+    /// Learning rates by path.
+    pub fn with_factors(mut self, factors: &RateFactors) -> Self {
+        for entry in &mut self.entries {
+            entry.factor = factors.of(&entry.path);
+        }
         self
     }
 
@@ -231,7 +257,7 @@ impl<D: Dev> Optimiser<D> {
         self
     }
 
-    /// The learning rate η, before the groups' factors.
+    /// The learning rate η, before the factors.
     pub fn rate(&self) -> f32 {
         self.rate
     }
@@ -252,30 +278,34 @@ impl<D: Dev> Optimiser<D> {
     /// # Errors
     /// [`Error::Device`] when memory is short.
     pub fn update(&mut self, gradients: &mut Gradients<f32, D>) -> Result<()> {
-        self.update_groups(gradients, &[Group::Backbone, Group::Head, Group::Critic])
+        self.update_where(gradients, &|_| true)
     }
 
-    /// One update of the parameters of these groups that are not frozen.
+    /// One update of the parameters under these paths that are not frozen.
     ///
     /// # Errors
     /// [`Error::Device`] when memory is short.
-    pub fn update_groups(
+    pub fn update_in(&mut self, gradients: &mut Gradients<f32, D>, paths: &[&str]) -> Result<()> {
+        self.update_where(gradients, &|path| paths.iter().any(|prefix| covers(prefix, path)))
+    }
+
+    fn update_where(
         &mut self,
         gradients: &mut Gradients<f32, D>,
-        groups: &[Group],
+        chosen: &dyn Fn(&str) -> bool,
     ) -> Result<()> {
         let scale = match self.clip {
-            Some(clip) => self.clip_scale(clip, gradients, groups)?,
+            Some(clip) => self.clip_scale(clip, gradients, chosen)?,
             None => 1.0,
         };
         for entry in &mut self.entries {
-            if !entry.takes_part(groups) {
+            if !entry.takes_part(chosen) {
                 continue;
             }
             entry.grow_slots(self.config.slots().len())?;
             entry.updates += 1;
-            let Entry { group, parameter, slots, updates } = entry;
-            let rate = self.rate * self.factors.of(*group);
+            let Entry { parameter, factor, slots, updates, .. } = entry;
+            let rate = self.rate * *factor;
             let weight_decay = self.config.weight_decay(parameter.kind());
             parameter.update(|value| {
                 let update = Update { value, gradients, scale, rate, weight_decay };
@@ -297,10 +327,10 @@ impl<D: Dev> Optimiser<D> {
         &mut self,
         clip: f32,
         gradients: &mut Gradients<f32, D>,
-        groups: &[Group],
+        chosen: &dyn Fn(&str) -> bool,
     ) -> Result<f32> {
         let mut squares = 0.0;
-        for entry in self.entries.iter().filter(|entry| entry.takes_part(groups)) {
+        for entry in self.entries.iter().filter(|entry| entry.takes_part(chosen)) {
             squares += D::squared_norm(&entry.parameter.vector(), gradients)?;
         }
         let norm = squares.sqrt() as f32;
@@ -314,7 +344,7 @@ impl<D: Dev> Optimiser<D> {
     pub fn state(&self) -> OptimiserState {
         let mut state = OptimiserState::default();
         for entry in self.entries.iter().filter(|entry| entry.updates > 0) {
-            let name = entry.parameter.name_in(entry.group);
+            let name = entry.path.clone();
             for (slot, tensor) in self.config.slots().iter().zip(&entry.slots) {
                 let mut values = vec![0.0; entry.parameter.len()];
                 tensor.copy_into(&mut values);
@@ -333,8 +363,7 @@ impl<D: Dev> Optimiser<D> {
     /// [`Error::Shape`] when the state is of other parameters; nothing has changed then.
     pub fn restore(&mut self, state: &OptimiserState) -> Result<()> {
         let wrong = |expected: &str, name: &str| Err(Error::shape("optimiser", expected, name));
-        let names: Vec<_> =
-            self.entries.iter().map(|entry| entry.parameter.name_in(entry.group)).collect();
+        let names: Vec<_> = self.entries.iter().map(|entry| entry.path.clone()).collect();
         if let Some(name) = state.updates.keys().find(|name| !names.contains(name)) {
             return wrong("the state of parameters that exist", name);
         }
@@ -365,8 +394,8 @@ impl<D: Dev> Optimiser<D> {
 }
 
 impl<D: Dev> Entry<D> {
-    fn takes_part(&self, groups: &[Group]) -> bool {
-        groups.contains(&self.group) && !self.parameter.frozen()
+    fn takes_part(&self, chosen: &dyn Fn(&str) -> bool) -> bool {
+        !self.parameter.frozen() && chosen(&self.path)
     }
 
     fn grow_slots(&mut self, n: usize) -> Result<()> {

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use super::{Optimiser, OptimiserConfig, PIECE, Update};
-use crate::{Group, Kind, Parameter, Result, Vector, cpu};
+use crate::{Kind, Parameter, Result, Scope, Vector, cpu};
 
 /// Three steps on Σ p³ from (1, −2, ½) with rates 0.1, 0.1, 0.05, as this program does them:
 /// ```python
@@ -17,7 +17,7 @@ use crate::{Group, Kind, Parameter, Result, Vector, cpu};
 /// ```
 pub(super) fn steps_on_cubes<C: Into<OptimiserConfig>>(config: C, clip: Option<f32>) -> [f32; 3] {
     let p = Parameter::new(&cpu(), "p", Kind::Weight, &[3], vec![1.0, -2.0, 0.5]).unwrap();
-    let parameters = vec![(Group::Backbone, p.clone())];
+    let parameters = vec![(Scope::BACKBONE, p.clone())];
     let mut optimiser = Optimiser::new(config, 0.1, parameters).with_clip(clip);
     for rate in [0.1, 0.1, 0.05] {
         optimiser.set_rate(rate);

@@ -22,7 +22,7 @@ fn clipping_is_pytorchs_and_reports_the_norm() {
     approx::assert_relative_eq!(got[..], expected[..], max_relative = 1e-6);
 
     let p = parameter("p", Kind::Weight, &[0.0, 0.0, 0.0, 0.0]);
-    let parameters = vec![(Group::Head, p.clone())];
+    let parameters = vec![(Scope::HEAD, p.clone())];
     let mut optimiser = Optimiser::new(Sgd::default(), 1.0, parameters).with_clip(Some(10.0));
     for c in [3.0, 2.0] {
         optimiser.update(&mut constant_gradients(&[&p], c)).unwrap();
@@ -35,20 +35,29 @@ fn clipping_is_pytorchs_and_reports_the_norm() {
 }
 
 #[test]
-fn groups_have_rates_of_their_own() {
-    let p = [Group::Backbone, Group::Head, Group::Critic]
-        .map(|group| (group, parameter("p", Kind::Weight, &[1.0])));
+fn paths_have_rates_of_their_own() {
+    let p = [Scope::BACKBONE, Scope::head(1), Scope::CRITIC]
+        .map(|scope| (scope, parameter("p", Kind::Weight, &[1.0])));
     let plain = Sgd { momentum: 0.0, ..Sgd::default() };
-    let mut optimiser = Optimiser::new(plain, 0.5, p.to_vec()).with_factors(RateFactors {
-        backbone: 0.1,
-        head: 1.0,
-        critic: 2.0,
-    });
+    let factors = RateFactors::new([("backbone", 5.0), ("backbone/p", 0.1), ("critic", 2.0)]);
+    let mut optimiser = Optimiser::new(plain, 0.5, p.to_vec()).with_factors(&factors);
     let all = p.each_ref().map(|(_, p)| p);
     optimiser.update(&mut constant_gradients(&all, 1.0)).unwrap();
     assert_eq!(all.map(|p| p.to_vec()[0]), [0.95, 0.5, 0.0]);
-    optimiser.update_groups(&mut constant_gradients(&all, 1.0), &[Group::Critic]).unwrap();
+    optimiser.update_in(&mut constant_gradients(&all, 1.0), &["critic"]).unwrap();
     assert_eq!(all.map(|p| p.to_vec()[0]), [0.95, 0.5, -1.0]);
+}
+
+#[test]
+fn factors_are_read_by_path_and_unused_ones_are_known() {
+    let read = |text: &str| serde_json::from_str::<RateFactors>(text).unwrap();
+    let factors = read(r#"{"backbone": 0.1, "head.2": 3.0}"#);
+    assert_eq!(factors, RateFactors::new([("backbone", 0.1), ("head.2", 3.0)]));
+    let of = ["backbone/fc1.weight", "head/head.bias", "head.2/head.bias", "student/head/b"];
+    assert_eq!(of.map(|path| factors.of(path)), [0.1, 1.0, 3.0, 1.0]);
+    let paths = ["backbone/fc1.weight".to_owned(), "head/head.bias".to_owned()];
+    assert_eq!(factors.unused(&paths).collect::<Vec<_>>(), ["head.2"]);
+    assert_eq!(RateFactors::default().unused(&paths).count(), 0);
 }
 
 #[test]
@@ -59,7 +68,7 @@ fn frozen_parameters_and_buffers_stay_and_biases_decay_only_when_told() {
     let frozen = parameter("frozen", Kind::Weight, &[1.0]);
     frozen.set_frozen(true);
     let all = [&weight, &bias, &buffer, &frozen];
-    let parameters = all.map(|p| (Group::Backbone, p.clone())).to_vec();
+    let parameters = all.map(|p| (Scope::BACKBONE, p.clone())).to_vec();
     let config = Sgd { momentum: 0.0, weight_decay: 0.5, decay_biases: false, nesterov: false };
     let mut optimiser = Optimiser::new(config, 1.0, parameters);
     // No gradient at all: only the decay is left.
@@ -71,7 +80,7 @@ fn frozen_parameters_and_buffers_stay_and_biases_decay_only_when_told() {
 fn an_update_is_in_place_and_leaves_older_copies_alone() {
     let p = parameter("p", Kind::Weight, &[1.0, 2.0]);
     let address = |p: &Parameter<Cpu>| p.update(|value| &raw const value[[0]]);
-    let mut optimiser = Optimiser::new(Adam::default(), 0.1, vec![(Group::Head, p.clone())]);
+    let mut optimiser = Optimiser::new(Adam::default(), 0.1, vec![(Scope::HEAD, p.clone())]);
     let before = address(&p);
     for _ in 0..3 {
         optimiser.update(&mut constant_gradients(&[&p], 1.0)).unwrap();
@@ -90,7 +99,7 @@ fn a_restored_optimiser_goes_on_as_the_first() {
         let run = |restore_after: Option<usize>| {
             let p = parameter("p", Kind::Weight, &[1.0, -2.0]);
             let q = parameter("q", Kind::Bias, &[3.0]);
-            let parameters = vec![(Group::Backbone, p.clone()), (Group::Head, q.clone())];
+            let parameters = vec![(Scope::BACKBONE, p.clone()), (Scope::HEAD, q.clone())];
             let mut optimiser = Optimiser::new(config.clone(), 0.1, parameters.clone());
             for i in 0..6 {
                 if restore_after == Some(i) {
@@ -100,9 +109,9 @@ fn a_restored_optimiser_goes_on_as_the_first() {
                     assert_eq!(optimiser.state(), state);
                 }
                 // The head joins later, so that the two count different updates.
-                let groups = [Group::Backbone, Group::Head];
+                let paths = ["backbone", "head"];
                 let mut gradients = constant_gradients(&[&p, &q], i as f32 - 2.0);
-                optimiser.update_groups(&mut gradients, &groups[..1 + usize::from(i > 1)]).unwrap();
+                optimiser.update_in(&mut gradients, &paths[..1 + usize::from(i > 1)]).unwrap();
             }
             [p.to_vec(), q.to_vec()].concat()
         };
@@ -117,7 +126,7 @@ fn a_restored_optimiser_goes_on_as_the_first() {
 fn a_state_of_other_parameters_is_an_error() {
     let optimiser = |name: &str, values: &[f32]| {
         let p = parameter(name, Kind::Weight, values);
-        let mut optimiser = Optimiser::new(Sgd::default(), 0.1, vec![(Group::Head, p.clone())]);
+        let mut optimiser = Optimiser::new(Sgd::default(), 0.1, vec![(Scope::HEAD, p.clone())]);
         optimiser.update(&mut constant_gradients(&[&p], 1.0)).unwrap();
         optimiser
     };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    augment::Augment,
     check::{at_least, non_negative, positive},
     optim::{OptimiserConfig, RateFactors},
     schedule::Schedule,
@@ -14,9 +15,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Steps, at least 1, each on a batch of both domains.
+    /// Steps, at least 1.
     pub steps: u64,
-    /// Passes through the source, at least 1, from which `steps` is then computed.
+    /// Passes through the source (through the target, of a training without a source), at least 1,
+    /// from which `steps` is then computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
     /// Source rows in a batch, at least 1.
@@ -37,7 +39,9 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Of batches, dropout and all else that is drawn in training.
     pub seed: u64,
-    /// What a group's learning rate is multiplied by.
+    /// How views of target rows are made, for methods that want some.
+    pub augment: Augment,
+    /// What the learning rate is multiplied by.
     pub rate_factors: RateFactors,
     /// How gradients change parameters.
     pub optimiser: OptimiserConfig,
@@ -58,6 +62,7 @@ impl Default for TrainConfig {
             log_every: 10,
             checkpoint_every: 100,
             seed: 0,
+            augment: Augment::default(),
             rate_factors: RateFactors::default(),
             optimiser: OptimiserConfig::default(),
             schedule: Schedule::default(),
@@ -84,23 +89,23 @@ impl TrainConfig {
         for (field, value) in [("rate", self.rate), ("clip", self.clip)] {
             value.map_or(Ok(()), |value| positive("train", field, value))?;
         }
-        let RateFactors { backbone, head, critic } = self.rate_factors;
-        for (group, factor) in [("backbone", backbone), ("head", head), ("critic", critic)] {
-            non_negative("train", &format!("rate_factors.{group}"), factor)?;
+        for (path, factor) in self.rate_factors.iter() {
+            non_negative("train", &format!("rate_factors.{path}"), factor)?;
         }
+        self.augment.check()?;
         self.optimiser.check()?;
         self.schedule.check()
     }
 
-    /// With every choice made for a source of `source_rows` rows: the learning rate, and the steps
-    /// that `epochs` are.
+    /// With every choice made for passes through `rows` rows in batches of `batch`: the learning
+    /// rate, and the steps that `epochs` are.
     ///
     /// # Errors
     /// As [`TrainConfig::check`].
-    pub fn resolved(mut self, source_rows: usize) -> Result<Self> {
+    pub fn resolved(mut self, rows: usize, batch: usize) -> Result<Self> {
         self.check()?;
         if let Some(epochs) = self.epochs {
-            self.steps = epochs.saturating_mul((source_rows / self.source_batch).max(1) as u64);
+            self.steps = epochs.saturating_mul((rows / batch).max(1) as u64);
         }
         self.rate = Some(self.rate());
         Ok(self)
@@ -125,9 +130,9 @@ mod tests {
             optimiser: Adam::default().into(),
             ..TrainConfig::default()
         };
-        let resolved = config.resolved(100).unwrap();
+        let resolved = config.resolved(100, 32).unwrap();
         assert_eq!((resolved.steps, resolved.rate), (9, Some(0.001)));
-        assert_eq!(resolved.clone().resolved(100).unwrap(), resolved);
+        assert_eq!(resolved.clone().resolved(100, 32).unwrap(), resolved);
     }
 
     #[test]
@@ -163,7 +168,7 @@ mod tests {
             "train.rate = -0.1: expected a finite number > 0"
         );
         assert_eq!(
-            message(&|c| c.rate_factors.critic = f32::NAN),
+            message(&|c| c.rate_factors = RateFactors::new([("critic", f32::NAN)])),
             "train.rate_factors.critic = NaN: expected a finite number ≥ 0"
         );
         TrainConfig::default().check().unwrap();

@@ -1,6 +1,7 @@
 //! The training loop.
 //!
-//! A [`Trainer`] gives batches to a method until all steps are done, and tells observers. All that
+//! A [`Trainer`] gives a method the batches that it declares to need until all steps are done, and
+//! tells observers. All that
 //! a run depends on is in its configuration, its data and its generators, so a trainer that is
 //! restored from a [`Checkpoint`] ends with exactly the numbers of one that never stopped.
 
@@ -8,15 +9,16 @@ mod config;
 
 pub use config::TrainConfig;
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Dev, Error, InputShape, Labelled, Losses, Method, Result, Rng, RngState, Step, Stream,
-    Unlabelled,
-    batch::{Batch, Batches},
+    Dev, Error, Losses, Method, Needs, Pool, Result, Rng, RngState, Step, Stream,
+    batch::{Batches, DrawnBatch, TrainingData},
     checkpoint::Checkpoint,
-    data::{LabelledDomain, UnlabelledDomain},
+    data::UnlabelledDomain,
     observe::{Means, Observer, StepRecord},
     optim::Optimiser,
     rng,
@@ -25,54 +27,63 @@ use crate::{
 };
 
 /// A method on its way through a training.
-pub struct Trainer<'a, D: Dev> {
+pub struct Trainer<D: Dev> {
+    dev: D,
     config: TrainConfig,
     fingerprint: Value,
     method: Box<dyn Method<D>>,
-    batches: Batches<'a, D>,
+    batches: Batches<D>,
     optimiser: Optimiser<D>,
     rng: Rng,
     means: Means,
     step: u64,
 }
 
-impl<'a, D: Dev> Trainer<'a, D> {
-    /// A training of `method` from the start. `about` is what else determines the numbers, for
-    /// instance the method's name and options: a checkpoint of another value is refused.
+impl<D: Dev> Trainer<D> {
+    /// A training of `method` from the start, on what it declares to need of `data` and on nothing
+    /// else. `about` is what else determines the numbers, for instance the method's name and
+    /// options: a checkpoint of another value is refused.
     ///
     /// # Errors
-    /// [`Error::Config`] for values out of range or parameters of equal names, [`Error::Data`] for
-    /// domains that do not fit each other or the batches.
+    /// [`Error::Config`] for values out of range, parameters of equal paths, or a domain that the
+    /// method needs and `data` lacks; [`Error::Data`] for domains that do not fit each other or the
+    /// batches.
     pub fn new(
         dev: &D,
         config: TrainConfig,
         about: Value,
         method: Box<dyn Method<D>>,
-        source: &'a LabelledDomain,
-        target: &'a UnlabelledDomain,
+        data: &TrainingData,
     ) -> Result<Self> {
-        let config = config.resolved(source.len())?;
+        let data = needed(method.needs(), data)?;
+        let rows = match (&data.source, &data.target) {
+            (Some(source), _) => (source.len(), config.source_batch),
+            (None, target) => (target.as_ref().map_or(0, |t| t.len()), config.target_batch),
+        };
+        let config = config.resolved(rows.0, rows.1)?;
         let sizes = (config.source_batch, config.target_batch);
-        let batches = Batches::new(dev, (source, sizes.0), (target, sizes.1), config.seed)?;
+        let batches = Batches::new(dev, &data, sizes, config.seed)?;
         let parameters = method.parameters();
-        let mut names: Vec<_> = parameters.iter().map(|(group, p)| p.name_in(*group)).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::config("method", "parameters", &twice[0], "names of their own"));
+        let mut paths: Vec<_> = parameters.iter().map(|(scope, p)| p.path(scope)).collect();
+        paths.sort_unstable();
+        if let Some(twice) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::config("method", "parameters", &twice[0], "paths of their own"));
         }
+        let domain = |(name, rows): (&str, usize)| json!({"name": name, "rows": rows});
         let fingerprint = json!({
             "about": about,
             "training": document(&config)?,
-            "shape": InputShape::of(source.samples()),
-            "source": {"name": source.name(), "rows": source.len()},
-            "target": {"name": target.name(), "rows": target.len()},
+            "shape": data.shape()?,
+            "source": data.source.as_ref().map(|s| domain((s.name(), s.len()))),
+            "target": data.target.as_ref().map(|t| domain((t.name(), t.len()))),
         });
         let optimiser = Optimiser::new(config.optimiser.clone(), config.rate(), parameters)
-            .with_factors(config.rate_factors)
+            .with_factors(&config.rate_factors)
             .with_clip(config.clip);
         let rng = rng(config.seed, Stream::Step);
         let means = Means::default();
-        Ok(Self { config, fingerprint, method, batches, optimiser, rng, means, step: 0 })
+        let dev = dev.clone();
+        Ok(Self { dev, config, fingerprint, method, batches, optimiser, rng, means, step: 0 })
     }
 
     /// Goes on after the step of `checkpoint`; `path` is for messages.
@@ -134,8 +145,8 @@ impl<'a, D: Dev> Trainer<'a, D> {
         interrupt: &dyn Fn() -> bool,
     ) -> Result<()> {
         while self.step < self.config.steps {
-            let batch = match self.batches.next_batch() {
-                Ok(batch) => batch,
+            let (losses, gradient_norm) = match self.advance() {
+                Ok(advanced) => advanced,
                 // A file that is mended lets the training go on from here.
                 Err(error @ Error::Data(_)) if self.step > 0 => {
                     let checkpoint = self.checkpoint()?;
@@ -144,10 +155,6 @@ impl<'a, D: Dev> Trainer<'a, D> {
                 }
                 Err(error) => return Err(error),
             };
-            if self.step + 1 < self.config.steps {
-                self.batches.prepare_next();
-            }
-            let (losses, gradient_norm) = self.advance(&batch)?;
             let (step, steps) = (self.step, self.config.steps);
             let losses = &losses;
             let record =
@@ -177,17 +184,29 @@ impl<'a, D: Dev> Trainer<'a, D> {
         observers.iter_mut().try_for_each(|o| o.on_end(self.step, method))
     }
 
-    /// One step.
-    fn advance(&mut self, batch: &Batch<D>) -> Result<(Losses, Option<f32>)> {
+    /// One step, of a training that is not over. Gives its losses, and the norm of its gradients
+    /// where they are clipped.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] when a loss or the norm is NaN or infinite, [`Error::Data`] for a picture
+    /// that cannot be decoded (nothing has changed then), and what the method reports.
+    pub fn advance(&mut self) -> Result<(Losses, Option<f32>)> {
         let (finished, steps) = (self.step, self.config.steps);
+        let begins_pass = self.batches.begins_pass();
+        let batch = self.drawn()?;
+        if finished + 1 < steps {
+            self.batches.prepare_next();
+        }
         self.optimiser.set_rate(self.config.rate() * self.config.schedule.factor(finished, steps));
         let mut step = Step {
             progress: progress(finished, steps),
             rng: &mut self.rng,
             optimiser: &mut self.optimiser,
         };
-        let source = Labelled { x: &batch.source, y: &batch.labels };
-        let losses = self.method.step(source, Unlabelled { x: &batch.target }, &mut step)?;
+        if let (true, Some(samples)) = (begins_pass, self.batches.target()) {
+            self.method.epoch(Pool::new(&self.dev, samples), &mut step)?;
+        }
+        let losses = self.method.step(batch.batch(), &mut step)?;
         self.step += 1;
         let norm = self.optimiser.take_gradient_norm();
         let terms = losses.0.iter().copied().chain(norm.map(|norm| ("gradient norm", norm)));
@@ -200,6 +219,24 @@ impl<'a, D: Dev> Trainer<'a, D> {
             }),
             None => Ok((losses, norm)),
         }
+    }
+
+    /// The batch of the next step, with the views that the method wants.
+    fn drawn(&mut self) -> Result<DrawnBatch<D>> {
+        let mut batch = self.batches.next_batch()?;
+        if let Some((x, _)) = &batch.target {
+            let (count, seed) = (self.method.needs().views, self.config.seed);
+            batch.views = self.config.augment.views(x, count, seed, self.step)?;
+        }
+        Ok(batch)
+    }
+
+    /// Goes on with other rows of the target, as many and of the same shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for others.
+    pub fn set_target(&mut self, target: Arc<UnlabelledDomain>) -> Result<()> {
+        self.batches.set_target(target)
     }
 
     /// Finished steps.
@@ -220,6 +257,21 @@ impl<'a, D: Dev> Trainer<'a, D> {
     /// The method, when training is over.
     pub fn into_method(self) -> Box<dyn Method<D>> {
         self.method
+    }
+}
+
+/// What a method needs of `data`.
+fn needed(needs: Needs, data: &TrainingData) -> Result<TrainingData> {
+    let missing = |domain| {
+        Err(Error::config("train", "data", format!("no {domain}"), "what the method needs"))
+    };
+    match (&data.source, &data.target) {
+        (None, _) if needs.source => missing("source"),
+        (_, None) if needs.target => missing("target"),
+        (source, target) => Ok(TrainingData {
+            source: source.clone().filter(|_| needs.source),
+            target: target.clone().filter(|_| needs.target),
+        }),
     }
 }
 

@@ -1,14 +1,17 @@
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Mutex,
+};
 
 use dfdx::prelude::*;
 use ndarray::Array2;
 
 use super::*;
 use crate::{
-    Group, Input, Kind, Outputs, Parameter, Pass,
-    backbone::{Backbone, Head, Mlp, MlpConfig},
+    Batch, InputShape, Kind, Network, Parameter, Pass, Scope,
+    backbone::{Head, Mlp, MlpConfig},
     cpu,
-    data::{Dataset, Samples},
+    data::{Dataset, LabelledDomain, Samples},
     observe::StepMeans,
     ops::{self, CrossEntropy},
     value,
@@ -16,53 +19,67 @@ use crate::{
 
 /// Cross-entropy on the source, which reports a NaN at one step.
 struct Classifier {
-    backbone: Mlp<Cpu>,
-    head: Head<Cpu>,
+    network: Network<Cpu>,
+    needs: Needs,
     steps: u64,
     nan_at: u64,
+    given: Arc<Mutex<Given>>,
+}
+
+/// What a method was given.
+#[derive(Default)]
+struct Given {
+    /// Rows of source and target and views, of every step.
+    steps: Vec<(usize, usize, usize)>,
+    /// Passes through the target.
+    passes: usize,
 }
 
 impl Method<Cpu> for Classifier {
-    fn step(
-        &mut self,
-        source: Labelled<'_, Cpu>,
-        _: Unlabelled<'_, Cpu>,
-        step: &mut Step<'_, Cpu>,
-    ) -> Result<Losses> {
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn step(&mut self, batch: Batch<'_, Cpu>, step: &mut Step<'_, Cpu>) -> Result<Losses> {
         self.steps += 1;
-        let features = self.backbone.forward_train(source.x, step.rng)?;
-        let logits = self.head.forward(features, &mut Pass::train(step.rng))?;
+        let target = batch.target.map_or((0, 0), |t| (t.x.rows(), t.views.len()));
+        let source = batch.source.map_or(0, |s| s.x.rows());
+        self.given.lock().unwrap().steps.push((source, target.0, target.1));
+        let Some(source) = batch.source else { return Ok(Losses(vec![("total", 0.0)])) };
+        let recording = self.network.record(source.x, Pass::train(step.rng))?;
+        let logits = recording.logits.put_tape(recording.tape);
         let loss = ops::cross_entropy(logits, source.y, CrossEntropy::default())?;
         let total = if self.steps == self.nan_at { f32::NAN } else { value(&loss) };
         step.descend(loss)?;
         Ok(Losses(vec![("total", total)]))
     }
 
-    fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
-        let features = self.backbone.forward(x)?;
-        let logits = self.head.forward(features.clone(), &mut Pass::eval())?;
-        Ok(Outputs { features, logits })
+    fn epoch(&mut self, target: Pool<'_, Cpu>, _: &mut Step<'_, Cpu>) -> Result<()> {
+        assert!(!target.is_empty());
+        self.given.lock().unwrap().passes += 1;
+        Ok(())
     }
 
-    fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
-        let backbone = self.backbone.parameters().into_iter().map(|p| (Group::Backbone, p));
-        backbone.chain(self.head.parameters().into_iter().map(|p| (Group::Head, p))).collect()
+    fn network(&self) -> &Network<Cpu> {
+        &self.network
     }
 }
 
 fn classifier(nan_at: u64) -> Box<Classifier> {
-    classifier_of(2, nan_at)
+    classifier_of(InputShape::Features { d: 2 }, nan_at)
 }
 
-fn classifier_of(d: usize, nan_at: u64) -> Box<Classifier> {
+fn classifier_of(input: InputShape, nan_at: u64) -> Box<Classifier> {
     let (dev, mut init) = (cpu(), rng(1, Stream::Init));
     let config = MlpConfig { hidden: vec![6], dropout: 0.5 };
-    let backbone = Mlp::new(&dev, InputShape::Features { d }, &config, &mut init).unwrap();
+    let backbone = Mlp::new(&dev, input, &config, &mut init).unwrap();
     let head = Head::new(&dev, (6, 2), &Default::default(), &mut init).unwrap();
-    Box::new(Classifier { backbone, head, steps: 0, nan_at })
+    let network = Network::new(Box::new(backbone), head);
+    let needs = Needs::BOTH;
+    Box::new(Classifier { network, needs, steps: 0, nan_at, given: Arc::default() })
 }
 
-fn domains() -> (LabelledDomain, UnlabelledDomain) {
+fn domains() -> TrainingData {
     let samples = |n, shift: f64| {
         let at = |(row, column)| shift + ((row * 7 + column * 3) % 5) as f64 / 5.0;
         Samples::Features(Array2::from_shape_fn((n, 2), at))
@@ -74,7 +91,7 @@ fn domains() -> (LabelledDomain, UnlabelledDomain) {
         classes: vec!["a".into(), "b".into()],
     };
     let target = UnlabelledDomain::new("target", samples(15, 0.5)).unwrap();
-    (LabelledDomain::new(source).unwrap(), target)
+    TrainingData::new(LabelledDomain::new(source).unwrap(), target)
 }
 
 fn config() -> TrainConfig {
@@ -127,9 +144,9 @@ impl Observer<Cpu> for Log {
 }
 
 fn run(config: TrainConfig, nan_at: u64, interrupt: &dyn Fn() -> bool) -> (Log, Result<()>) {
-    let (source, target) = domains();
+    let data = domains();
     let method = classifier(nan_at);
-    let trainer = Trainer::new(&cpu(), config, Value::Null, method, &source, &target);
+    let trainer = Trainer::new(&cpu(), config, Value::Null, method, &data);
     let mut log = Log::default();
     let result = trainer.unwrap().run(&mut [&mut log], interrupt);
     (log, result)
@@ -197,10 +214,10 @@ fn a_loss_that_is_not_a_number_stops_with_advice() {
 
 #[test]
 fn weights_that_are_not_numbers_never_replace_a_checkpoint() {
-    let (source, target) = domains();
+    let data = domains();
     let method = classifier(0);
     let (_, weight) = method.parameters().remove(0);
-    let trainer = Trainer::new(&cpu(), config(), Value::Null, method, &source, &target).unwrap();
+    let trainer = Trainer::new(&cpu(), config(), Value::Null, method, &data).unwrap();
     trainer.checkpoint().unwrap();
     weight.set(&vec![f32::INFINITY; weight.len()]).unwrap();
     let error = trainer.checkpoint().unwrap_err().to_string();
@@ -216,10 +233,9 @@ fn clipping_is_reported() {
             Ok(())
         }
     }
-    let (source, target) = domains();
+    let data = domains();
     let config = TrainConfig { clip: Some(1e-3), ..config() };
-    let mut trainer =
-        Trainer::new(&cpu(), config, Value::Null, classifier(0), &source, &target).unwrap();
+    let mut trainer = Trainer::new(&cpu(), config, Value::Null, classifier(0), &data).unwrap();
     let mut norms = Norms(RefCell::default());
     trainer.run(&mut [&mut norms], &|| false).unwrap();
     assert!(norms.0.borrow().iter().all(|&norm| norm > 1e-3), "{:?}", norms.0);
@@ -227,11 +243,11 @@ fn clipping_is_reported() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused() {
-    let (source, target) = domains();
+    let data = domains();
     let (log, _) = run(config(), 0, &|| false);
     let checkpoint = log.checkpoint.unwrap();
     let message = |config: TrainConfig, about: Value| {
-        let trainer = Trainer::new(&cpu(), config, about, classifier(0), &source, &target);
+        let trainer = Trainer::new(&cpu(), config, about, classifier(0), &data);
         trainer.unwrap().restore("c", &checkpoint).unwrap_err().to_string()
     };
     assert_eq!(
@@ -242,33 +258,65 @@ fn a_checkpoint_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_method_is_given_what_it_declares_and_nothing_else() {
+    let cases = [
+        (Needs { views: 2, ..Needs::BOTH }, (4, 3, 2)),
+        (Needs::SOURCE, (4, 0, 0)),
+        (Needs::TARGET, (0, 3, 0)),
+    ];
+    for (needs, expected) in cases {
+        let mut method = classifier(0);
+        method.needs = needs;
+        let given = method.given.clone();
+        let data = domains();
+        let mut trainer = Trainer::new(&cpu(), config(), Value::Null, method, &data).unwrap();
+        trainer.run(&mut [], &|| false).unwrap();
+        assert_eq!(given.lock().unwrap().steps, [expected; 5]);
+        // 15 target rows are five batches of 3, and the sixth step would begin another pass.
+        assert_eq!(given.lock().unwrap().passes, usize::from(needs.target));
+    }
+}
+
+#[test]
+fn what_a_method_needs_must_be_there() {
+    let data = TrainingData { target: None, ..domains() };
+    let trainer = Trainer::new(&cpu(), config(), Value::Null, classifier(0), &data);
+    let error = trainer.err().unwrap().to_string();
+    assert_eq!(error, "train.data = no target: expected what the method needs");
+    let mut method = classifier(0);
+    method.needs = Needs::SOURCE;
+    let mut alone = Trainer::new(&cpu(), config(), Value::Null, method, &data).unwrap();
+    alone.run(&mut [], &|| false).unwrap();
+    // A target that is there and not needed changes nothing.
+    let mut method = classifier(0);
+    method.needs = Needs::SOURCE;
+    let mut beside = Trainer::new(&cpu(), config(), Value::Null, method, &domains()).unwrap();
+    beside.run(&mut [], &|| false).unwrap();
+    let parameters = |trainer: &Trainer<Cpu>| trainer.checkpoint().unwrap().parameters;
+    assert_eq!(parameters(&alone), parameters(&beside));
+}
+
+#[test]
 fn parameters_need_names_of_their_own() {
     struct Twice(Box<Classifier>);
     impl Method<Cpu> for Twice {
-        fn step(
-            &mut self,
-            source: Labelled<'_, Cpu>,
-            target: Unlabelled<'_, Cpu>,
-            step: &mut Step<'_, Cpu>,
-        ) -> Result<Losses> {
-            self.0.step(source, target, step)
+        fn step(&mut self, batch: Batch<'_, Cpu>, step: &mut Step<'_, Cpu>) -> Result<Losses> {
+            self.0.step(batch, step)
         }
 
-        fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
-            self.0.outputs(x)
+        fn network(&self) -> &Network<Cpu> {
+            self.0.network()
         }
 
-        fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
+        fn own(&self) -> Vec<(Scope, Parameter<Cpu>)> {
             let bias = Parameter::new(&cpu(), "head.bias", Kind::Bias, &[1], vec![0.0]).unwrap();
-            let mut parameters = self.0.parameters();
-            parameters.push((Group::Head, bias));
-            parameters
+            vec![(Scope::HEAD, bias)]
         }
     }
-    let (source, target) = domains();
+    let data = domains();
     let method = Box::new(Twice(classifier(0)));
-    let error = Trainer::new(&cpu(), config(), Value::Null, method, &source, &target).err();
-    let expected = "method.parameters = head/head.bias: expected names of their own";
+    let error = Trainer::new(&cpu(), config(), Value::Null, method, &data).err();
+    let expected = "method.parameters = head/head.bias: expected paths of their own";
     assert_eq!(error.unwrap().to_string(), expected);
 }
 
@@ -278,35 +326,6 @@ mod pictures {
 
     use super::*;
     use crate::data::folder::{self, FolderOptions};
-
-    /// Images as vectors of their pixels.
-    struct Flat(Box<Classifier>);
-
-    fn flat(x: &Input<Cpu>) -> Input<Cpu> {
-        let Input::Images(maps) = x else { panic!("pictures are images") };
-        let shape = InputShape::Features { d: x.row_shape().len() };
-        Input::from_values(&cpu(), shape, maps.as_vec()).unwrap()
-    }
-
-    impl Method<Cpu> for Flat {
-        fn step(
-            &mut self,
-            source: Labelled<'_, Cpu>,
-            target: Unlabelled<'_, Cpu>,
-            step: &mut Step<'_, Cpu>,
-        ) -> Result<Losses> {
-            let (x, y) = (&flat(source.x), source.y);
-            self.0.step(Labelled { x, y }, target, step)
-        }
-
-        fn outputs(&self, x: &Input<Cpu>) -> Result<Outputs<Cpu>> {
-            self.0.outputs(&flat(x))
-        }
-
-        fn parameters(&self) -> Vec<(Group, Parameter<Cpu>)> {
-            self.0.parameters()
-        }
-    }
 
     fn picture(path: &Path, seed: u8) {
         image::GrayImage::from_fn(2, 2, |x, y| image::Luma([seed * 20 + (x + 2 * y) as u8]))
@@ -345,13 +364,13 @@ mod pictures {
             crate::data::pictures::set_limit(0);
             let source = folder::read(root.path(), &options).unwrap();
             let target = UnlabelledDomain::new("target", source.samples.clone()).unwrap();
-            (LabelledDomain::new(source).unwrap(), target)
+            TrainingData::new(LabelledDomain::new(source).unwrap(), target)
         };
         let config = TrainConfig { steps: 20, checkpoint_every: 0, ..config() };
-        let (source, target) = domains();
+        let data = domains();
         let trainer = || {
-            let method = Box::new(Flat(classifier_of(4, 0)));
-            Trainer::new(&cpu(), config.clone(), Value::Null, method, &source, &target).unwrap()
+            let method = classifier_of(InputShape::Images { c: 1, h: 2, w: 2 }, 0);
+            Trainer::new(&cpu(), config.clone(), Value::Null, method, &data).unwrap()
         };
         let mut whole = trainer();
         whole.run(&mut [], &|| false).unwrap();

@@ -56,6 +56,11 @@ pub(super) struct RunArgs {
     /// The network. By default digit-net for images and mlp for features.
     #[arg(long, value_name = "NAME", help_heading = "What to run")]
     backbone: Option<String>,
+    /// The model file that methods which adapt a trained network, as shot, begin with: one that
+    /// `transduct export` wrote. By default source-only is trained first, and they begin with its
+    /// final model of the same seed.
+    #[arg(long, value_name = "FILE", help_heading = "What to run")]
+    start: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -160,6 +165,9 @@ impl RunArgs {
         config.target = self.target.clone().or(config.target);
         if !self.methods.is_empty() {
             config.methods = self.methods.clone();
+        }
+        if let Some(start) = &self.start {
+            config.start = Some(start.display().to_string());
         }
         if let Some(Seeds(seeds)) = &self.place.seeds {
             config.seeds = seeds.clone();

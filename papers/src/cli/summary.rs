@@ -46,7 +46,7 @@ pub(super) fn execute(args: SummaryArgs, output: &Output) -> Result<Status> {
     let backbone = build_backbone(&dev, &args.backbone, args.input, &Value::Null, &mut init)?;
     let sizes = (backbone.features(), args.classes);
     let head = Head::new(&dev, sizes, &Default::default(), &mut init)?;
-    let summary = Summary::of(&*backbone, Some(&head));
+    let summary = Summary::of(&*backbone, &[head]);
     let layer = |row: &transduct_core::backbone::SummaryRow| {
         json!({
             "name": row.name,

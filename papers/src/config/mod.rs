@@ -11,12 +11,16 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, str::FromStr};
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::Table;
+use transduct_adapt::align::{MethodConfig, SourceOnlyConfig};
 use transduct_core::{
     backbone::Freeze,
     data::{Protocol, read::ReadOptions},
     layer::PerceptronConfig,
     train::TrainConfig,
 };
+
+/// The method without adaptation, which all others are compared with.
+pub const BASELINE: &str = SourceOnlyConfig::NAME;
 
 /// A run, with what is not said yet left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,10 @@ pub struct RunConfig {
     pub target: Option<String>,
     /// Whether the target is to be taken as one without labels even if it has some.
     pub ignore_target_labels: bool,
+    /// A model file that methods which adapt a trained network begin with; without one it is the
+    /// final model of [`BASELINE`] of the same run and seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// The methods by name.
     pub methods: Vec<String>,
     /// The seeds; each method is run with each.

@@ -10,11 +10,12 @@ use transduct_adapt::validate::{
     Evidence, LabelledOutputs, UnlabelledOutputs, Validator, validator,
 };
 use transduct_core::{
-    Dev, Method, Stream,
+    Dev, Method, Snapshot, Stream,
     data::Samples,
     host::{HostOutputs, agreement},
     model::{self, ModelCard},
     rng,
+    schedule::progress,
 };
 
 use crate::{
@@ -55,6 +56,9 @@ fn drawn(n: usize, most: usize, seed: u64) -> Vec<usize> {
     rows
 }
 
+/// The most rows of a domain from which a method's readings are taken.
+const READING_ROWS: usize = 1000;
+
 /// Evaluates the models of one (method, seed) and keeps the best.
 pub(crate) struct Evaluator<'a, D: Dev> {
     dev: &'a D,
@@ -63,13 +67,14 @@ pub(crate) struct Evaluator<'a, D: Dev> {
     validators: Vec<Box<dyn Validator>>,
     part: PartDir,
     card: ModelCard,
+    steps: u64,
     chosen: Named<Chosen>,
     oracle: Option<OracleChoice>,
     last: Option<Evaluation>,
 }
 
 impl<'a, D: Dev> Evaluator<'a, D> {
-    /// An evaluator that saves models in `part`, described by `card`.
+    /// An evaluator of a training of `steps` steps that saves models in `part`, described by `card`.
     ///
     /// # Errors
     /// A validator of `config` does not exist.
@@ -80,6 +85,7 @@ impl<'a, D: Dev> Evaluator<'a, D> {
         config: &EvaluationConfig,
         part: PartDir,
         card: ModelCard,
+        steps: u64,
     ) -> Result<Self> {
         let validators = config.validators.iter().map(|name| validator(name));
         Ok(Self {
@@ -89,6 +95,7 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             validators: validators.collect::<Result<_, _>>()?,
             part,
             card,
+            steps,
             chosen: Named::default(),
             oracle: None,
             last: None,
@@ -134,7 +141,14 @@ impl<'a, D: Dev> Evaluator<'a, D> {
             }
             None => None,
         };
+        let readings = method.readings(Snapshot {
+            source: &outputs.validation.first(self.dev, READING_ROWS)?,
+            target: &target.first(self.dev, READING_ROWS)?,
+            progress: progress(step, self.steps),
+        })?;
+        let readings = readings.into_iter().map(|(name, v)| (name.to_owned(), v.into())).collect();
         let evaluation = Evaluation {
+            readings: Named(readings),
             step,
             source_validation_accuracy: agreement(
                 &outputs.validation.predictions(),
@@ -226,7 +240,7 @@ impl<'a, D: Dev> Evaluator<'a, D> {
         let mut card = self.card.clone();
         card.provenance.insert("step".to_owned(), step.to_string());
         card.provenance.insert("choice".to_owned(), choice.to_owned());
-        let bytes = model::to_bytes(&card, &method.parameters())?;
+        let bytes = model::to_bytes(&card, method.network())?;
         Ok(write_atomic(&self.part.model(choice), |file| file.write_all(&bytes))?)
     }
 }

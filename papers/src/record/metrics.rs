@@ -27,6 +27,11 @@ impl<T> Named<T> {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -68,6 +73,9 @@ pub struct Evaluation {
     pub source_validation_accuracy: f64,
     /// Scores that need no target label, higher is better.
     pub validators: Named<f64>,
+    /// What the method tells of itself, for instance its critic's accuracy.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub readings: Named<f64>,
     /// What needs target labels; none for a target without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oracle: Option<Oracle>,

@@ -100,6 +100,7 @@ fn training(method: &str, target: f64, labelled: bool, rng: &mut ChaCha8Rng) -> 
                 target * (1.0 - 0.5 * (-5.0 * t).exp()) + rng.gen_range(-0.02..0.02)
             };
             let evaluation = Evaluation {
+                readings: Named::default(),
                 step,
                 source_validation_accuracy: 0.98 - 0.3 * (-7.0 * t).exp(),
                 validators: Named(vec![

@@ -37,7 +37,7 @@ fn start() -> BTreeMap<String, Vec<u8>> {
     let all: Vec<_> = backbone
         .parameters()
         .into_iter()
-        .map(|p: Parameter<_>| (transduct_core::Group::Backbone, p))
+        .map(|p: Parameter<_>| (transduct_core::Scope::BACKBONE, p))
         .collect();
     let bytes = |v: ndarray::ArrayD<f32>| v.iter().flat_map(|x| x.to_le_bytes()).collect();
     tensors::values(&all).into_iter().map(|(name, v)| (name, bytes(v))).collect()

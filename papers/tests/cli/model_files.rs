@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use transduct_core::{
-    Group, InputShape, Parameter, Stream,
+    InputShape, Network, Stream,
     backbone::{Head, build_backbone},
     cpu,
     layer::PerceptronConfig,
@@ -37,10 +37,7 @@ fn built(backbone: &str, input: InputShape, k: usize) -> Shapes {
     let backbone = build_backbone(&dev, backbone, input, &Value::Null, &mut init).unwrap();
     let sizes = (backbone.features(), k);
     let head = Head::new(&dev, sizes, &PerceptronConfig::default(), &mut init).unwrap();
-    let in_group = |group| move |p: Parameter<_>| (group, p);
-    let mut all: Vec<_> =
-        backbone.parameters().into_iter().map(in_group(Group::Backbone)).collect();
-    all.extend(head.parameters().into_iter().map(in_group(Group::Head)));
+    let all = Network::new(backbone, head).parameters();
     tensors::values(&all).into_iter().map(|(name, v)| (name, v.shape().to_vec())).collect()
 }
 

@@ -103,7 +103,7 @@ const CURVES = [
     meaning: "critic’s accuracy (50 % is guessing)",
     colour: "target",
     dash: [2, 4],
-    read: ({ learners }) => learners[1].critic_accuracy,
+    read: ({ learners }) => learners[1].readings["critic-accuracy"] ?? null,
   },
 ];
 

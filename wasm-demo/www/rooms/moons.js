@@ -173,7 +173,7 @@ export function createMoons(changed) {
     });
     const speed = playing ? ` · ${Math.round(history.speed())} steps a second` : "";
     byId("moons-progress").textContent =
-      `Step ${state.step} of ${state.steps} · λ ${state.lambda?.toFixed(2) ?? "—"}${speed}`;
+      `Step ${state.step} of ${state.steps}${speed}`;
     drawHistory(byId("moons-chart"), history, state);
     if (state.done) play.textContent = "Again";
   }
@@ -237,14 +237,25 @@ function learnerParts(i) {
   };
 }
 
+/** `critic-accuracy` as words. @param {string} name */
+function sentence(name) {
+  const words = name.replaceAll("-", " ");
+  return `${words[0].toUpperCase()}${words.slice(1)}`;
+}
+
 /** @param {import("../types.js").LearnerState} learner @returns {Record<string, string>} */
-function numbersOf({ source_accuracy, critic_accuracy, losses }) {
+function numbersOf({ source_accuracy, readings, losses }) {
   return {
     "On the source": finePercent(source_accuracy),
-    "Critic right": critic_accuracy === null ? "—" : finePercent(critic_accuracy),
+    ...Object.fromEntries(
+      Object.entries(readings).map(([name, value]) => [
+        sentence(name),
+        name.endsWith("accuracy") ? finePercent(value) : value.toFixed(2),
+      ]),
+    ),
     ...Object.fromEntries(
       Object.entries(losses).map(([name, value]) => [
-        `${name[0].toUpperCase()}${name.slice(1)} loss`,
+        `${sentence(name)} loss`,
         value.toFixed(3),
       ]),
     ),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 use transduct_core::{
-    Group, Input, InputShape, RngState, Stream,
+    Input, InputShape, Network, RngState, Stream,
     backbone::{Head, build_backbone},
     checkpoint::Checkpoint,
     cpu,
@@ -28,19 +28,18 @@ fn model(backbone: &str, backbone_options: Value, input: InputShape) -> Vec<u8> 
     let network =
         build_backbone(&dev, backbone, input, &backbone_options, &mut init).expect("options");
     let head = Head::new(&dev, (network.features(), 2), &head_config, &mut init).expect("options");
-    let mut parameters: Vec<_> =
-        network.parameters().into_iter().map(|p| (Group::Backbone, p)).collect();
-    parameters.extend(head.parameters().into_iter().map(|p| (Group::Head, p)));
+    let network = Network::new(network, head);
     let card = ModelCard {
         backbone: backbone.to_owned(),
         backbone_options,
         head: head_config,
+        heads: 1,
         input,
         preprocessing: json!({"normalise": "none"}),
         classes: vec!["a".to_owned(), "b".to_owned()],
         provenance: BTreeMap::from([("method".to_owned(), "dann".to_owned())]),
     };
-    model::to_bytes(&card, &parameters).expect("finite weights")
+    model::to_bytes(&card, &network).expect("finite weights")
 }
 
 fn seeds() -> Vec<Vec<u8>> {
