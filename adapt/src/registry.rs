@@ -1,5 +1,7 @@
 //! The one list of deep methods.
 
+use std::sync::{PoisonError, RwLock};
+
 use dfdx::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,16 +20,47 @@ pub trait MethodDevice: Dev {
     fn methods() -> Vec<MethodEntry<Self>>;
 }
 
+/// The methods that other crates have added.
+static ADDED: RwLock<Vec<Added>> = RwLock::new(Vec::new());
+
+/// A method of another crate, on every device.
+struct Added {
+    cpu: fn() -> MethodEntry<Cpu>,
+    #[cfg(feature = "cuda")]
+    cuda: fn() -> MethodEntry<Cuda>,
+}
+
+/// Adds a method of another crate to the list of this process: before
+/// `transduct_papers::cli::main` it is a method of the whole command. `tests/extension` is the pattern.
+///
+/// # Errors
+/// [`Error::Config`] when the list has a method of this name.
+pub fn add<C: MethodConfig>() -> Result<()> {
+    if methods::<Cpu>().iter().any(|entry| entry.name == C::NAME) {
+        return Err(Error::config("registry", "method", C::NAME, "a name that is not taken"));
+    }
+    ADDED.write().unwrap_or_else(PoisonError::into_inner).push(Added {
+        cpu: entry::<Cpu, C>,
+        #[cfg(feature = "cuda")]
+        cuda: entry::<Cuda, C>,
+    });
+    Ok(())
+}
+
+fn added<D: Dev>(entry: impl Fn(&Added) -> MethodEntry<D>) -> Vec<MethodEntry<D>> {
+    ADDED.read().unwrap_or_else(PoisonError::into_inner).iter().map(entry).collect()
+}
+
 impl MethodDevice for Cpu {
     fn methods() -> Vec<MethodEntry<Self>> {
-        all()
+        all().into_iter().chain(added(|added| (added.cpu)())).collect()
     }
 }
 
 #[cfg(feature = "cuda")]
 impl MethodDevice for Cuda {
     fn methods() -> Vec<MethodEntry<Self>> {
-        all()
+        all().into_iter().chain(added(|added| (added.cuda)())).collect()
     }
 }
 
@@ -84,7 +117,8 @@ pub struct MethodEntry<D: Dev> {
 /// Makes a method from its parts and options; null options are the defaults.
 pub type Build<D> = fn(Parts<'_, D>, &Value) -> Result<Box<dyn Method<D>>>;
 
-fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
+/// What the registry knows of a method.
+pub fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
     MethodEntry {
         name: C::NAME,
         about: C::ABOUT,
@@ -135,7 +169,19 @@ pub fn build_method<D: MethodDevice>(
     parts: Parts<'_, D>,
     options: &Value,
 ) -> Result<Box<dyn Method<D>>> {
-    let all = methods::<D>();
+    build_among(&methods::<D>(), name, parts, options)
+}
+
+/// Makes the method of this name among these, for a program that should link no others: the browser's.
+///
+/// # Errors
+/// As [`build_method`].
+pub fn build_among<D: Dev>(
+    all: &[MethodEntry<D>],
+    name: &str,
+    parts: Parts<'_, D>,
+    options: &Value,
+) -> Result<Box<dyn Method<D>>> {
     match all.iter().find(|entry| entry.name == name) {
         Some(entry) => (entry.build)(parts, options),
         None => Err(Error::Unknown {

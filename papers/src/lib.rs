@@ -1,5 +1,6 @@
 //! The `transduct` command: run, reproduce and report domain adaptation experiments.
 
+pub mod claim;
 pub mod cli;
 pub mod config;
 mod data;

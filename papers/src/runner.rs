@@ -6,7 +6,8 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -21,8 +22,9 @@ use transduct_core::{
 };
 
 use crate::{
+    claim::{Asked, Claim, Shard},
     cli::{Output, one_line},
-    config::{RunConfig, table::differences},
+    config::{BASELINE, RunConfig, table::differences},
     device::{on_device, recorded},
     evaluate::{Evaluator, EvidenceRows},
     interrupt,
@@ -49,6 +51,9 @@ pub(crate) struct Request {
     pub(crate) dir: RunDir,
     /// Whether there is a run in `dir` to go on with.
     pub(crate) resume: bool,
+    /// The parts that this process does; all when it is none. Processes of other shards may have
+    /// begun the run.
+    pub(crate) shard: Option<Shard>,
     /// Where data sets are.
     pub(crate) data: DataDir,
     /// Where to compute.
@@ -73,6 +78,9 @@ pub(crate) enum End {
     Complete,
     /// Some have none; why is recorded, and was told.
     Failed,
+    /// What this process has to do is done; other processes are at work on the rest, or it is
+    /// theirs to do.
+    Shared,
     /// Somebody asked to stop; it can be resumed.
     Interrupted,
 }
@@ -101,7 +109,8 @@ pub(crate) fn saved_config(dir: &Path) -> Result<RunConfig> {
 /// The request cannot be met at all: a configuration or data that cannot be used, a directory that
 /// is taken or cannot be written. What fails later, in one method and seed, is recorded there.
 pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
-    let Request { config, dir, resume, data, device, command } = request;
+    let Request { config, dir, resume, shard, data, device, command } = request;
+    let resume = resume || (shard.is_some() && dir.config().exists());
     if !resume {
         check_free(dir.root())?;
     }
@@ -112,9 +121,11 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
         }
         let notes = plan.notes.iter().chain(&plan.data.notes);
         notes.for_each(|note| output.note(format!("note: {note}")));
-        let _lock = lock(dir.root())?;
+        fs::create_dir_all(dir.root()).with_context(|| dir.root().display().to_string())?;
         start_record(&dir, &plan, device, command)?;
-        let end = Run::new(&dev, &plan, &dir, output).execute()?;
+        let mut run = Run::new(&dev, &plan, &dir, output);
+        let end = run.execute(shard)?;
+        run.elsewhere.iter().for_each(|note| output.note(format!("note: {note}")));
         Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes })
     })
 }
@@ -334,6 +345,30 @@ pub(crate) fn utc(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Between two looks at what other processes have finished.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A method with a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part<'a> {
+    method: &'a str,
+    seed: u64,
+}
+
+/// What came of a part.
+enum Attempt {
+    /// It has a result.
+    Done,
+    /// It has none, and why is recorded.
+    Failed,
+    /// Another process works on it.
+    Theirs,
+    /// Another process works on the model that it begins with.
+    Waits,
+    /// Somebody asked to stop.
+    Interrupted,
+}
+
 /// A run under way.
 struct Run<'a, D: MethodDevice> {
     dev: &'a D,
@@ -341,6 +376,8 @@ struct Run<'a, D: MethodDevice> {
     dir: &'a RunDir,
     evidence: EvidenceRows,
     progress: Progress,
+    /// Who is at work on what this process has left to others.
+    elsewhere: Vec<String>,
 }
 
 impl<'a, D: MethodDevice> Run<'a, D> {
@@ -348,45 +385,119 @@ impl<'a, D: MethodDevice> Run<'a, D> {
         let config = &plan.config;
         let evidence = EvidenceRows::new(&plan.data, &config.evaluation);
         let progress = Progress::new(output.shows_progress());
-        Self { dev, plan, dir, evidence, progress }
+        Self { dev, plan, dir, evidence, progress, elsewhere: Vec::new() }
     }
 
     /// Every method with every seed, seed by seed, so that what is there after a stop compares
-    /// the methods; those that begin with the model of another come last.
-    fn execute(mut self) -> Result<End> {
-        let config = &self.plan.config;
-        let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
-        methods.sort_by_key(|method| starts_from_model(method));
-        let parts: Vec<(&str, u64)> = (config.seeds.iter())
-            .flat_map(|&seed| methods.iter().map(move |&method| (method, seed)))
-            .collect();
-        let open = |&&(method, seed): &&(&str, u64)| !self.dir.part(method, seed).done().exists();
-        let steps = config.training.steps * parts.iter().filter(open).count() as u64;
+    /// the methods; those that begin with the model of another come last. Parts on which another
+    /// process is at work are left to it.
+    fn execute(&mut self, shard: Option<Shard>) -> Result<End> {
+        let mut parts = self.parts(shard)?;
+        let open = |part: &&Part<'_>| !self.dir.part(part.method, part.seed).done().exists();
+        let steps = self.plan.config.training.steps * parts.iter().filter(open).count() as u64;
         self.progress.expect(steps);
-        let mut end = End::Complete;
-        for (i, &(method, seed)) in parts.iter().enumerate() {
-            let part = self.dir.part(method, seed);
-            if part.done().exists() {
-                continue;
+        let (all, mut begun, mut failed) = (parts.len(), 0, false);
+        while !parts.is_empty() {
+            let mut waiting = Vec::new();
+            for part in parts {
+                match self.attempt(part, &mut begun, all)? {
+                    Attempt::Done | Attempt::Theirs => {}
+                    Attempt::Failed => failed = true,
+                    Attempt::Waits => waiting.push(part),
+                    Attempt::Interrupted => {
+                        self.progress.close();
+                        return Ok(End::Interrupted);
+                    }
+                }
             }
-            self.progress.start((method, seed), (i + 1, parts.len()));
-            match self.part(&part, method, seed) {
-                Ok(done) => self.progress.finish(&done),
-                Err(error) if is_interruption(&error) => {
-                    end = End::Interrupted;
-                    break;
-                }
-                Err(error) => {
-                    end = End::Failed;
-                    let message = one_line(&error);
-                    self.progress.fail(&message);
-                    // Where nothing can be written, the line on the screen is all there is.
-                    let _ = write_json(&part.failed(), &Failure { message });
-                }
+            parts = waiting;
+            if !parts.is_empty() {
+                thread::sleep(PATIENCE);
             }
         }
         self.progress.close();
-        Ok(end)
+        let config = &self.plan.config;
+        let unfinished = config.seeds.iter().any(|&seed| {
+            config.methods.iter().any(|method| !self.dir.part(method, seed).done().exists())
+        });
+        Ok(match (failed, unfinished) {
+            (true, _) => End::Failed,
+            (false, true) => End::Shared,
+            (false, false) => End::Complete,
+        })
+    }
+
+    /// What this process does, in order. A part goes with the one whose model it begins with.
+    fn parts(&self, shard: Option<Shard>) -> Result<Vec<Part<'a>>> {
+        let config = &self.plan.config;
+        let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
+        methods.sort_by_key(|method| starts_from_model(method));
+        let all: Vec<Part<'a>> = (config.seeds.iter())
+            .flat_map(|&seed| methods.iter().map(move |&method| Part { method, seed }))
+            .collect();
+        let unit = |i: usize, part: &Part<'_>| match self.begins_with(part) {
+            Some(first) => all.iter().position(|other| *other == first).unwrap_or(i),
+            None => i,
+        };
+        let ours = |i: usize, part: &Part<'_>| shard.is_none_or(|shard| shard.has(unit(i, part)));
+        let parts = all.iter().enumerate().filter(|(i, part)| ours(*i, part));
+        Ok(parts.map(|(_, part)| *part).collect())
+    }
+
+    /// The part of this run whose model this one begins with.
+    fn begins_with(&self, part: &Part<'_>) -> Option<Part<'static>> {
+        let own = starts_from_model(part.method) && self.plan.config.start.is_none();
+        own.then_some(Part { method: BASELINE, seed: part.seed })
+    }
+
+    /// Does a part, unless somebody else does.
+    fn attempt(&mut self, unit: Part<'a>, begun: &mut usize, all: usize) -> Result<Attempt> {
+        if interrupt::requested() {
+            return Ok(Attempt::Interrupted);
+        }
+        if let Some(Part { method, seed }) = self.begins_with(&unit) {
+            let first = self.dir.part(method, seed);
+            if !first.done().exists() && at_work(&first.claim())? {
+                return Ok(Attempt::Waits);
+            }
+        }
+        let Part { method, seed } = unit;
+        let part = self.dir.part(method, seed);
+        if part.done().exists() {
+            *begun += 1;
+            return Ok(Attempt::Done);
+        }
+        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
+        let path = part.claim();
+        let asked = Claim::ask(&path).with_context(|| path.display().to_string())?;
+        let _claim = match asked {
+            Asked::Ours(claim) => claim,
+            Asked::Theirs(owner) => {
+                self.elsewhere.push(format!("{method} seed {seed}: {owner} is at work on it"));
+                return Ok(Attempt::Theirs);
+            }
+        };
+        // Finished by another process since.
+        if part.done().exists() {
+            *begun += 1;
+            return Ok(Attempt::Done);
+        }
+        *begun += 1;
+        self.progress.start((method, seed), (*begun, all));
+        Ok(match self.part(&part, method, seed) {
+            Ok(done) => {
+                self.progress.finish(&done);
+                Attempt::Done
+            }
+            Err(error) if is_interruption(&error) => Attempt::Interrupted,
+            Err(error) => {
+                let message = one_line(&error);
+                self.progress.fail(&message);
+                // Where nothing can be written, the line on the screen is all there is.
+                let _ = write_json(&part.failed(), &Failure { message });
+                Attempt::Failed
+            }
+        })
     }
 
     /// One method with one seed. A panic, which only a mistake in the program can cause, costs
@@ -431,6 +542,16 @@ impl<'a, D: MethodDevice> Run<'a, D> {
     }
 }
 
+/// Whether somebody alive holds the claim at `path`.
+fn at_work(path: &Path) -> Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    // Asking takes a dead owner's claim away.
+    let asked = Claim::ask(path).with_context(|| path.display().to_string())?;
+    Ok(matches!(asked, Asked::Theirs(_)))
+}
+
 fn is_interruption(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::Interrupted { .. }))
 }
@@ -447,8 +568,6 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use ndarray::array;
 
     use super::*;

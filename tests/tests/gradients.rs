@@ -5,9 +5,12 @@
 
 use dfdx::prelude::*;
 use transduct_adapt::{
-    align::{Dan, Dann, DannConfig, DeepCoral, DomainLoss, EntropyMinimisation, Layer, View},
+    align::{
+        Afn, Bnm, Cdan, CdanConfig, Dan, Dann, DannConfig, DeepCoral, DeepJdot, DomainLoss,
+        EntropyMinimisation, FeatureNorm, Layer, Mdd, MddConfig, PseudoLabels, View,
+    },
     kernel::Gaussians,
-    mmd::{Distances, Estimator},
+    mmd::{Distances, Estimator, joint_mmd},
 };
 use transduct_core::{
     Matrix, Scalar, Stream, cpu,
@@ -193,6 +196,81 @@ fn dann() {
 
     let mut loss = critic();
     for parameter in loss.parameters() {
+        assert_parameter_gradient(&parameter, 1.0, || total(&mut loss, parts()));
+    }
+}
+
+#[test]
+fn joint_mmd_with_fixed_bandwidths() {
+    let kernels = [Gaussians::new(vec![1.0, 8.0]).unwrap(), Gaussians::new(vec![4.0]).unwrap()];
+    for estimator in [Estimator::Biased, Estimator::Unbiased, Estimator::Linear] {
+        check([1.0; 4], |[f_s, f_t, z_s, z_t]| {
+            let distances = |x: Matrix<Cpu>, y: Matrix<Cpu>| {
+                Distances::new(x.retaped(), y.retaped(), estimator).unwrap()
+            };
+            joint_mmd([distances(f_s, f_t), distances(z_s, z_t)], kernels.each_ref()).unwrap()
+        });
+    }
+}
+
+#[test]
+fn nuclear_norm() {
+    check([1.0; 4], |parts| total(&mut Bnm { weight: 4.0 }, parts));
+}
+
+#[test]
+fn hard_feature_norm() {
+    let afn = || Afn { weight: 0.3, norm: FeatureNorm::Hard, radius: 3.0, ..Afn::default() };
+    check([1.0; 4], |parts| total(&mut afn(), parts));
+}
+
+/// The plan is constant near the batch, where it is the only best one.
+#[test]
+fn transport_of_features_and_labels() {
+    check([1.0; 4], |parts| total(&mut DeepJdot { weight: 2.0, distance: 0.4, label: 0.7 }, parts));
+}
+
+/// No probability is near the threshold, and no two classes are.
+#[test]
+fn pseudo_labels() {
+    let loss = || PseudoLabels { weight: 8.0, confidence: 0.4, start: 0.0, full: 1.0 };
+    check([1.0; 4], |parts| total(&mut loss(), parts));
+}
+
+/// As DANN's; predictions are constant to the gradient.
+#[test]
+fn cdan() {
+    let lambda = 1.5 * (2.0 / (1.0 + (-2f64).exp()) - 1.0);
+    for entropy in [false, true] {
+        let critic = || {
+            let critic = PerceptronConfig { hidden: vec![6], dropout: 0.3 };
+            let config = CdanConfig { weight: 1.5, critic, entropy, ..Default::default() };
+            let cdan = Cdan::new(&cpu(), (D, K), config, &mut rng(5, Stream::Init)).unwrap();
+            DomainLoss::parameters(&cdan)[1].set(&[4.0, -4.0, 4.0, 4.0, -4.0, 4.0]).unwrap();
+            cdan
+        };
+        check([-lambda, -lambda, 0.0, 0.0], |parts| total(&mut critic(), parts));
+        let mut loss = critic();
+        for parameter in DomainLoss::parameters(&loss) {
+            assert_parameter_gradient(&parameter, 1.0, || total(&mut loss, parts()));
+        }
+    }
+}
+
+/// λ = 0.1 (2 / (1 + e⁻²) − 1). The predicted classes are constant near the batch.
+#[test]
+fn mdd() {
+    let lambda = 0.1 * (2.0 / (1.0 + (-2f64).exp()) - 1.0);
+    let adversary = || {
+        let classifier = PerceptronConfig { hidden: vec![6], dropout: 0.3 };
+        let config = MddConfig { weight: 2.0, classifier, ..Default::default() };
+        let mdd = Mdd::new(&cpu(), (D, K), config, &mut rng(5, Stream::Init)).unwrap();
+        DomainLoss::parameters(&mdd)[1].set(&[4.0, -4.0, 4.0, 4.0, -4.0, 4.0]).unwrap();
+        mdd
+    };
+    check([-lambda, -lambda, 1.0, 1.0], |parts| total(&mut adversary(), parts));
+    let mut loss = adversary();
+    for parameter in DomainLoss::parameters(&loss) {
         assert_parameter_gradient(&parameter, 1.0, || total(&mut loss, parts()));
     }
 }

@@ -6,7 +6,10 @@ use dfdx::prelude::*;
 use ndarray::Array2;
 use proptest::{collection::vec, prelude::*};
 use transduct_adapt::{
-    align::{Dan, Dann, DannConfig, DeepCoral, DomainLoss, EntropyMinimisation, Layer, View},
+    align::{
+        Afn, Bnm, Dan, Dann, DannConfig, DeepCoral, DeepJdot, DomainLoss, EntropyMinimisation,
+        FeatureNorm, Jan, Layer, Mcc, PseudoLabels, View,
+    },
     kernel::Gaussians,
     mmd::{Distances, Estimator},
     validate::{Evidence, LabelledOutputs, UnlabelledOutputs, validators},
@@ -69,6 +72,67 @@ fn close(a: f32, b: f32, size: f32) -> bool {
 }
 
 proptest! {
+    /// Of three classes: at most 2/3, where all are confused, and at least 0.
+    #[test]
+    fn class_confusion_is_between_none_and_all(s in batch(), t in batch()) {
+        let confusion = total(&mut Mcc::default(), &s, &t).array();
+        prop_assert!((-1e-5..=2.0 / 3.0 + 1e-5).contains(&confusion), "{confusion}");
+    }
+
+    /// 1 ≤ ‖P‖_*² ≤ n min(n, k): rows sum to 1, and the squared entries to at most n.
+    #[test]
+    fn the_nuclear_norm_has_its_bounds(s in batch(), t in batch()) {
+        let n = t.shape().0 as f32;
+        let norm = -n * total(&mut Bnm::default(), &s, &t).array();
+        prop_assert!(norm >= (n / 3.0).sqrt() - 1e-4 && norm <= (n * n.min(3.0)).sqrt() + 1e-4);
+    }
+
+    #[test]
+    fn joint_kernel_means_of_a_batch_with_itself_are_equal(x in batch()) {
+        let mut jan = Jan { estimator: Estimator::Biased, ..Jan::default() };
+        prop_assert!(total(&mut jan, &x, &x).array().abs() < 1e-5);
+    }
+
+    #[test]
+    fn joint_kernel_means_are_symmetric(s in batch(), t in batch()) {
+        let (there, back) = (total(&mut Jan::default(), &s, &t), total(&mut Jan::default(), &t, &s));
+        prop_assert!(close(there.array(), back.array(), 1.0));
+    }
+
+    /// A turn of the rows changes no norm; the stepwise loss has one value.
+    #[test]
+    fn feature_norms_ignore_rotations(s in batch(), t in batch(), q in rotation()) {
+        let hard = |s: &Matrix<Cpu>, t: &Matrix<Cpu>| {
+            let mut afn = Afn { norm: FeatureNorm::Hard, radius: 3.0, ..Afn::default() };
+            total(&mut afn, s, t).array()
+        };
+        let turned = hard(&s.clone().matmul(q.clone()), &t.clone().matmul(q));
+        prop_assert!(close(turned, hard(&s, &t), 1.0));
+        prop_assert!(close(total(&mut Afn::default(), &s, &t).array(), 0.1, 1.0));
+    }
+
+    /// Without labels a batch is transported to itself at no cost, and no other has less.
+    #[test]
+    fn transport_costs_nothing_at_home(s in batch(), t in batch()) {
+        let mut jdot = DeepJdot { weight: 1.0, distance: 1.0, label: 0.0 };
+        prop_assert!(total(&mut jdot, &s, &s).array().abs() < 1e-4);
+        prop_assert!(total(&mut jdot, &s, &t).array() >= 0.0);
+        let (there, back) = (total(&mut jdot, &s, &t), total(&mut jdot, &t, &s));
+        prop_assert!(close(there.array(), back.array(), 10.0));
+    }
+
+    /// −log of a probability above τ is below −log τ.
+    #[test]
+    fn pseudo_labels_cost_little(s in batch(), t in batch(), confidence in 0.3f32..0.9) {
+        let mut config = PseudoLabels { weight: 1.0, confidence, start: 0.0, full: 0.0 };
+        let mut rng = rng(0, Stream::Step);
+        let view = || [s.clone(), t.clone()];
+        let terms = config.loss(View::new(view(), view(), &[], 0.3, &mut rng)).unwrap();
+        for (_, term) in terms {
+            prop_assert!((0.0..=-confidence.ln()).contains(&term.array()));
+        }
+    }
+
     #[test]
     fn coral_of_a_batch_with_itself_is_zero(x in batch()) {
         prop_assert_eq!(coral(&x, &x), 0.0);

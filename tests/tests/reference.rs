@@ -13,7 +13,10 @@
 use dfdx::prelude::*;
 use ndarray::Array2;
 use transduct_adapt::{
-    align::{Dan, Dann, DannConfig, DeepCoral, DomainLoss, EntropyMinimisation, Layer, View},
+    align::{
+        Afn, Bnm, Cdan, CdanConfig, Dan, Dann, DannConfig, DeepCoral, DeepJdot, DomainLoss,
+        EntropyMinimisation, FeatureNorm, Jan, Layer, Mcc, Mdd, MddConfig, View,
+    },
     kernel::{Bandwidth, Gaussians},
     mmd::{Distances, Estimator},
     validate::{Evidence, LabelledOutputs, UnlabelledOutputs, validator},
@@ -72,6 +75,99 @@ fn deep_coral() {
         &[
             (&x[0], &[0.0279128086, 0.00640721451, -0.000754243827]),
             (&x[1], &[-0.0348042052, -0.0200834298, 0.0225935571]),
+        ],
+    );
+}
+
+#[test]
+fn class_confusion() {
+    let x = features();
+    assert_loss(
+        term(&mut Mcc::default(), &x, 0.0),
+        0.639883544,
+        &[(&x[1], &[0.00535174778, 0.000953473476, -0.00630522126])],
+    );
+}
+
+#[test]
+fn nuclear_norm() {
+    let x = features();
+    assert_loss(
+        term(&mut Bnm::default(), &x, 0.0),
+        -0.543145089,
+        &[(&x[1], &[0.0179739753, 0.015271003, -0.0332449784])],
+    );
+}
+
+#[test]
+fn feature_norms() {
+    let x = features();
+    assert_loss(
+        term(&mut Afn { norm: FeatureNorm::Hard, ..Afn::default() }, &x, 0.0),
+        55.6539985,
+        &[
+            (&x[0], &[0.278271569, 0.0, -0.278271569]),
+            (&x[1], &[0.532997923, 0.177665974, -0.177665974]),
+        ],
+    );
+    assert_loss(
+        term(&mut Afn::default(), &x, 0.0),
+        0.1,
+        &[
+            (&x[0], &[0.011785113, 0.0, -0.011785113]),
+            (&x[1], &[0.0226133508, 0.00753778361, -0.00753778361]),
+        ],
+    );
+}
+
+#[test]
+fn jan() {
+    let x = features();
+    assert_loss(
+        term(&mut Jan::default(), &x, 0.0),
+        -0.0706941919,
+        &[
+            (&x[0], &[-0.0209358412, -0.00372048034, -0.00352844573]),
+            (&x[1], &[0.0441114884, 0.0146016549, 0.0494918453]),
+        ],
+    );
+}
+
+#[test]
+fn cdan() {
+    for (entropy, expected) in [(false, 0.726509043), (true, 0.726914594)] {
+        let critic = PerceptronConfig::default();
+        let config = CdanConfig { critic, entropy, ..CdanConfig::default() };
+        let mut loss = Cdan::new(&cpu(), (3, 3), config, &mut rng(0, Stream::Init)).unwrap();
+        let parameters = DomainLoss::parameters(&loss);
+        let weights: Vec<f32> = (0..9).map(|i| ((7 * i) % 5) as f32 / 4.0 - 0.5).collect();
+        parameters[0].set(&weights).unwrap();
+        parameters[1].set(&[0.125]).unwrap();
+        assert_close(term(&mut loss, &features(), 0.5).array(), expected);
+    }
+}
+
+#[test]
+fn mdd() {
+    let classifier = PerceptronConfig::default();
+    let config = MddConfig { classifier, ..MddConfig::default() };
+    let mut loss = Mdd::new(&cpu(), (3, 3), config, &mut rng(0, Stream::Init)).unwrap();
+    let parameters = DomainLoss::parameters(&loss);
+    let weight = |i: usize| ((5 * (i / 3) + 2 * (i % 3)) % 7) as f32 / 4.0 - 0.75;
+    parameters[0].set(&(0..9).map(weight).collect::<Vec<_>>()).unwrap();
+    parameters[1].set(&[0.25, -0.5, 0.0]).unwrap();
+    assert_close(term(&mut loss, &features(), 0.5).array(), 9.83602392);
+}
+
+#[test]
+fn deep_jdot() {
+    let x = features();
+    assert_loss(
+        term(&mut DeepJdot { weight: 1.0, distance: 0.5, label: 0.25 }, &x, 0.0),
+        1.37100258,
+        &[
+            (&x[0], &[-0.208333333, -0.0833333333, 0.0416666667]),
+            (&x[1], &[-0.092521434, 0.0191997429, 0.302488358]),
         ],
     );
 }

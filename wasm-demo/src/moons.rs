@@ -18,8 +18,11 @@ use dfdx::prelude::Cpu;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use transduct_adapt::{
-    align::{MethodConfig, SourceOnlyConfig},
-    registry::{Capabilities, Parts, Start, build_method, methods},
+    align::{
+        CdanConfig, Dan, DannConfig, DeepCoral, EntropyMinimisation, Mcc, Mcd, MethodConfig,
+        SourceOnlyConfig,
+    },
+    registry::{MethodEntry, Parts, build_among, entry},
 };
 use transduct_core::{
     Error, Input, InputShape, Snapshot, Stream,
@@ -208,12 +211,9 @@ impl Moons {
         Ok(Self { options, dev, source, target, target_labels, learners })
     }
 
-    /// The methods that adapt, from the start and on such a network.
+    /// The methods that adapt.
     pub fn methods() -> Vec<MethodCard> {
-        let fits = |can: Capabilities| {
-            can.needs.source && can.needs.target && can.start == Start::Fresh && !can.normalised
-        };
-        let adapting = methods::<Cpu>().into_iter().filter(|m| fits(m.capabilities));
+        let adapting = entries().into_iter().filter(|m| m.capabilities.needs.target);
         adapting.map(|m| MethodCard { name: m.name, about: m.about }).collect()
     }
 
@@ -352,7 +352,7 @@ impl Learner {
         let head = PerceptronConfig::default();
         let sizes = (CLASSES, options.rows);
         let parts = Parts::new(dev, backbone, &head, sizes, &mut init)?;
-        let method = build_method(name, parts, &Value::Null)?;
+        let method = build_among(&entries(), name, parts, &Value::Null)?;
         let rows = BATCH.min(options.rows);
         let adam = Adam { beta1: MOMENTUM, weight_decay: WEIGHT_DECAY, ..Adam::default() };
         let config = TrainConfig {
@@ -379,6 +379,20 @@ impl Learner {
         self.losses = losses.0;
         Ok(())
     }
+}
+
+/// The methods of this room, one or two of a kind: the page links no others.
+fn entries() -> Vec<MethodEntry<Cpu>> {
+    vec![
+        entry::<Cpu, SourceOnlyConfig>(),
+        entry::<Cpu, DannConfig>(),
+        entry::<Cpu, CdanConfig>(),
+        entry::<Cpu, Mcd>(),
+        entry::<Cpu, DeepCoral>(),
+        entry::<Cpu, Dan>(),
+        entry::<Cpu, Mcc>(),
+        entry::<Cpu, EntropyMinimisation>(),
+    ]
 }
 
 /// The target as the learners have it, and as the scores do.

@@ -17,6 +17,7 @@ mod reading;
 mod report;
 mod reproduce;
 mod run;
+mod slurm;
 mod summary;
 mod tables;
 mod weights;
@@ -170,6 +171,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
+    /// Write the batch script of a Slurm array whose tasks share a run.
+    Slurm(slurm::SlurmArgs),
     /// Serve the browser page on this machine.
     Demo(demo::DemoArgs),
     /// Show what there is: methods, backbones, data sets, validators, experiments.
@@ -248,6 +251,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Apply(args)) => apply::execute(args, &output),
         Some(Command::Reproduce(args)) => reproduce::execute(args, &global, &output, arguments),
         Some(Command::Export(args)) => export::execute(args, &output),
+        Some(Command::Slurm(args)) => slurm::execute(args, &output, arguments),
         Some(Command::Demo(args)) => demo::execute(&args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),

@@ -73,6 +73,7 @@ pub(super) fn execute(
     output: &Output,
     arguments: &[OsString],
 ) -> Result<Status> {
+    let joining = args.place.joining(output)?;
     let out = args.place.out.unwrap_or_else(|| PathBuf::from(OUT));
     let mut config = match args.place.resume {
         true => runner::saved_config(&out)?,
@@ -87,5 +88,5 @@ pub(super) fn execute(
     if let Some(steps) = args.steps {
         config.training.steps = steps;
     }
-    launch(config, out, args.place.resume, global, output, arguments)
+    launch(config, out, joining, global, output, arguments)
 }

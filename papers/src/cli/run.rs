@@ -10,6 +10,7 @@ use transduct_core::{backbone::Freeze, data::Protocol};
 
 use super::{Global, Output, Status, UsageError, reading::ReadArgs};
 use crate::{
+    claim::Shard,
     config::{RunConfig, Seeds, section, table},
     interrupt,
     record::RunDir,
@@ -79,8 +80,33 @@ pub(super) struct Place {
     #[arg(long, value_name = "DIR", help_heading = "What to run")]
     pub(super) out: Option<PathBuf>,
     /// Go on with the run in --out: finished parts stay, started ones continue where they stopped.
+    ///
+    /// Several processes, on several machines too, may go on with one run: each takes what no other
+    /// is at work on.
     #[arg(long, help_heading = "What to run")]
     pub(super) resume: bool,
+    /// Do part I of N of the run alone, I from 0 to N − 1, whether others have begun it or not. In a
+    /// task of a Slurm array it is by default that of the task; 0/1 is everything.
+    #[arg(long, value_name = "I/N", help_heading = "What to run")]
+    pub(super) shard: Option<Shard>,
+}
+
+impl Place {
+    /// How this process takes part.
+    pub(super) fn joining(&self, output: &Output) -> Result<Joining> {
+        let of_slurm = || {
+            let shard = Shard::of_slurm(|name| std::env::var(name).ok());
+            shard.map_err(|error| anyhow!(UsageError(error)))
+        };
+        let shard = match self.shard {
+            Some(shard) => Some(shard),
+            None => of_slurm()?.inspect(|Shard { index, of }| {
+                output
+                    .note(format!("note: part {index} of {of}, as this task of a Slurm array is"));
+            }),
+        };
+        Ok(Joining { resume: self.resume, shard })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -294,14 +320,14 @@ pub(super) fn execute(
     let Some(out) = args.place.out.clone() else {
         bail!(UsageError("the run needs a directory: give --out DIR".to_owned()));
     };
-    launch(args.config()?, out, args.place.resume, global, output, arguments)
+    launch(args.config()?, out, args.place.joining(output)?, global, output, arguments)
 }
 
 /// Runs a configuration, and says what came of it.
 pub(super) fn launch(
     config: RunConfig,
     out: PathBuf,
-    resume: bool,
+    Joining { resume, shard }: Joining,
     global: &Global,
     output: &Output,
     arguments: &[OsString],
@@ -312,6 +338,7 @@ pub(super) fn launch(
         config,
         dir: RunDir::new(&out),
         resume,
+        shard,
         data: global.data_dir()?,
         device: global.device,
         command: arguments.clone(),
@@ -332,7 +359,23 @@ pub(super) fn launch(
     }
     let written = report::write(&out)?;
     super::report::conclude(&written, &told, output)?;
-    Ok(if end == End::Complete { Status::Done } else { Status::Failed })
+    Ok(match end {
+        End::Failed | End::Interrupted => Status::Failed,
+        End::Complete => Status::Done,
+        End::Shared => {
+            output.note("the rest of the run is at work in other processes, or theirs to do");
+            Status::Done
+        }
+    })
+}
+
+/// How a process takes part in a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Joining {
+    /// In one that was begun.
+    pub(super) resume: bool,
+    /// In some of its parts alone.
+    pub(super) shard: Option<Shard>,
 }
 
 /// `text` as a shell takes it for one word.

@@ -10,6 +10,7 @@
 //! DIR/<method>/seed-<n>/metrics.jsonl    one Line a line; no wall time, so that it can be compared
 //! DIR/<method>/seed-<n>/checkpoint.safetensors       to resume
 //! DIR/<method>/seed-<n>/spent.json       the time spent until the checkpoint
+//! DIR/<method>/seed-<n>/claim.json       the process that works on this part, while it does
 //! DIR/<method>/seed-<n>/model-<choice>.safetensors   choice: final, oracle or a validator
 //! DIR/<method>/seed-<n>/outputs.npz      ModelOutputs of the final model
 //! DIR/<method>/seed-<n>/done.json        Done: there only when this part is finished
@@ -128,6 +129,11 @@ impl PartDir {
     /// `model-<choice>.safetensors`; the choice is [`FINAL`], [`ORACLE`] or a validator.
     pub fn model(&self, choice: &str) -> PathBuf {
         self.0.join(format!("model-{choice}.safetensors"))
+    }
+
+    /// `claim.json`.
+    pub fn claim(&self) -> PathBuf {
+        self.0.join("claim.json")
     }
 
     /// `outputs.npz`.

@@ -15,6 +15,7 @@ mod refusals;
 mod reproduce;
 mod resume;
 mod runs;
+mod sharing;
 mod weights;
 mod wild;
 
