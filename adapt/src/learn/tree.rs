@@ -197,7 +197,7 @@ impl Tree {
 }
 
 impl Classify for Tree {
-    fn fit(
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],
