@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn directions_of_little_variance_are_told_from_those_of_none() {
+        // The second column has 10⁻¹⁴ of the first one's variance, the third none.
+        let xs = array![[1.0, 1e-7, 0.0], [-1.0, 1e-7, 0.0], [1.0, -1e-7, 0.0], [-1.0, -1e-7, 0.0]];
+        let domains = Domains::new(xs.view(), xs.view()).unwrap();
+        assert_eq!(
+            LinearMonge::default().fit(&domains).unwrap().certificate.notes,
+            [
+                "1 of 3 directions count in the source, and 1 in the target: those with at least 1e-12 of the \
+              domain's largest variance; in 1 and 1 more the rows vary by less, as where columns have very \
+              different units: in the others the mean moves alone"
+            ]
+        );
+    }
+
+    #[test]
     fn directions_without_variance_are_moved_and_not_stretched() {
         // The source lies on a line, the target does not.
         let xs = array![[1.0, 0.0], [-1.0, 0.0], [3.0, 0.0]];
