@@ -67,16 +67,18 @@ fn between_values(s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<f64>
     if [&a, &b].into_iter().any(|x| distinct(x) * REPEATS > x.len()) {
         return None;
     }
-    let (mut i, mut j, mut sum) = (0, 0, 0.0);
+    let (mut i, mut j) = (0, 0);
+    // In units of 1 / n_s n_t, so that the sum is exact.
+    let mut sum = 0;
     while i < a.len() || j < b.len() {
         let value = a.get(i).copied().unwrap_or(f64::INFINITY);
         let value = value.min(b.get(j).copied().unwrap_or(f64::INFINITY));
         let equal = |x: &[f64], from: usize| x[from..].iter().take_while(|&&v| v <= value).count();
         let (of_a, of_b) = (equal(&a, i), equal(&b, j));
-        sum += (of_a as f64 / a.len() as f64 - of_b as f64 / b.len() as f64).abs();
+        sum += (of_a * b.len()).abs_diff(of_b * a.len());
         (i, j) = (i + of_a, j + of_b);
     }
-    Some(sum / 2.0)
+    Some(sum as f64 / (2 * a.len() * b.len()) as f64)
 }
 
 fn sorted(x: ArrayView1<'_, f64>) -> Vec<f64> {

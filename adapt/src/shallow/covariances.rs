@@ -56,8 +56,6 @@ pub(super) struct Covariance {
     pub(super) variances: Array1<f64>,
     /// λ.
     pub(super) lambda: f64,
-    /// How many directions vary, and by so little that they count as directions without variance.
-    small: usize,
 }
 
 impl Covariances {
@@ -81,7 +79,6 @@ impl Covariances {
             let principal = Principal::of(method, unit.rows(rows).view(), ddof)?;
             let varies = |v: &&f64| lambda > 0.0 || **v > SINGULAR * principal.variances[0];
             let directions = principal.variances.iter().take_while(varies).count();
-            let small = principal.variances.len() - directions;
             let principal = principal.leading(directions);
             Ok(Covariance {
                 unit,
@@ -89,7 +86,6 @@ impl Covariances {
                 axes: principal.axes,
                 variances: principal.variances,
                 lambda: unit.square(lambda),
-                small,
             })
         };
         let (source, target) = parallel::join(|| of(xs), || of(xt));
@@ -168,23 +164,19 @@ impl Covariances {
             return Err(Error::Numerical { what: self.method, reason });
         }
         let varies = self.source.variances.len();
-        let note = match (varies < self.d, self.source.small + self.target.small) {
-            (false, _) => return Ok(certificate),
-            (true, 0) => format!(
-                "the source varies in {varies} of {} directions (the target in {}): {rest}",
-                self.d,
-                self.target.variances.len()
-            ),
-            (true, _) => format!(
-                "{varies} of {} directions count in the source, and {} in the target: those with at least \
-                 {SINGULAR:e} of the domain's largest variance; in {} and {} more the rows vary by less, as \
-                 where columns have very different units: {rest}",
-                self.d,
-                self.target.variances.len(),
-                self.source.small,
-                self.target.small
-            ),
+        if varies == self.d {
+            return Ok(certificate);
+        }
+        let beside = match self.source.lambda == 0.0 {
+            true => format!(", and than {SINGULAR:e} of its largest,"),
+            false => String::new(),
         };
+        let note = format!(
+            "the source's variance is more than rounding{beside} in {varies} of {} directions (the \
+             target's in {}): {rest}",
+            self.d,
+            self.target.variances.len()
+        );
         Ok(certificate.with_note(note))
     }
 
