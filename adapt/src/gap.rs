@@ -15,6 +15,23 @@ use crate::math::{
     moments,
 };
 
+/// |x̄_s − x̄_t| / σ_t of every column, `(d,)`; nothing where the target does not vary.
+pub(crate) fn between_means(
+    source: &Array1<f64>,
+    target: &Array1<f64>,
+    deviations: &Array1<f64>,
+) -> Vec<Option<f64>> {
+    let of =
+        |j: usize| (deviations[j] > 0.0).then(|| ((source[j] - target[j]) / deviations[j]).abs());
+    (0..deviations.len()).map(of).collect()
+}
+
+/// Of the gaps that there are; 0 without one.
+pub(crate) fn root_mean_square(gaps: &[Option<f64>]) -> f64 {
+    let squares: Vec<f64> = gaps.iter().flatten().map(|gap| gap * gap).collect();
+    (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
+}
+
 /// The most rows and columns of a matrix of products.
 const MOST: usize = 2048;
 
@@ -35,18 +52,14 @@ impl Gap {
         let deviations = moments::deviations(target, 0);
         let varying: Vec<usize> = (0..deviations.len()).filter(|&j| deviations[j] > 0.0).collect();
         let scale = deviations.select(Axis(0), &varying);
-        let measured = |x: ArrayView2<'_, f64>| -> (Array1<f64>, Array2<f64>) {
+        let columns = between_means(&moments::mean(source), &moments::mean(target), &deviations);
+        let centred = |x: ArrayView2<'_, f64>| -> Array2<f64> {
             let mut x = x.select(Axis(1), &varying) / &scale;
-            let mean = moments::mean(x.view());
-            x -= &mean;
-            (mean, x)
+            x -= &moments::mean(x.view());
+            x
         };
-        let ((mean_s, source), (mean_t, target)) = (measured(source), measured(target));
-        let gaps = (mean_s - mean_t).mapv(f64::abs);
-        let mut columns = vec![None; deviations.len()];
-        varying.iter().zip(&gaps).for_each(|(&j, &gap)| columns[j] = Some(gap));
-        let means = (gaps.dot(&gaps) / gaps.len().max(1) as f64).sqrt();
-        Self { columns, means, covariances: between_covariances(&source, &target) }
+        let covariances = between_covariances(&centred(source), &centred(target));
+        Self { means: root_mean_square(&columns), columns, covariances }
     }
 }
 

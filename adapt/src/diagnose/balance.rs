@@ -3,7 +3,8 @@
 use ndarray::ArrayView1;
 
 use crate::{
-    domains::check_weights, error::Result, reweight::Balance, sparse_domains::DomainMoments,
+    domains::check_weights, error::Result, gap::between_means, reweight::Balance,
+    sparse_domains::DomainMoments,
 };
 
 /// |x̄_s − x̄_t| / σ_t of every column, before and after the source rows get these weights; nothing
@@ -17,14 +18,10 @@ pub fn feature_balance(
 ) -> Result<Vec<Option<Balance>>> {
     check_weights(weights, domains.source_rows())?;
     let (target, deviations) = domains.target_moments();
-    let before = domains.source_mean(None) - &target;
-    let after = domains.source_mean(Some(weights)) - &target;
-    let of = |j: usize| {
-        let scale = deviations[j];
-        (scale > 0.0)
-            .then(|| Balance { before: before[j].abs() / scale, after: after[j].abs() / scale })
-    };
-    Ok((0..target.len()).map(of).collect())
+    let [before, after] = [None, Some(weights)]
+        .map(|weights| between_means(&domains.source_mean(weights), &target, &deviations));
+    let both = |(before, after)| Some(Balance { before: before?, after: after? });
+    Ok(before.into_iter().zip(after).map(both).collect())
 }
 
 #[cfg(test)]

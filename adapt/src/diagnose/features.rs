@@ -19,6 +19,9 @@ use crate::{domains::Domains, math::parallel};
 /// From this distance on a column alone tells the domains apart.
 pub const SEPARATE: f64 = 0.98;
 
+/// So often the values of a domain repeat, on average, where the domains are expected to share them.
+const REPEATS: usize = 5;
+
 /// How a column tells the domains apart by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,25 +33,58 @@ pub enum Separation {
     Ordered,
     /// Values that hardly overlap: a measurement that moved, or something that stands for the domain.
     Values,
+    /// Values that repeat in each domain, and of which the domains have hardly one in common, though they lie
+    /// between each other: codes of categories, or measurements on two grids.
+    Codes,
 }
 
 impl Separation {
     /// Whether nothing can be learned from the column for the other domain.
     pub(super) fn says_nothing_else(self) -> bool {
-        self != Self::Values
+        matches!(self, Self::Constant | Self::Ordered)
     }
 
     fn of(statistic: f64, s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<Self> {
         let constant = |x: ArrayView1<'_, f64>| x.iter().all(|&v| v == x[0]);
         let ordered = |x: ArrayView1<'_, f64>| x.iter().zip(x.iter().skip(1)).all(|(a, b)| a <= b);
-        (statistic >= SEPARATE).then(|| {
-            match (constant(s) || constant(t), ordered(s) && ordered(t)) {
+        if statistic >= SEPARATE {
+            return Some(match (constant(s) || constant(t), ordered(s) && ordered(t)) {
                 (true, _) => Self::Constant,
                 (false, true) => Self::Ordered,
                 (false, false) => Self::Values,
-            }
-        })
+            });
+        }
+        (between_values(s, t)? >= SEPARATE).then_some(Self::Codes)
     }
+}
+
+/// ½ Σ_v |p_s(v) − p_t(v)| over the values v, in [0, 1]: 1 where none occurs in both domains. Nothing where
+/// they do not repeat [`REPEATS`] times on average in each domain, as measurements: then it is 1 for equal
+/// distributions too.
+fn between_values(s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<f64> {
+    let (a, b) = (sorted(s), sorted(t));
+    let distinct = |x: &[f64]| 1 + x.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    if [&a, &b].into_iter().any(|x| distinct(x) * REPEATS > x.len()) {
+        return None;
+    }
+    let (mut i, mut j) = (0, 0);
+    // In units of 1 / n_s n_t, so that the sum is exact.
+    let mut sum = 0;
+    while i < a.len() || j < b.len() {
+        let value = a.get(i).copied().unwrap_or(f64::INFINITY);
+        let value = value.min(b.get(j).copied().unwrap_or(f64::INFINITY));
+        let equal = |x: &[f64], from: usize| x[from..].iter().take_while(|&&v| v <= value).count();
+        let (of_a, of_b) = (equal(&a, i), equal(&b, j));
+        sum += (of_a * b.len()).abs_diff(of_b * a.len());
+        (i, j) = (i + of_a, j + of_b);
+    }
+    Some(sum as f64 / (2 * a.len() * b.len()) as f64)
+}
+
+fn sorted(x: ArrayView1<'_, f64>) -> Vec<f64> {
+    let mut x = x.to_vec();
+    x.sort_unstable_by(f64::total_cmp);
+    x
 }
 
 /// One column.
@@ -71,7 +107,8 @@ pub struct FeatureTest {
     pub separation: Option<Separation>,
 }
 
-/// All columns: those that do nothing but tell the domains apart first, then by D, the largest first.
+/// All columns: those that do nothing but tell the domains apart first, then others that tell them apart by
+/// themselves, then by D, the largest first.
 pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
     let (xs, xt) = (domains.source(), domains.target());
     let mut tests = parallel::map(domains.features(), |column| {
@@ -92,18 +129,17 @@ pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
     });
     let adjusted = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
     tests.iter_mut().zip(adjusted).for_each(|(test, p)| test.p_adjusted = p);
-    let last = |test: &FeatureTest| !test.separation.is_some_and(Separation::says_nothing_else);
-    tests.sort_by(|a, b| last(a).cmp(&last(b)).then(b.statistic.total_cmp(&a.statistic)));
+    let place = |test: &FeatureTest| match test.separation {
+        Some(separation) if separation.says_nothing_else() => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    tests.sort_by(|a, b| place(a).cmp(&place(b)).then(b.statistic.total_cmp(&a.statistic)));
     tests
 }
 
 /// D and its asymptotic p-value of two samples, finite and not empty.
 pub fn kolmogorov_smirnov(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64) {
-    let sorted = |x: ArrayView1<'_, f64>| {
-        let mut x = x.to_vec();
-        x.sort_unstable_by(f64::total_cmp);
-        x
-    };
     let (a, b) = (sorted(a), sorted(b));
     let (n, m) = (a.len() as f64, b.len() as f64);
     let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
@@ -152,7 +188,7 @@ fn moments(x: ArrayView1<'_, f64>) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::{Array1, array};
+    use ndarray::{Array1, Array2, array};
 
     use super::*;
 
@@ -185,6 +221,37 @@ mod tests {
         for (z, q) in reference {
             assert_abs_diff_eq!(tail(z), q, epsilon = 1e-14);
         }
+    }
+
+    #[test]
+    fn the_distance_between_values_by_hand() {
+        let column = |values: &[f64]| -> Array1<f64> {
+            (0..10 * values.len()).map(|i| values[i % values.len()]).collect()
+        };
+        let between = |a: &[f64], b: &[f64]| between_values(column(a).view(), column(b).view());
+        assert_eq!(between(&[1.0, 3.0, 5.0], &[2.0, 4.0, 6.0]), Some(1.0));
+        // Of each domain half is of a value that both have.
+        assert_eq!(between(&[1.0, 2.0], &[2.0, 3.0]), Some(0.5));
+        assert_eq!(between(&[1.0, 2.0], &[1.0, 1.0, 2.0, 2.0]), Some(0.0));
+        let line = Array1::linspace(0.0, 1.0, 40);
+        assert_eq!(between_values(line.view(), column(&[1.0]).view()), None);
+    }
+
+    #[test]
+    fn codes_that_lie_between_each_other_tell_the_domains_apart() {
+        let n = 60;
+        let rows = |first: f64| {
+            Array2::from_shape_fn((n, 2), |(i, j)| match j {
+                0 => ((i * 7) % n) as f64,
+                _ => first + 2.0 * ((i * 5) % 3) as f64,
+            })
+        };
+        let (xs, xt) = (rows(1.0), rows(2.0));
+        let tests = test(&Domains::new(xs.view(), xt.view()).unwrap());
+        assert_eq!((tests[0].column, tests[0].separation), (1, Some(Separation::Codes)));
+        assert!(tests[0].statistic < 0.5 && tests[1].separation.is_none());
+        let tests = test(&Domains::new(xs.view(), xs.view()).unwrap());
+        assert!(tests.iter().all(|test| test.separation.is_none()));
     }
 
     #[test]

@@ -141,9 +141,11 @@ fn bootstrap(counts: &Array2<f64>, target: &Array1<f64>, seed: u64) -> f64 {
 
     let found = Mixture::fit(&counts, &target);
     let mixture = found.q.dot(&found.p);
+    // Each sample has its own generator, so that threads may share them out.
+    let mut seeds = rng(seed, Stream::Step);
+    let seeds: Vec<u64> = (0..BOOTSTRAP).map(|_| seeds.r#gen()).collect();
     let as_large = parallel::map(BOOTSTRAP, |b| {
-        let seed = rng(seed.wrapping_add(b as u64), Stream::Step).r#gen();
-        let mut rng = rng(seed, Stream::Step);
+        let mut rng = rng(seeds[b], Stream::Step);
         let mut drawn = Array2::zeros(counts.dim());
         for (mut row, (p, &class)) in
             drawn.rows_mut().into_iter().zip(found.p.rows().into_iter().zip(&present))

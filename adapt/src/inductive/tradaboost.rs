@@ -148,6 +148,8 @@ mod tests {
     use crate::error::Error;
     use crate::learn::Tree;
 
+    const STUMP: Tree = Tree { depth: 1 };
+
     /// One round by hand: the stump splits at 4.5 by the source's weight, and the vote is its.
     #[test]
     fn one_round_is_the_learner() {
@@ -155,7 +157,7 @@ mod tests {
         let (xt, yt) = (array![[0.0], [9.0]], [0, 1]);
         let fitted = TrAdaBoost { rounds: 1 }
             .fit(
-                &Tree::default(),
+                &STUMP,
                 Labelled { x: xs.view(), y: &ys[..] },
                 Labelled { x: xt.view(), y: &yt[..] },
                 2,
@@ -178,9 +180,9 @@ mod tests {
         };
         let (source, target) =
             (Labelled { x: xs.view(), y: &ys[..] }, Labelled { x: xt.view(), y: &yt[..] });
-        let boosted = TrAdaBoost::default().fit(&Tree::default(), source, target, 2).unwrap();
+        let boosted = TrAdaBoost::default().fit(&STUMP, source, target, 2).unwrap();
         assert!(right(boosted.predict(test.view()).unwrap()) >= 97);
-        let alone = Classify::fit(&Tree::default(), xs.view(), &ys, 2, None).unwrap();
+        let alone = Classify::fit(&STUMP, xs.view(), &ys, 2, None).unwrap();
         assert!(right(alone.predict(test.view()).unwrap()) < 85);
     }
 
@@ -191,7 +193,7 @@ mod tests {
         let fit = |rounds, xt: &Array2<f64>, yt: &[usize]| {
             let source = Labelled { x: x.view(), y: &[0usize, 1][..] };
             let target = Labelled { x: xt.view(), y: yt };
-            TrAdaBoost { rounds }.fit(&Tree::default(), source, target, 2).map(|_| ())
+            TrAdaBoost { rounds }.fit(&STUMP, source, target, 2).map(|_| ())
         };
         assert!(matches!(fit(0, &x, &[0, 1]), Err(Error::Config { .. })));
         assert!(matches!(fit(1, &wide, &[0]), Err(Error::Shape { .. })));

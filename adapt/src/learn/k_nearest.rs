@@ -71,7 +71,7 @@ impl<Y> Neighbourhood<Y> {
 }
 
 impl Classify for KNearest {
-    fn fit(
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],

@@ -3,6 +3,7 @@
 //! Configuration and fitted model are two types, so that predicting before fitting cannot be
 //! written.
 
+mod constant;
 pub(crate) mod folds;
 mod iwerm;
 mod k_nearest;
@@ -23,23 +24,49 @@ pub use tree::Tree;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::{certificate::Certificate, error::Result};
+use self::constant::Constant;
+use crate::{
+    certificate::Certificate,
+    error::{Error, Result},
+};
 
 /// A classifier's configuration.
 pub trait Classify: std::fmt::Debug + Send + Sync {
-    /// The classifier of x `(n, d)` with classes y `(n,)`, each below `classes`, and weights
-    /// w ≥ 0 `(n,)`; without weights all are 1. Rows of weight 0 are as if they were not there; the
-    /// weights of the others are scaled to mean 1, so that scaling all of them changes nothing.
+    /// What [`Classify::fit`] gives of rows whose weights leave several classes.
     ///
     /// # Errors
-    /// Options out of range; arrays that do not fit; values that are not finite.
-    fn fit(
+    /// As there; [`Error::OneClass`] of learners that one class teaches nothing.
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],
         classes: usize,
         w: Option<ArrayView1<'_, f64>>,
     ) -> Result<Box<dyn Classifier>>;
+
+    /// The classifier of x `(n, d)` with classes y `(n,)`, each below `classes`, and weights
+    /// w ≥ 0 `(n,)`; without weights all are 1. Rows of weight 0 are as if they were not there; the
+    /// weights of the others are scaled to mean 1, so that scaling all of them changes nothing. Where
+    /// they leave one class of several, the classifier predicts that class, and its certificate says so.
+    ///
+    /// # Errors
+    /// Options out of range; arrays that do not fit; values that are not finite; labels of one class
+    /// only, of learners that need two.
+    fn fit(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        classes: usize,
+        w: Option<ArrayView1<'_, f64>>,
+    ) -> Result<Box<dyn Classifier>> {
+        let learned = self.learn(x, y, classes, w);
+        // The learner has checked everything else by now.
+        let constant = match &learned {
+            Ok(_) | Err(Error::OneClass { .. }) => Constant::left(x.ncols(), y, classes, w),
+            Err(_) => None,
+        };
+        constant.map_or(learned, |constant| Ok(Box::new(constant)))
+    }
 }
 
 /// A fitted classifier.

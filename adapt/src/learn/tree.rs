@@ -1,4 +1,4 @@
-//! Small decision trees with a weight for every row: base learners of boosting.
+//! Small decision trees with a weight for every row.
 //!
 //! Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees", 1984. A node is split
 //! at x_j ≤ t where the weighted impurity falls most,
@@ -7,8 +7,12 @@
 //! Σ_i w_i (y_i − ȳ)²              values: squares      ȳ the weighted mean
 //! ```
 //! t is half-way between neighbouring values; of equal splits the first column's, then the lowest
-//! t's, is taken. No node without a decrease is split. A `depth` of 1 is a stump. O(n d log n) a
-//! level.
+//! t's, is taken. No node without a decrease is split. A `depth` of 1 is a stump, boosting's base
+//! learner. O(n d log n) a level.
+//!
+//! Differences from the book:
+//! 1. The depth is bounded, where the book grows a tree until its leaves are pure and prunes it by
+//!    cross-validation: pruning would fit every tree again for each fold.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -25,19 +29,20 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tree {
-    /// The most splits on the way to a leaf, between 1 and 32.
+    /// The most splits on the way to a leaf, between 1 and 32. 6, 64 leaves at most, is XGBoost's
+    /// default; scikit-learn's trees have no bound, and fit their rows exactly.
     pub depth: usize,
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { depth: 1 }
+        Self { depth: 6 }
     }
 }
 
 impl Described for Tree {
     const NAME: &'static str = "tree";
-    const ABOUT: &'static str = "a small decision tree; a stump by default";
+    const ABOUT: &'static str = "a small decision tree of at most six levels by default";
     const PAPER: &'static str =
         "Breiman, Friedman, Olshen & Stone, Classification and Regression Trees, 1984";
 }
@@ -197,7 +202,7 @@ impl Tree {
 }
 
 impl Classify for Tree {
-    fn fit(
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],
@@ -282,7 +287,7 @@ mod tests {
         let x = array![[5.0, 0.0], [5.0, 1.0], [5.0, 4.0], [5.0, 6.0]];
         let y = array![1.0, 3.0, 10.0, 14.0];
         let w = array![3.0, 1.0, 1.0, 1.0];
-        let fitted = Regress::fit(&Tree::default(), x.view(), y.view(), Some(w.view())).unwrap();
+        let fitted = Regress::fit(&Tree { depth: 1 }, x.view(), y.view(), Some(w.view())).unwrap();
         let got = fitted.predict(array![[5.0, 2.5], [5.0, 2.6]].view()).unwrap();
         assert_abs_diff_eq!(got, array![1.5, 12.0], epsilon = 1e-12);
     }

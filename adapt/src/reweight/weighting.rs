@@ -7,6 +7,7 @@ use super::DensityRatio;
 use crate::{
     certificate::Certificate,
     error::{Error, Result},
+    gap::{between_means, root_mean_square},
     sparse_domains::DomainMoments,
 };
 
@@ -138,15 +139,7 @@ impl Balance {
     /// Of weights that are not all 0.
     pub fn of(domains: &impl DomainMoments, weights: ArrayView1<'_, f64>) -> Self {
         let (target, deviations) = domains.target_moments();
-        let gap = |mean: Array1<f64>| {
-            let squares: Vec<f64> = (mean - &target)
-                .iter()
-                .zip(&deviations)
-                .filter(|(_, s)| **s > 0.0)
-                .map(|(g, s)| (g / s).powi(2))
-                .collect();
-            (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
-        };
+        let gap = |mean: Array1<f64>| root_mean_square(&between_means(&mean, &target, &deviations));
         Self {
             before: gap(domains.source_mean(None)),
             after: gap(domains.source_mean(Some(weights))),

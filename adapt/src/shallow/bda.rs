@@ -125,7 +125,7 @@ impl Align for Bda {
         let weight = self.marginal_weight.unwrap_or(present as f64);
         check::non_negative(Self::NAME, "marginal_weight", weight)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
-        let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
+        let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?.within_span();
 
         let (n_s, n_t) = (xs.nrows(), xt.nrows());
         let e_0 = marginal(n_s, n_t) * (weight * (1.0 - mu)).sqrt();

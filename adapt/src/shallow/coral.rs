@@ -137,7 +137,9 @@ mod tests {
         assert_abs_diff_eq!(variance, 1.0, epsilon = 1e-12);
         assert_eq!(
             fitted.certificate.notes,
-            ["the source varies in 1 of 2 directions (the target in 2): the others are left empty"]
+            [
+                "the source's variance is more than rounding, and than 1e-12 of its largest, in 1 of 2 directions (the target's in 2): the others are left empty"
+            ]
         );
         let new = fitted.source(array![[1.0, 1e6]].view()).unwrap();
         assert_abs_diff_eq!(new, fitted.source(array![[1.0, 0.0]].view()).unwrap(), epsilon = 1e-9);
@@ -150,7 +152,7 @@ mod tests {
         for regularisation in [0.0, 1e-6, 1.0] {
             let fitted = Coral { regularisation, centre: true }.fit(&domains).unwrap();
             assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
-            assert!(fitted.certificate.notes[0].starts_with("the source varies in 2 of 3"));
+            assert!(fitted.certificate.notes[0].contains("in 2 of 3 directions"));
             let moved = fitted.source(xs.view()).unwrap();
             assert!(moved.iter().all(|v| v.abs() < 3.0), "{moved}");
         }

@@ -164,14 +164,20 @@ impl Covariances {
             return Err(Error::Numerical { what: self.method, reason });
         }
         let varies = self.source.variances.len();
-        Ok(match varies < self.d {
-            true => certificate.with_note(format!(
-                "the source varies in {varies} of {} directions (the target in {}): {rest}",
-                self.d,
-                self.target.variances.len()
-            )),
-            false => certificate,
-        })
+        if varies == self.d {
+            return Ok(certificate);
+        }
+        let beside = match self.source.lambda == 0.0 {
+            true => format!(", and than {SINGULAR:e} of its largest,"),
+            false => String::new(),
+        };
+        let note = format!(
+            "the source's variance is more than rounding{beside} in {varies} of {} directions (the \
+             target's in {}): {rest}",
+            self.d,
+            self.target.variances.len()
+        );
+        Ok(certificate.with_note(note))
     }
 
     /// x ↦ A (x − shift) + offset, of M = Aᵀ `(q, q)` from the source's unit to the target's.

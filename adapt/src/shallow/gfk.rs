@@ -60,12 +60,19 @@ impl Described for GeodesicFlow {
 
 impl Align for GeodesicFlow {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        check_components(Self::NAME, self.components.unwrap_or(1))?;
+        self.fit_for(Self::NAME, domains)
+    }
+}
+
+impl GeodesicFlow {
+    /// The flow that this method works with, whose errors name it.
+    pub(super) fn fit_for(&self, method: &'static str, domains: &Domains<'_>) -> Result<Alignment> {
+        check_components(method, self.components.unwrap_or(1))?;
         let all = domains.features();
-        let [source, target] = principal_pair(Self::NAME, domains, self.components.unwrap_or(all))?;
+        let [source, target] = principal_pair(method, domains, self.components.unwrap_or(all))?;
         let k = match self.components {
             Some(k) => k,
-            None => disagreement(domains, &source, &target)?,
+            None => disagreement(method, domains, &source, &target)?,
         };
         let (source, target) = (source.leading(k), target.leading(k));
         let mut certificate = subspace_certificate(&[&source, &target], k);
@@ -77,15 +84,20 @@ impl Align for GeodesicFlow {
             ));
         }
         let map = Map::Affine(Affine::linear(factor));
-        Alignment::new(Self::NAME, map.clone(), map, certificate)
+        Alignment::new(method, map.clone(), map, certificate)
     }
 }
 
 /// min {k : D(k) = 1} up to d/2, D(k) = (sin α_k + sin β_k) / 2, of the largest principal angles
 /// α_k, β_k between the first k axes of the source or target and those of both together.
-fn disagreement(domains: &Domains<'_>, source: &Principal, target: &Principal) -> Result<usize> {
+fn disagreement(
+    method: &'static str,
+    domains: &Domains<'_>,
+    source: &Principal,
+    target: &Principal,
+) -> Result<usize> {
     let rows = both(domains);
-    let common = Principal::need(GeodesicFlow::NAME, "source and target", rows.view())?;
+    let common = Principal::need(method, "source and target", rows.view())?;
     let cosines = |domain: &Principal| linalg::dot(&domain.axes.t(), &common.axes);
     let (of_source, of_target) = (cosines(source), cosines(target));
     // Beside domains far apart, a direction of one of them may be rounding.
@@ -252,7 +264,7 @@ mod tests {
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         let [source, target] = principal_pair("gfk", &domains, 6).unwrap();
         // sin α = 1, sin β = 0: no disagreement on average at 2, the most that both have.
-        assert_eq!(disagreement(&domains, &source, &target).unwrap(), 2);
+        assert_eq!(disagreement("gfk", &domains, &source, &target).unwrap(), 2);
     }
 
     proptest! {

@@ -95,7 +95,7 @@ impl Align for Jda {
         let weight = self.marginal_weight.unwrap_or(present as f64);
         check::non_negative(Self::NAME, "marginal_weight", weight)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
-        let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
+        let rows = Rows::new(Self::NAME, domains, self.representation, anchors)?.within_span();
         let e_0 = marginal(domains.source().nrows(), domains.target().nrows()) * weight.sqrt();
 
         let discrepancy = |pseudo: Option<&[usize]>| {

@@ -186,6 +186,21 @@ mod tests {
         }
     }
 
+    /// The second column has 10⁻¹⁴ of the first one's variance, the third none: the note says what it counts.
+    #[test]
+    fn directions_of_little_variance_count_as_those_of_none() {
+        let xs = array![[1.0, 1e-7, 0.0], [-1.0, 1e-7, 0.0], [1.0, -1e-7, 0.0], [-1.0, -1e-7, 0.0]];
+        let domains = Domains::new(xs.view(), xs.view()).unwrap();
+        let fitted = LinearMonge::default().fit(&domains).unwrap();
+        let note = "the source's variance is more than rounding, and than 1e-12 of its largest, in 1 of 3 \
+                    directions (the target's in 1): in the others the mean moves alone";
+        assert_eq!(fitted.certificate.notes, [note]);
+        let fitted = LinearMonge { regularisation: 0.1 }.fit(&domains).unwrap();
+        let note = "the source's variance is more than rounding in 2 of 3 directions (the target's in 2): \
+                    in the others the regularisation stands in";
+        assert_eq!(fitted.certificate.notes, [note]);
+    }
+
     #[test]
     fn directions_without_variance_are_moved_and_not_stretched() {
         // The source lies on a line, the target does not.
@@ -196,7 +211,7 @@ mod tests {
         assert_eq!(
             fitted.certificate.notes,
             [
-                "the source varies in 1 of 2 directions (the target in 2): in the others the mean moves alone"
+                "the source's variance is more than rounding, and than 1e-12 of its largest, in 1 of 2 directions (the target's in 2): in the others the mean moves alone"
             ]
         );
         let at = |x: f64, y: f64| fitted.source(array![[x, y]].view()).unwrap();
@@ -218,7 +233,7 @@ mod tests {
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         let fitted = LinearMonge::default().fit(&domains).unwrap();
         assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
-        assert!(fitted.certificate.notes[0].starts_with("the source varies in 3 of 4"));
+        assert!(fitted.certificate.notes[0].contains("in 3 of 4 directions"));
         let moved = fitted.source(xs.view()).unwrap();
         assert!(moved.slice(s![.., ..3]).iter().all(|v| v.abs() < 3.0), "{moved}");
         let covariance = |x: &Array2<f64>| moments::covariance(x.slice(s![.., ..3]), 0);

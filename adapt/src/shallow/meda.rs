@@ -30,7 +30,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdaptClassifier, Align, GeodesicFlow, Labelling, Map, pca::check_components,
+    AdaptClassifier, GeodesicFlow, Labelling, Map, pca::check_components,
     transductive::MapClassifier, unit_rows,
 };
 use crate::{
@@ -111,7 +111,8 @@ impl Meda {
         let n = domains.source().nrows() + domains.target().nrows();
         // K, the system, and its decomposition.
         check_memory(Self::NAME, &[(3, n, n)], "use fewer rows")?;
-        let flow = GeodesicFlow { components: Some(self.components) }.fit(domains)?;
+        let flow =
+            GeodesicFlow { components: Some(self.components) }.fit_for(Self::NAME, domains)?;
         let features = Features {
             source: flow.source(domains.source())?,
             target: flow.target(domains.target())?,
@@ -434,6 +435,15 @@ mod tests {
         let d = a_distance(features.source.view(), features.target.view()).unwrap();
         let mu = balance(&features, labels, &[0, 0, 1, 1]).unwrap();
         assert_abs_diff_eq!(mu, 1.0 / (1.0 + d), epsilon = 1e-12);
+    }
+
+    #[test]
+    fn rows_that_span_no_subspace_are_refused_by_its_name() {
+        let (xs, _, labels) = domains();
+        let still = Array2::ones(xs.dim());
+        let domains = Domains::new(xs.view(), still.view()).unwrap().with_labels(&labels).unwrap();
+        let message = Meda::default().fit(&domains).err().unwrap().to_string();
+        assert!(message.starts_with("meda: all target rows are equal"), "{message}");
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Align for Tca {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         check_options(Self::NAME, self.components, self.regularisation)?;
         let anchors = Anchors { landmarks: self.landmarks, seed: self.seed };
-        let mut rows = Rows::new(Self::NAME, domains, self.representation, anchors)?;
+        let mut rows = Rows::new(Self::NAME, domains, self.representation, anchors)?.within_span();
         let e = marginal(domains.source().nrows(), domains.target().nrows());
         let e = factor(&[e], self.relative);
         let found = rows.directions(&e, self.regularisation, None, self.components, None)?;

@@ -209,6 +209,12 @@ fn notes(diagnosis: &Diagnosis, tables: &Tables) -> Vec<String> {
             "its values hardly overlap",
             "if it is a measurement, an alignment moves it; if it stands for the domain, leave it out",
         ),
+        (
+            Separation::Codes,
+            "hardly one of its values occurs in both, though they lie between each other",
+            "if they are codes of categories, what is learned of one holds for no row of the other domain: \
+             leave it out",
+        ),
     ] {
         let tests = diagnosis.features.iter().filter(|test| test.separation == Some(kind));
         let columns: Vec<usize> = tests.map(|test| test.column).collect();

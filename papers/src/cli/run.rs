@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use transduct_core::{backbone::Freeze, data::Protocol};
+use transduct_core::{Error, backbone::Freeze, data::Protocol};
 
 use super::{Global, Output, Status, UsageError, reading::ReadArgs};
 use crate::{
@@ -334,6 +334,7 @@ pub(super) fn launch(
 ) -> Result<Status> {
     let arguments: Vec<_> =
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let freeze = config.backbone.freeze.clone();
     let request = runner::Request {
         config,
         dir: RunDir::new(&out),
@@ -344,7 +345,8 @@ pub(super) fn launch(
         command: arguments.clone(),
     };
     interrupt::listen();
-    let Ended { end, told } = runner::run(request, output)?;
+    let Ended { end, told } =
+        runner::run(request, output).map_err(|error| of_option(error, freeze))?;
     if end == End::Interrupted {
         // No report: whoever stops a run does not wait for one.
         let resume = format!(
@@ -376,6 +378,16 @@ pub(super) struct Joining {
     pub(super) resume: bool,
     /// In some of its parts alone.
     pub(super) shard: Option<Shard>,
+}
+
+/// The error, with the option that names a stage where the backbone has no such one.
+fn of_option(error: anyhow::Error, freeze: Freeze) -> anyhow::Error {
+    match (error.downcast_ref::<Error>(), freeze) {
+        (Some(Error::Unknown { kind: "stage", .. }), Freeze::UpTo(stage)) => {
+            error.context(format!("--freeze {stage}"))
+        }
+        _ => error,
+    }
 }
 
 /// `text` as a shell takes it for one word.

@@ -124,6 +124,9 @@ pub struct Task {
     pub title: String,
     /// The registered data sets that it reads.
     pub data: Vec<DataUse>,
+    /// Whether it looks back at all the others, and stands in front of them.
+    #[serde(default)]
+    pub overall: bool,
 }
 
 /// A data set with what tells that it is the right one.
@@ -323,7 +326,13 @@ impl Task {
     /// From its parts; the data sets are looked up in the registry.
     pub fn new(id: impl Into<String>, title: impl Into<String>, data: &[&str]) -> Self {
         let data = data.iter().map(|name| DataUse::of(name)).collect();
-        Self { id: id.into(), title: title.into(), data }
+        Self { id: id.into(), title: title.into(), data, overall: false }
+    }
+
+    /// One that looks back at all the others.
+    #[must_use]
+    pub fn overall(self) -> Self {
+        Self { overall: true, ..self }
     }
 }
 

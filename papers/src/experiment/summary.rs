@@ -40,7 +40,7 @@ pub struct CellSummary {
     pub values: Vec<(u64, f64)>,
     /// Their mean and standard deviation; none without a finished trial.
     pub ours: Option<Spread>,
-    /// What else was measured, over the same seeds.
+    /// What else was measured, over the seeds that have it.
     pub extras: Vec<(String, Spread)>,
     /// What was published.
     pub published: Option<Published>,
@@ -168,6 +168,11 @@ impl Summary {
         Ok(Self { record, cells: summaries, seconds, notes })
     }
 
+    /// Whether there is anything to compare a number with.
+    pub fn compares(&self) -> bool {
+        self.cells.iter().any(|cell| cell.published.is_some() || cell.reference.is_some())
+    }
+
     /// The cell of a task and a method.
     pub fn cell(&self, task: &str, method: &str) -> Option<&CellSummary> {
         self.cells.iter().find(|cell| cell.task == task && cell.method == method)
@@ -291,13 +296,19 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
     Spread::of(&values.collect::<Vec<_>>())
 }
 
+/// Of every name that some trial has, in the order in which they come.
 fn extras(trials: &[TrialRecord]) -> Vec<(String, Spread)> {
-    let Some(first) = trials.first() else { return Vec::new() };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in trials.iter().flat_map(|trial| trial.extras.iter()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let of = |name: &str| {
         let values = trials.iter().filter_map(|trial| trial.extras.get(name).copied());
         Some((name.to_owned(), spread(values)?))
     };
-    first.extras.iter().filter_map(|(name, _)| of(name)).collect()
+    names.into_iter().filter_map(of).collect()
 }
 
 /// The means over all tasks of the description, of methods that finished all of them.
@@ -407,6 +418,21 @@ mod tests {
             headline(&experiment),
             "There are no published numbers to compare with; 1 of 1 agree with another program"
         );
+    }
+
+    #[test]
+    fn what_the_first_seed_lacks_is_shown_with_its_number_of_seeds() {
+        let mut experiment = squares();
+        experiment.compute = |trial| {
+            let mut score = (squares().compute)(trial)?;
+            if trial.seed > 0 {
+                score.extras.0.push(("gain".into(), -0.25));
+            }
+            Ok(score)
+        };
+        let summary = summary(&experiment);
+        let names = summary.cells[0].extras.iter().map(|(name, s)| (name.as_str(), s.n));
+        assert_eq!(names.collect::<Vec<_>>(), [("size", 2), ("gain", 1)]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use transduct_core::{
 };
 
 use super::{
-    natural_shifts::PAIRS,
+    natural_shifts::{PAIRS, WIDE},
     pipeline::features,
     shared::{Latest, Once},
 };
@@ -44,6 +44,8 @@ use crate::{
 const SPLITS: u64 = 200;
 /// The most rows of a half.
 const MOST: usize = 300;
+/// The same of a table of more than [`WIDE`] columns.
+const MOST_OF_WIDE: usize = 100;
 /// α.
 const LEVEL: f64 = 0.05;
 const PERMUTATIONS: usize = 199;
@@ -117,7 +119,7 @@ pub(super) fn experiment() -> Experiment {
         protocol: vec![
             format!(
                 "{SPLITS} splits a seed of one domain in two halves of equal size, of at most {MOST} \
-                 rows each. At random: rows are drawn, the first half of them against the second. In \
+                 rows each, {MOST_OF_WIDE} of tables of more than {WIDE} columns. At random: rows are drawn, the first half of them against the second. In \
                  time: a window of neighbouring rows at a random place of the file, its first half \
                  against its second."
             ),
@@ -219,9 +221,10 @@ static LATEST: Latest<Once<Vec<Found>>> = Latest::new(8);
 /// All splits of a seed.
 fn run(table: &str, cut: Cut, trial: &Trial<'_>) -> Result<Vec<Found>> {
     let x = features(&registry::load(table, trial.data, Split::All)?.samples)?;
+    let most = if x.ncols() > WIDE { MOST_OF_WIDE } else { MOST };
     let split = |split: u64| {
         let seed = trial.seed * SPLITS + split;
-        let [a, b] = halves(x.nrows(), cut, seed).map(|rows| x.select(Axis(0), &rows));
+        let [a, b] = halves(x.nrows(), most, cut, seed).map(|rows| x.select(Axis(0), &rows));
         let options = Diagnose {
             level: LEVEL,
             permutations: PERMUTATIONS,
@@ -242,9 +245,9 @@ fn run(table: &str, cut: Cut, trial: &Trial<'_>) -> Result<Vec<Found>> {
     (0..SPLITS).into_par_iter().map(split).collect()
 }
 
-/// Which of n rows are in each half.
-fn halves(n: usize, cut: Cut, seed: u64) -> [Vec<usize>; 2] {
-    let half = MOST.min(n / 2);
+/// Which of n rows are in each half, at most `most` in one.
+fn halves(n: usize, most: usize, cut: Cut, seed: u64) -> [Vec<usize>; 2] {
+    let half = most.min(n / 2);
     let mut rng = rng(seed, Stream::Split);
     let mut rows: Vec<usize> = match cut {
         Cut::Random => {
@@ -270,21 +273,22 @@ mod tests {
     fn halves_are_equal_and_share_no_row() {
         for (n, size) in [(1599, MOST), (41, 20)] {
             for cut in [Cut::Random, Cut::InTime] {
-                let [a, b] = halves(n, cut, 5);
+                let [a, b] = halves(n, MOST, cut, 5);
                 assert_eq!((a.len(), b.len()), (size, size));
                 assert!(a.iter().all(|row| !b.contains(row)));
                 assert!(a.iter().chain(&b).all(|&row| row < n));
-                assert_ne!([a, b], halves(n, cut, 9));
+                assert_ne!([a, b], halves(n, MOST, cut, 9));
             }
         }
     }
 
     #[test]
     fn a_window_is_cut_in_time() {
-        let [a, b] = halves(10_000, Cut::InTime, 1);
+        let [a, b] = halves(10_000, MOST_OF_WIDE, Cut::InTime, 1);
+        assert_eq!([a.len(), b.len()], [MOST_OF_WIDE; 2]);
         let window: Vec<usize> = a.iter().chain(&b).copied().collect();
         assert!(window.windows(2).all(|pair| pair[0] + 1 == pair[1]));
-        let [a, _] = halves(10_000, Cut::Random, 1);
+        let [a, _] = halves(10_000, MOST, Cut::Random, 1);
         assert!(!a.is_sorted());
     }
 

@@ -82,6 +82,24 @@ fn what_the_domains_were_made_by_is_named_first_and_set_aside() {
     assert!(told("(--drop sex)") && told("(--drop row)"), "{notes:?}");
 }
 
+/// Codes 1, 3, 5 beside 2, 4, 6: their distributions are near, and no value is in both.
+#[test]
+fn codes_that_lie_between_each_other_are_named() {
+    let place = Place::new();
+    for (file, first) in [("s.csv", 1), ("t.csv", 2)] {
+        let line = |i: usize| format!("{},{}\n", (i * 37 + 11) % 60, first + 2 * (i * 5 % 3));
+        place.write(file, &format!("age,code\n{}", (0..60).map(line).collect::<String>()));
+    }
+    let value = json(&place.succeed("diagnose --source s.csv --target t.csv --json"));
+    assert_eq!(value["features"][0]["name"], "code");
+    assert_eq!(value["features"][0]["test"]["separation"], "codes");
+    // It may be a measurement: it is named, and looked at.
+    assert_eq!(value["set_aside"], serde_json::json!([]));
+    let note = value["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("`code` alone tells the domains apart: hardly one of its"), "{note}");
+    assert!(note.ends_with("leave it out (--drop code)"), "{note}");
+}
+
 #[test]
 fn a_measurement_has_its_own_learner_and_gains() {
     let place = Place::new();

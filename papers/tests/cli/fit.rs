@@ -205,3 +205,31 @@ fn what_is_asked_wrongly_is_told() {
         assert!(lines.iter().any(|line| line.contains(expected)), "{change}: {lines:?}");
     }
 }
+
+/// Of a target of one class, `bbse` gives the other classes no weight: what is left is learned, and said.
+#[test]
+fn weights_that_leave_one_class_teach_it() {
+    let place = Place::new();
+    let cats: Vec<String> = text(place.path("target.csv"))
+        .lines()
+        .filter(|line| !line.ends_with("dog"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    place.write("target.csv", &cats.concat());
+    for method in ["logistic", "svm", "k-nearest", "tree"] {
+        let arguments = format!("{ARGUMENTS} --method {method} --weights bbse");
+        let (value, rows) = fitted(&place, &arguments, "row,class,score_cat,score_dog");
+        assert_eq!(column(&rows, 1), vec!["cat"; 24], "{method}");
+        assert_eq!(value["target_accuracy"], 1.0, "{method}");
+        let note = value["certificates"][1]["certificate"]["notes"][0].as_str().unwrap();
+        // Of 60 source rows 6 judge, and 27 of the others are dogs.
+        assert_eq!(
+            note,
+            "the weights leave rows of one class alone (27 of 54 rows have weight 0): that class is \
+             predicted for every row",
+            "{method}"
+        );
+        let told = place.succeed(&arguments);
+        assert!(told.contains(&format!("{method} note: {note}")), "{told}");
+    }
+}

@@ -103,7 +103,7 @@ fn a_killed_run_with_a_frozen_layer_goes_on_with_it_frozen() {
 fn a_layer_that_there_is_not_is_refused_before_anything_is_written() {
     let place = Place::new();
     let line = place.refusal(&arguments("dann", "fc9", 20));
-    assert_eq!(line, "unknown stage `fc9`; did you mean `fc1`, `fc2`?");
+    assert_eq!(line, "--freeze fc9: unknown stage `fc9`; did you mean `fc1`, `fc2`?");
     assert!(!place.path("runs").exists());
     // What is frozen belongs to the run: it cannot be resumed with something else.
     place.succeed(&arguments("dann", "fc1", 20));

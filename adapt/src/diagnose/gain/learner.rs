@@ -77,9 +77,8 @@ impl Learner {
         y: &Array1<f64>,
         w: Option<ArrayView1<'_, f64>>,
     ) -> Result<Predict> {
-        // One value teaches nothing else, and learners refuse it.
-        if y.iter().all(|&value| value == y[0]) {
-            let value = y[0];
+        // One value among the rows that count teaches nothing else, and learners refuse it.
+        if let Some(value) = only_value(y, w) {
             return Ok(Box::new(move |x| Ok(Array1::from_elem(x.nrows(), value))));
         }
         match self {
@@ -107,6 +106,14 @@ impl Learner {
     }
 }
 
+/// The value that all rows have whose weight is above 0.
+fn only_value(y: &Array1<f64>, w: Option<ArrayView1<'_, f64>>) -> Option<f64> {
+    let counts = |row: usize| w.is_none_or(|w| w[row] > 0.0);
+    let mut values = (0..y.len()).filter(|&row| counts(row)).map(|row| y[row]);
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::array;
@@ -118,6 +125,10 @@ mod tests {
         let learner = Learner::new(None, Outcome::Classes(&[0, 1], 2)).unwrap();
         let x = array![[1.0], [2.0]];
         let predict = learner.fit(x.view(), &array![1.0, 1.0], None).unwrap();
+        assert_eq!(predict(x.view()).unwrap(), array![1.0, 1.0]);
+        // Of two classes, weights may leave one.
+        let weights = array![0.0, 3.0];
+        let predict = learner.fit(x.view(), &array![0.0, 1.0], Some(weights.view())).unwrap();
         assert_eq!(predict(x.view()).unwrap(), array![1.0, 1.0]);
         assert!(Learner::new(Some("nonesuch"), Outcome::Measured(&[0.0])).is_err());
     }

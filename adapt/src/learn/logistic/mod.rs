@@ -237,7 +237,7 @@ impl LogisticModel {
 }
 
 impl Classify for Logistic {
-    fn fit(
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],

@@ -196,7 +196,7 @@ impl SvmModel {
 }
 
 impl Classify for Svm {
-    fn fit(
+    fn learn(
         &self,
         x: ArrayView2<'_, f64>,
         y: &[usize],

@@ -273,7 +273,10 @@ impl Regression {
         let lambda = options.shrinkage;
         let added = lambda * xt.nrows() as f64;
         let trace = centred.diag().sum();
-        if !(trace.is_finite() && added >= LEAST_SHRINKAGE * trace) {
+        if !trace.is_finite() {
+            return Err(Error::out_of_range(Jdot::NAME, "the products of the target rows"));
+        }
+        if added < LEAST_SHRINKAGE * trace {
             let reason =
                 format!("n_t λ = {added:.1e} is lost beside the kernel's trace {trace:.1e}");
             let advice = "scale the features, or raise `shrinkage`";

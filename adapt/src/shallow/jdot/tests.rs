@@ -131,8 +131,14 @@ fn rows_far_from_the_origin_get_the_same_scores() {
     assert_abs_diff_eq!(far.scores, near.scores, epsilon = 1e-6);
     let again = far.classifier.unwrap().scores(far_t.view()).unwrap();
     assert_abs_diff_eq!(again, far.scores, epsilon = 1e-9);
-    let huge = fit(&(xs * 1e12), &(xt * 1e12));
+    let huge = fit(&(&xs * 1e12), &(&xt * 1e12));
     assert!(matches!(huge, Err(Error::Degenerate { method: "jdot", .. })));
+    let message = fit(&(xs * 1e160), &(xt * 1e160)).err().unwrap().to_string();
+    assert_eq!(
+        message,
+        "jdot: the products of the target rows cannot be held in double precision; give the features \
+         another unit"
+    );
 }
 
 #[test]

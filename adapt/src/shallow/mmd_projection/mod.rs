@@ -88,7 +88,8 @@ pub(super) struct Rows {
     source_rows: usize,
     /// Of the rows: kernels of rows and λ of the primal form are measured in it.
     unit: Unit,
-    /// Q `(d, m)` of the primal form with few rows, Φ = X Q: an orthonormal basis of what the rows span.
+    /// Q: of the primal form with few rows `(d, m)`, Φ = X Q, an orthonormal basis of what the rows span; of the
+    /// linear kernel with few features `(anchors, m)`, Φ = K Q, one of what their values span.
     basis: Option<Array2<f64>>,
 }
 
@@ -179,6 +180,22 @@ impl Rows {
             unit,
             basis,
         })
+    }
+
+    /// The same problem in fewer unknowns, where R is I: Φ w of the linear kernel K = X Aᵀ is that of Q Qᵀ w,
+    /// with Q `(m, d)` an orthonormal basis of what the anchors' columns A span, so that no direction outside
+    /// of Q is worth its penalty. Elsewhere, and where d is no small part of m, the problem as it is.
+    pub(super) fn within_span(mut self) -> Self {
+        if let Some(Anchored { kernel: Kernel::Linear, anchors, .. }) = &self.kernel {
+            let (m, d) = anchors.dim();
+            if 3 * d <= 2 * m {
+                let q = linalg::orthonormal(anchors);
+                self.centred = dot(&self.centred, &q);
+                self.mean = self.mean.dot(&q);
+                self.basis = Some(q);
+            }
+        }
+        self
     }
 
     /// The number n of rows.
@@ -353,12 +370,12 @@ impl Rows {
 
     /// The map of old and new rows; `unit` scales images to unit length.
     pub(super) fn into_map(self, directions: Directions, unit: bool) -> Map {
-        let weights = directions.weights;
+        let weights = match &self.basis {
+            Some(q) => dot(q, &directions.weights),
+            None => directions.weights,
+        };
         let map = match self.kernel {
-            None => Map::Affine(Affine::linear(match &self.basis {
-                Some(q) => dot(q, &weights),
-                None => weights,
-            })),
+            None => Map::Affine(Affine::linear(weights)),
             Some(Anchored { kernel, mut anchors, .. }) => {
                 let unit = self.unit;
                 if !unit.is_one() {

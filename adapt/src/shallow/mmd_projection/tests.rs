@@ -100,6 +100,31 @@ fn the_iteration_agrees_with_the_dense_solution() {
     assert_abs_diff_eq!(products(&Array2::eye(130)), a, epsilon = 1e-10);
 }
 
+/// Of few features the linear kernel's problem has as many unknowns, and the same answer.
+#[test]
+fn directions_within_the_span_of_the_anchors_are_those_of_all() {
+    let (xs, xt) = domains(30, 40, 4);
+    let domains = Domains::new(xs.view(), xt.view()).unwrap();
+    let labels: Vec<usize> = (0..30).map(|i| i % 3).collect();
+    let pseudo: Vec<usize> = (0..40).map(|i| i % 2).collect();
+    let mut columns = vec![marginal(30, 40)];
+    columns.extend(conditional(&labels, &pseudo, 3, |_, _| (1.0, 1.0)));
+    let e = factor(&columns, true);
+    let images = |within: bool| {
+        let rows = Rows::new("test", &domains, Representation::Linear, ALL).unwrap();
+        let mut rows = if within { rows.within_span() } else { rows };
+        assert_eq!(rows.size(), if within { 4 } else { 70 });
+        let found = rows.directions(&e, 0.7, None, 3, None).unwrap();
+        let images = rows.images(&found);
+        let x = ndarray::concatenate![Axis(0), xs, xt];
+        let mapped = rows.into_map(found, false).apply(x.view()).unwrap();
+        assert_abs_diff_eq!(images, mapped, epsilon = 1e-10);
+        // Unit w have their sign by their largest component, which another basis may turn.
+        images.mapv(f64::abs)
+    };
+    assert_abs_diff_eq!(images(true), images(false), epsilon = 1e-9);
+}
+
 #[test]
 fn all_rows_as_landmarks_lose_nothing() {
     let (xs, xt) = domains(9, 12, 4);

@@ -10,7 +10,8 @@ use super::{
     },
 };
 
-/// Longer tables are folded away, and the means over tasks stand in front of them.
+/// Longer tables are folded away, and the means over tasks stand in front of them: a table of tasks by
+/// methods, where nothing is compared.
 const FOLDED: usize = 40;
 
 /// One experiment, under a heading of this level.
@@ -41,7 +42,7 @@ pub fn section(summary: &Summary, level: usize) -> String {
             .collect();
         paragraph(&format!("Differences from the paper:\n\n{}", numbered.join("\n")));
     }
-    paragraph(&format!(
+    let compared = format!(
         "A cell is within tolerance when it is at most {} {} from the number beside it, unless it \
          has its own tolerance: {}. {}. In all: {}.",
         description.measure.number(description.tolerance.within),
@@ -52,7 +53,11 @@ pub fn section(summary: &Summary, level: usize) -> String {
         line(&description.tolerance.why).trim_end_matches('.'),
         summary.headline(),
         summary.verdicts()
-    ).replace("  ", " "));
+    );
+    paragraph(&match summary.compares() {
+        true => compared.replace("  ", " "),
+        false => format!("{}.", summary.headline()),
+    });
     if !meanings(summary).is_empty() {
         let meanings: Vec<String> = meanings(summary).into_iter().map(str::to_owned).collect();
         paragraph(list("", "- ", &meanings).trim_start());
@@ -61,8 +66,15 @@ pub fn section(summary: &Summary, level: usize) -> String {
     if all.len() > FOLDED {
         let (averages, cells): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
             all.iter().partition(|row| row.is_average());
-        if !averages.is_empty() {
+        if !summary.compares() {
+            paragraph(&grid(summary, &all));
+        } else if !averages.is_empty() {
             paragraph(&table(summary, &averages));
+        }
+        let (overall, cells): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+            cells.into_iter().partition(|row| row.is_overall(summary));
+        if !overall.is_empty() {
+            paragraph(&table(summary, &overall));
         }
         let cells = table(summary, &cells);
         paragraph(&format!("<details><summary>All cells</summary>\n\n{cells}\n\n</details>"));
@@ -100,17 +112,62 @@ pub fn document(summaries: &[Summary], command: &str) -> String {
 
 fn table(summary: &Summary, rows: &[&Row<'_>]) -> String {
     let extras = rows.iter().any(|row| !row.extras.is_empty());
+    let compares = summary.compares();
     let heading = &summary.record.description.measure.heading();
-    let mut table = format!("| task | method | ours, {heading} | paper | difference | verdict |");
-    table += if extras { " also |\n" } else { "\n" };
-    table += if extras { "|---|---|--:|--:|--:|---|---|" } else { "|---|---|--:|--:|--:|---|" };
+    let (mut table, mut rule) =
+        (format!("| task | method | ours, {heading} |"), "|---|---|--:|".to_owned());
+    if compares {
+        table += " paper | difference | verdict |";
+        rule += "--:|--:|---|";
+    }
+    if extras {
+        table += " also |";
+        rule += "---|";
+    }
+    table = format!("{table}\n{rule}");
     for row in rows {
         let Row { task, method, ours, paper, difference, verdict, .. } = row;
         let [task, method] = [task, method].map(|name| line(name));
-        let _ =
-            write!(table, "\n| {task} | {method} | {ours} | {paper} | {difference} | {verdict} |");
+        let _ = write!(table, "\n| {task} | {method} | {ours} |");
+        if compares {
+            let _ = write!(table, " {paper} | {difference} | {verdict} |");
+        }
         if extras {
             let _ = write!(table, " {} |", line(&row.extras));
+        }
+    }
+    table
+}
+
+/// Ours of every task and method, but for tasks that look back at the others: the more of them in rows.
+fn grid(summary: &Summary, rows: &[Row<'_>]) -> String {
+    let rows: Vec<&Row<'_>> = rows.iter().filter(|row| !row.is_overall(summary)).collect();
+    let named = |of: fn(&Row<'_>) -> String| {
+        let mut names: Vec<String> = Vec::new();
+        for name in rows.iter().map(|row| of(row)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    let (task, method): (fn(&Row<'_>) -> String, fn(&Row<'_>) -> String) =
+        (|row| line(row.task), |row| line(row.method));
+    let (tasks, methods) = (named(task), named(method));
+    let tasks_down = tasks.len() > methods.len();
+    let (corner, down, across) = match tasks_down {
+        true => ("task", tasks, methods),
+        false => ("method", methods, tasks),
+    };
+    let (of_down, of_across) = if tasks_down { (task, method) } else { (method, task) };
+    let heading = summary.record.description.measure.heading();
+    let mut table = format!("| {corner}: {heading} | {} |\n", across.join(" | "));
+    table += &format!("|---|{}", "--:|".repeat(across.len()));
+    for name in &down {
+        let _ = write!(table, "\n| {name} |");
+        for column in &across {
+            let found = rows.iter().find(|row| of_down(row) == *name && of_across(row) == *column);
+            let _ = write!(table, " {} |", found.map_or("", |row| row.ours.as_str()));
         }
     }
     table

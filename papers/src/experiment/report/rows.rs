@@ -39,8 +39,7 @@ impl<'a> Row<'a> {
         let difference = cell.difference().map(|x| measure.signed(x));
         let other = cell.reference.as_ref();
         let other = other.map(|other| format!("another program {}", measure.number(other.value)));
-        let extra = |(name, spread): &(String, Spread)| format!("{name} {:.1}", spread.mean);
-        let extras: Vec<String> = other.into_iter().chain(cell.extras.iter().map(extra)).collect();
+        let extras: Vec<String> = other.into_iter().chain(extras(cell)).collect();
         Self {
             cell,
             task: summary.task_title(&cell.task),
@@ -57,6 +56,30 @@ impl<'a> Row<'a> {
     pub(super) fn is_average(&self) -> bool {
         self.cell.task == AVERAGE
     }
+
+    /// Whether its task looks back at all the others.
+    pub(super) fn is_overall(&self, summary: &Summary) -> bool {
+        let tasks = &summary.record.description.tasks;
+        tasks.iter().any(|task| task.overall && task.id == self.cell.task)
+    }
+}
+
+/// What else was measured, with the number of seeds where it is not that of the others.
+fn extras(cell: &CellSummary) -> Vec<String> {
+    let all = cell.values.len();
+    let mut before = all;
+    let mut of = |(name, spread): &(String, Spread)| {
+        let number = format!("{:.1}", spread.mean);
+        // What rounds to zero has no sign.
+        let number = if number == "-0.0" { "0.0".to_owned() } else { number.replace('-', "−") };
+        let told = match spread.n == before {
+            true => String::new(),
+            false => format!(" ({} of {all} seeds)", spread.n),
+        };
+        before = spread.n;
+        format!("{name} {number}{told}")
+    };
+    cell.extras.iter().map(&mut of).collect()
 }
 
 /// All rows, in the order of the table.

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::experiment::{
-    Curves,
+    Cell, Curves, Task,
     runner::tests::{compute, squares},
 };
 
@@ -62,6 +62,37 @@ fn the_page_is_self_contained_and_nothing_in_it_is_markup() {
         assert!(figure.contains("role=\"img\" aria-label=\""));
         assert!(!figure.contains("\"#"), "a colour that dark mode cannot change");
     }
+}
+
+/// Of more than forty cells that nothing is compared with there is a table of tasks by methods, and what
+/// looks back at all of them stands under it.
+#[test]
+fn what_is_not_compared_is_a_table_of_tasks_by_methods() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = ExperimentDir::new(folder.path().join("a"));
+    let mut experiment = squares();
+    let description = &mut experiment.description;
+    let ids: Vec<String> = (1..=21).map(|x| format!("of-{x}")).collect();
+    description.tasks = ids.iter().map(|id| Task::new(id, format!("Of {id}"), &[])).collect();
+    description.tasks.push(Task::new("all", "All | of them", &[]).overall());
+    let cell = |(i, (task, method)): (usize, (&str, &str))| {
+        Cell::new(task, method, serde_json::json!({ "x": i / 2, "method": method }))
+    };
+    let of_methods = |id| ["square", "twice"].map(|method| (id, method));
+    let pairs = ids.iter().map(String::as_str).flat_map(of_methods).chain([("all", "twice")]);
+    description.cells = pairs.enumerate().map(cell).collect();
+    compute(&experiment, &dir, false).unwrap();
+    let markdown = fs::read_to_string(write(dir.root()).unwrap().markdown).unwrap();
+    let expected = "\n\nThere are no published numbers to compare with.\n\n\
+                    | task: value | Square | Twice |\n|---|--:|--:|\n\
+                    | Of of-1 | 0.05 ± 0.07 | 0.05 ± 0.07 |\n\
+                    | Of of-2 | 1.05 ± 0.07 | 2.05 ± 0.07 |\n";
+    assert!(markdown.contains(expected), "{markdown}");
+    let (shown, folded) = markdown.split_once("<details><summary>All cells</summary>").unwrap();
+    let overall = "\n\n| task | method | ours, value | also |\n|---|---|--:|---|\n\
+                   | All \\| of them | Twice | 42.05 ± 0.07 | size 21.0 |\n";
+    assert!(shown.contains(overall), "{shown}");
+    assert!(!folded.contains("All \\| of them") && folded.contains("| Of of-9 | Twice |"));
 }
 
 #[test]
