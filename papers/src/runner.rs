@@ -22,7 +22,7 @@ use transduct_core::{
 };
 
 use crate::{
-    claim::{Asked, Claim, Shard},
+    claim::{Asked, Claim, Owner, Shard},
     cli::{Output, one_line},
     config::{BASELINE, RunConfig, table::differences},
     device::{on_device, recorded},
@@ -369,6 +369,15 @@ enum Attempt {
     Interrupted,
 }
 
+/// What came of asking for a part.
+enum Claimed {
+    Ours(Claim),
+    Theirs(Owner),
+    /// Another process works on the model that it begins with.
+    Waits,
+    Done,
+}
+
 /// A run under way.
 struct Run<'a, D: MethodDevice> {
     dev: &'a D,
@@ -400,7 +409,7 @@ impl<'a, D: MethodDevice> Run<'a, D> {
         while !parts.is_empty() {
             let mut waiting = Vec::new();
             for part in parts {
-                match self.attempt(part, &mut begun, all)? {
+                match self.attempt(part, &mut begun, all) {
                     Attempt::Done | Attempt::Theirs => {}
                     Attempt::Failed => failed = true,
                     Attempt::Waits => waiting.push(part),
@@ -450,41 +459,30 @@ impl<'a, D: MethodDevice> Run<'a, D> {
         own.then_some(Part { method: BASELINE, seed: part.seed })
     }
 
-    /// Does a part, unless somebody else does.
-    fn attempt(&mut self, unit: Part<'a>, begun: &mut usize, all: usize) -> Result<Attempt> {
+    /// Does a part, unless somebody else does. `all` is the number of parts of this process, of which
+    /// `begun` are done or were begun.
+    fn attempt(&mut self, unit: Part<'a>, begun: &mut usize, all: usize) -> Attempt {
         if interrupt::requested() {
-            return Ok(Attempt::Interrupted);
-        }
-        if let Some(Part { method, seed }) = self.begins_with(&unit) {
-            let first = self.dir.part(method, seed);
-            if !first.done().exists() && at_work(&first.claim())? {
-                return Ok(Attempt::Waits);
-            }
+            return Attempt::Interrupted;
         }
         let Part { method, seed } = unit;
         let part = self.dir.part(method, seed);
-        if part.done().exists() {
-            *begun += 1;
-            return Ok(Attempt::Done);
-        }
-        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
-        let path = part.claim();
-        let asked = Claim::ask(&path).with_context(|| path.display().to_string())?;
-        let _claim = match asked {
-            Asked::Ours(claim) => claim,
-            Asked::Theirs(owner) => {
+        let claim = match self.claim(&unit) {
+            Ok(Claimed::Ours(claim)) => Ok(claim),
+            Ok(Claimed::Waits) => return Attempt::Waits,
+            Ok(Claimed::Theirs(owner)) => {
                 self.elsewhere.push(format!("{method} seed {seed}: {owner} is at work on it"));
-                return Ok(Attempt::Theirs);
+                return Attempt::Theirs;
             }
+            Ok(Claimed::Done) => {
+                *begun += 1;
+                return Attempt::Done;
+            }
+            Err(error) => Err(error),
         };
-        // Finished by another process since.
-        if part.done().exists() {
-            *begun += 1;
-            return Ok(Attempt::Done);
-        }
         *begun += 1;
         self.progress.start((method, seed), (*begun, all));
-        Ok(match self.part(&part, method, seed) {
+        match claim.and_then(|_claim| self.part(&part, method, seed)) {
             Ok(done) => {
                 self.progress.finish(&done);
                 Attempt::Done
@@ -497,6 +495,28 @@ impl<'a, D: MethodDevice> Run<'a, D> {
                 let _ = write_json(&part.failed(), &Failure { message });
                 Attempt::Failed
             }
+        }
+    }
+
+    /// Asks for a part.
+    fn claim(&self, unit: &Part<'_>) -> Result<Claimed> {
+        if let Some(Part { method, seed }) = self.begins_with(unit) {
+            let first = self.dir.part(method, seed);
+            if !first.done().exists() && at_work(&first.claim())? {
+                return Ok(Claimed::Waits);
+            }
+        }
+        let part = self.dir.part(unit.method, unit.seed);
+        if part.done().exists() {
+            return Ok(Claimed::Done);
+        }
+        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
+        let path = part.claim();
+        Ok(match Claim::ask(&path).with_context(|| path.display().to_string())? {
+            // Another process may have finished it since.
+            Asked::Ours(_) if part.done().exists() => Claimed::Done,
+            Asked::Ours(claim) => Claimed::Ours(claim),
+            Asked::Theirs(owner) => Claimed::Theirs(owner),
         })
     }
 

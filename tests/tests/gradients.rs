@@ -6,7 +6,7 @@
 use dfdx::prelude::*;
 use transduct_adapt::{
     align::{
-        Afn, Bnm, Cdan, CdanConfig, Dan, Dann, DannConfig, DeepCoral, DeepJdot, DomainLoss,
+        Afn, Bnm, Cdan, CdanConfig, Dan, Dann, DannConfig, DeepCoral, DomainLoss,
         EntropyMinimisation, FeatureNorm, Layer, Mdd, MddConfig, PseudoLabels, View,
     },
     kernel::Gaussians,
@@ -222,12 +222,6 @@ fn nuclear_norm() {
 fn hard_feature_norm() {
     let afn = || Afn { weight: 0.3, norm: FeatureNorm::Hard, radius: 3.0, ..Afn::default() };
     check([1.0; 4], |parts| total(&mut afn(), parts));
-}
-
-/// The plan is constant near the batch, where it is the only best one.
-#[test]
-fn transport_of_features_and_labels() {
-    check([1.0; 4], |parts| total(&mut DeepJdot { weight: 2.0, distance: 0.4, label: 0.7 }, parts));
 }
 
 /// No probability is near the threshold, and no two classes are.

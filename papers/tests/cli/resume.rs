@@ -87,10 +87,12 @@ fn a_run_under_way_is_left_alone() {
     let place = Place::new();
     let mut child = start(&place);
     wait_for_checkpoint(&place, &mut child);
-    let line = place.refusal("run --out runs/a --resume");
+    let lines = place.fail("run --out runs/a --resume", 0);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(line, "runs/a: another transduct is at work in it");
+    let owner = format!("process {} on ", child.id());
+    assert!(lines[0].contains(&owner) && lines[0].ends_with(" is at work on it"), "{lines:?}");
+    assert!(!place.path("runs/a/dann/seed-0/done.json").exists());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use crate::Place;
 
-const RUN: &str = "run --source source.csv --target target.csv --method source-only,dann,shot --seeds 2 \
+const RUN: &str = "run --source source.csv --target target.csv --label-column species --method source-only,dann,shot --seeds 2 \
                    --steps 200 --batch-size 16 --out";
 
 /// Parts of a run directory, with the final model of each.

@@ -60,8 +60,8 @@ fn an_option_of_the_method_is_checked_as_any_other() {
     let place = tempfile::tempdir().unwrap();
     table(&place.path().join("s.csv"), 0.0);
     let mut command = Command::cargo_bin("transduct-cmd").unwrap();
-    let arguments =
-        "run --source s.csv --target s.csv --method cmd --set method.cmd.order=0 --out r";
+    let arguments = "run --source s.csv --target s.csv --method cmd --batch-size 16 \
+                     --set method.cmd.order=0 --out r";
     command.current_dir(place.path()).args(arguments.split_whitespace());
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
