@@ -12,7 +12,7 @@ use transduct_adapt::{
     certificate::{Certificate, Measure},
     domains::Domains,
     error::{Error, Result},
-    math::moments,
+    math::{moments, shrinkage::Shrinkage},
     shallow::{
         AdaptClassifier, Align, Alignment, Coral, GeodesicFlow, LinearMonge, Map, Pca,
         SubspaceAlignment, adapting_classifiers, aligners,
@@ -38,7 +38,11 @@ impl Data {
     }
 
     fn align(&self, entry: &Entry<dyn Align>) -> Result<Alignment> {
-        (entry.build)(&Value::Null).unwrap().fit(&self.domains().with_labels(&self.ys).unwrap())
+        self.align_with(entry, &Value::Null)
+    }
+
+    fn align_with(&self, entry: &Entry<dyn Align>, options: &Value) -> Result<Alignment> {
+        (entry.build)(options).unwrap().fit(&self.domains().with_labels(&self.ys).unwrap())
     }
 
     fn label(&self, entry: &Entry<dyn AdaptClassifier>) -> Result<Array2<f64>> {
@@ -156,8 +160,12 @@ proptest! {
     #[test]
     fn the_order_of_the_rows_does_not_matter(data in data(1..5)) {
         for entry in aligners() {
-            let fitted = data.align(&entry).unwrap();
-            let turned = data.reversed().align(&entry).unwrap();
+            // Labels of a round that are nearly a tie may turn with rounding, and the next round with
+            // them: one round.
+            let rounds = entry.defaults.get("rounds").is_some();
+            let options = if rounds { json!({"rounds": 1}) } else { Value::Null };
+            let fitted = data.align_with(&entry, &options).unwrap();
+            let turned = data.reversed().align_with(&entry, &options).unwrap();
             // Rows of the original order through both maps.
             let (got, expected) = (data.mapped(entry.name, &turned), data.mapped(entry.name, &fitted));
             assert_close(entry.name, &distances(&got), &distances(&expected), 1e-5);
@@ -510,8 +518,8 @@ fn covariance(x: ArrayView2<'_, f64>) -> Array2<f64> {
     moments::covariance(x, 1)
 }
 
-const CENTRED: Coral = Coral { regularisation: 0.0, centre: true };
-const MONGE: LinearMonge = LinearMonge { regularisation: 0.0 };
+const CENTRED: Coral = Coral { regularisation: 0.0, centre: true, shrinkage: Shrinkage::None };
+const MONGE: LinearMonge = LinearMonge { regularisation: 0.0, centre: true };
 
 proptest! {
     #[test]
@@ -542,9 +550,9 @@ proptest! {
     fn equal_domains_stay_where_they_are(data in tall()) {
         let data = Data { xt: data.xs.clone(), ..data };
         for regularisation in [0.0, 1.0] {
-            let coral = source(&Coral { regularisation, centre: false }, &data);
+            let coral = source(&Coral { regularisation, ..Coral::default() }, &data);
             assert_abs_diff_eq!(coral, data.xs, epsilon = 1e-10);
-            let monge = source(&LinearMonge { regularisation }, &data);
+            let monge = source(&LinearMonge { regularisation, ..LinearMonge::default() }, &data);
             assert_abs_diff_eq!(monge, data.xs, epsilon = 1e-10);
         }
         let fitted = SubspaceAlignment { components: 2 }.fit(&data.domains()).unwrap();

@@ -89,7 +89,7 @@ fn coral_is_that_of_adapt() {
     for case in cases() {
         for key in case.expected["coral"].as_object().unwrap().keys() {
             let regularisation = key.parse().unwrap();
-            let got = case.source(&Coral { regularisation, centre: false });
+            let got = case.source(&Coral { regularisation, ..Coral::default() });
             assert_abs_diff_eq!(got, case.expected(&["coral", key]), epsilon = 1e-10);
         }
     }
@@ -99,7 +99,7 @@ fn coral_is_that_of_adapt() {
 #[test]
 fn centred_coral_is_that_of_skada() {
     let [case, _] = cases();
-    let got = case.source(&Coral { regularisation: 0.0, centre: true });
+    let got = case.source(&Coral { regularisation: 0.0, centre: true, ..Coral::default() });
     let ratio = |n: usize| n as f64 / (n - 1) as f64;
     let normaliser = (ratio(case.xt.nrows()) / ratio(case.xs.nrows())).sqrt();
     let expected = case.expected(&["centred_coral"]) * normaliser + moments::mean(case.xt.view());
@@ -127,7 +127,7 @@ fn the_linear_monge_map_is_that_of_pot() {
     for case in cases() {
         for key in case.expected["linear_monge"].as_object().unwrap().keys() {
             let regularisation = key.parse().unwrap();
-            let got = case.source(&LinearMonge { regularisation });
+            let got = case.source(&LinearMonge { regularisation, ..LinearMonge::default() });
             assert_abs_diff_eq!(got, case.expected(&["linear_monge", key]), epsilon = 1e-8);
         }
     }

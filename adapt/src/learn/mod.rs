@@ -19,7 +19,7 @@ pub use k_nearest::KNearest;
 pub use logistic::{Logistic, LogisticModel};
 pub use registry::{classifier, classifiers, regressor, regressors};
 pub use ridge::{LeastSquares, LinearModel, Ridge};
-pub use svm::{Svm, SvmModel};
+pub use svm::{Calibration, Svm, SvmModel};
 pub use tree::Tree;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};

@@ -5,7 +5,7 @@
 //! Gaussian  k(x, y) = exp(−‖x − y‖² / 2σ²)
 //! ```
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
 pub const LIMIT: u64 = 4 << 30;
 
 /// A kernel as a configuration names it: `"linear"`, `{ gaussian = { sigma = 1.5 } }`,
-/// `{ gaussian = {} }`.
+/// `{ gaussian = {} }`, `"gaussian-by-variance"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelChoice {
@@ -34,6 +34,9 @@ pub enum KernelChoice {
         #[serde(default)]
         sigma: Option<f64>,
     },
+    /// exp(−‖x − y‖² / d v), where v is the variance of all numbers of the rows `(n, d)`, whichever
+    /// their columns: scikit-learn's `gamma="scale"`.
+    GaussianByVariance,
 }
 
 /// A kernel with all its numbers.
@@ -54,7 +57,7 @@ impl KernelChoice {
     ///
     /// # Errors
     /// [`Error::Config`] for σ out of range, [`Error::Degenerate`] when the median is asked for and
-    /// all rows are equal.
+    /// all rows are equal, or the variance and all numbers are.
     pub fn resolve(&self, method: &'static str, x: ArrayView2<'_, f64>) -> Result<Kernel> {
         match *self {
             Self::Linear => Ok(Kernel::Linear),
@@ -67,6 +70,13 @@ impl KernelChoice {
                     Error::degenerate(method, reason, "give `sigma`, or rows that differ")
                 })
             }
+            Self::GaussianByVariance => match deviation(x) * (x.ncols() as f64 / 2.0).sqrt() {
+                sigma if sigma > 0.0 => Ok(Kernel::Gaussian { sigma }),
+                _ => {
+                    let reason = "all numbers are equal, so that no kernel width follows from them";
+                    Err(Error::degenerate(method, reason, "give `sigma`, or rows that differ"))
+                }
+            },
         }
     }
 }
@@ -101,6 +111,12 @@ impl Kernel {
             }
         })
     }
+}
+
+/// The standard deviation of all numbers of x, with their count in the denominator.
+fn deviation(x: ArrayView2<'_, f64>) -> f64 {
+    let all: Array2<f64> = x.iter().copied().collect::<Array1<f64>>().insert_axis(Axis(1));
+    moments::deviations(all.view(), 0).sum()
 }
 
 /// ‖x_i − y_j‖² ≥ 0: `(n, d)`, `(m, d)` → `(n, m)`, each right to about 1e-12 of itself, wherever
@@ -225,6 +241,18 @@ mod tests {
         assert_eq!(gram(Kernel::Linear), array![[0.0], [2.0]]);
         let k = (-0.5f64).exp();
         assert_abs_diff_eq!(gram(Kernel::Gaussian { sigma: 1.0 }), array![[k], [k]]);
+    }
+
+    #[test]
+    fn the_width_by_the_variance_of_all_numbers_by_hand() {
+        // 0, 2, 4, 6: variance 5, so that γ = 1/10 in two columns and σ² = 5.
+        let x = array![[0.0, 2.0], [4.0, 6.0]];
+        let resolve = |x: &Array2<f64>| KernelChoice::GaussianByVariance.resolve("test", x.view());
+        let Ok(Kernel::Gaussian { sigma }) = resolve(&x) else { panic!("a width") };
+        assert_abs_diff_eq!(sigma, 5f64.sqrt(), epsilon = 1e-15);
+        let Ok(Kernel::Gaussian { sigma }) = resolve(&(x * 1e-200)) else { panic!("a width") };
+        assert_abs_diff_eq!(sigma * 1e200, 5f64.sqrt(), epsilon = 1e-15);
+        assert!(matches!(resolve(&array![[3.0, 3.0]]), Err(Error::Degenerate { .. })));
     }
 
     #[test]

@@ -14,4 +14,5 @@ pub mod nearest;
 pub mod nearest_sparse;
 pub(crate) mod parallel;
 pub mod qp;
+pub mod shrinkage;
 pub(crate) mod unit;

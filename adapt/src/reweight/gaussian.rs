@@ -11,7 +11,8 @@
 //! no weight, and a target outside of the source's subspace leaves none.
 //!
 //! Differences from the paper:
-//! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's.
+//! 1. The ridge λ, for domains with fewer rows than features; λ = 0 is the paper's. `shrinkage` is another
+//!    way, which skada's `GaussianReweightAdapter(reg="auto")` takes.
 
 use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use crate::{
         distances::safe_factor,
         linalg::{Cholesky, eigh},
         moments,
+        shrinkage::{self, Shrinkage},
     },
 };
 
@@ -36,11 +38,13 @@ use crate::{
 pub struct GaussianRatio {
     /// λ ≥ 0, relative to the mean variance. 1e-6 is ours.
     pub ridge: f64,
+    /// How C is shrunk before λ is added.
+    pub shrinkage: Shrinkage,
 }
 
 impl Default for GaussianRatio {
     fn default() -> Self {
-        Self { ridge: 1e-6 }
+        Self { ridge: 1e-6, shrinkage: Shrinkage::None }
     }
 }
 
@@ -59,8 +63,8 @@ impl Reweight for GaussianRatio {
         let (xs, xt) = (domains.source(), domains.target());
         let factor = safe_factor(moments::largest(xs).max(moments::largest(xt)));
         let fitted = FittedRatio {
-            source: Gaussian::fit(scaled(xs, factor).view(), self.ridge)?,
-            target: Gaussian::fit(scaled(xt, factor).view(), self.ridge)?,
+            source: Gaussian::fit(scaled(xs, factor).view(), self)?,
+            target: Gaussian::fit(scaled(xt, factor).view(), self)?,
             factor,
         };
         let weights = fitted.ratio(domains.source())?;
@@ -112,9 +116,13 @@ struct Gaussian {
 }
 
 impl Gaussian {
-    fn fit(x: ArrayView2<'_, f64>, ridge: f64) -> Result<Self> {
+    fn fit(x: ArrayView2<'_, f64>, options: &GaussianRatio) -> Result<Self> {
+        let &GaussianRatio { ridge, shrinkage } = options;
         let d = x.ncols();
-        let mut c = moments::covariance(x, 0);
+        let mut c = match shrinkage {
+            Shrinkage::None => moments::covariance(x, 0),
+            Shrinkage::LedoitWolf => shrinkage::ledoit_wolf(x),
+        };
         let lift = ridge * c.diag().sum() / d as f64;
         let lifted = match lift > 0.0 {
             true => eigh(&c)?.values.iter().filter(|&&v| v < lift).count(),
@@ -149,11 +157,24 @@ mod tests {
         // N(0, 1) against N(1, 4).
         let (xs, xt) = (array![[-1.0], [1.0]], array![[-1.0], [3.0]]);
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let fitted = GaussianRatio { ridge: 0.0 }.fit(&domains).unwrap();
+        let fitted =
+            GaussianRatio { ridge: 0.0, ..GaussianRatio::default() }.fit(&domains).unwrap();
         let w = |x: f64| (-(x - 1.0).powi(2) / 8.0).exp() / 2.0 / (-x * x / 2.0).exp();
         assert_abs_diff_eq!(fitted.weights, array![w(-1.0), w(1.0)], epsilon = 1e-12);
         let other = fitted.ratio.unwrap().ratio(array![[0.5], [7.0]].view()).unwrap();
         assert_abs_diff_eq!(other, array![w(0.5), w(7.0)], epsilon = 1e-6);
+    }
+
+    #[test]
+    fn shrunk_covariances_by_hand() {
+        // All of the correlation goes (see `shrinkage`): two independent columns.
+        let z = array![[1., 1.], [1., -1.], [-1., 1.], [-1., -1.], [1., 1.], [-1., -1.]];
+        let (xs, xt) = (&z * &array![2.0, 1.0], &z + &array![1.0, 0.0]);
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let method = GaussianRatio { ridge: 0.0, shrinkage: Shrinkage::LedoitWolf };
+        let fitted = method.fit(&domains).unwrap();
+        let w = |x: f64| 2.0 * (-(x - 1.0).powi(2) / 2.0 + x * x / 8.0).exp();
+        assert_abs_diff_eq!(fitted.weights, xs.column(0).mapv(w), epsilon = 1e-12);
     }
 
     #[test]
@@ -196,7 +217,8 @@ mod tests {
     fn rows_that_do_not_vary_have_no_density() {
         let x = array![[1.0, 2.0], [1.0, 3.0]];
         let domains = Domains::new(x.view(), x.view()).unwrap();
-        let error = GaussianRatio { ridge: 0.0 }.fit(&domains).unwrap_err();
+        let error =
+            GaussianRatio { ridge: 0.0, ..GaussianRatio::default() }.fit(&domains).unwrap_err();
         assert!(matches!(error, Error::Degenerate { .. }), "{error}");
     }
 }

@@ -22,20 +22,21 @@
 //! Differences from the paper:
 //! 1. `centre` moves the mean as well. The paper normalises its features to zero mean beforehand,
 //!    where both forms are the same.
+//! 2. `shrinkage` takes shrunk covariances, as skada's `CORALAdapter(reg="auto")` does with λ = 0.
 
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment, Map,
-    covariances::{Covariances, inverse_sqrt},
+    covariances::{Covariances, Estimate, inverse_sqrt},
 };
 use crate::{
     catalogue::{Described, Needs},
     check,
     domains::Domains,
     error::Result,
-    math::linalg,
+    math::{linalg, shrinkage::Shrinkage},
 };
 
 /// The options of CORAL; the defaults are the paper's.
@@ -46,11 +47,13 @@ pub struct Coral {
     pub regularisation: f64,
     /// Whether the mean moves too.
     pub centre: bool,
+    /// How C is shrunk before λ is added. No map of low rank is made of a shrunk one.
+    pub shrinkage: Shrinkage,
 }
 
 impl Default for Coral {
     fn default() -> Self {
-        Self { regularisation: 1.0, centre: false }
+        Self { regularisation: 1.0, centre: false, shrinkage: Shrinkage::None }
     }
 }
 
@@ -67,7 +70,8 @@ impl Align for Coral {
         let lambda = self.regularisation;
         check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
-        let pair = Covariances::of(Self::NAME, domains, 1, lambda)?;
+        let estimate = Estimate { ddof: 1, centred: true, shrinkage: self.shrinkage };
+        let pair = Covariances::of(Self::NAME, domains, estimate, lambda)?;
 
         let colour = pair.target.function(f64::sqrt);
         let matrix = linalg::dot(&pair.source.function(inverse_sqrt), &colour);
@@ -107,7 +111,10 @@ mod tests {
             array![[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]] * 2f64.sqrt();
         let xt = &xs * &array![2.0, 3.0] + 5.0;
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let fit = |centre| Coral { regularisation: 0.0, centre }.fit(&domains).unwrap();
+        let fit = |centre| {
+            let method = Coral { regularisation: 0.0, centre, ..Coral::default() };
+            method.fit(&domains).unwrap()
+        };
         let scaled = &xs * &array![2.0, 3.0];
         assert_abs_diff_eq!(fit(false).source(xs.view()).unwrap(), scaled, epsilon = 1e-12);
         assert_abs_diff_eq!(fit(true).source(xs.view()).unwrap(), xt, epsilon = 1e-12);
@@ -130,7 +137,8 @@ mod tests {
         let xs = array![[1.0, 0.0], [-1.0, 0.0], [3.0, 0.0]];
         let xt = array![[1.0, 1.0], [0.0, 3.0], [2.0, 5.0]];
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let fitted = Coral { regularisation: 0.0, centre: true }.fit(&domains).unwrap();
+        let method = Coral { regularisation: 0.0, centre: true, ..Coral::default() };
+        let fitted = method.fit(&domains).unwrap();
         // C_t = [[1, 1], [1, 4]]: the first column of C_t^½ has the length 1.
         let moved = fitted.source(xs.view()).unwrap();
         let variance = moments::covariance(moved.view(), 1).diag().sum();
@@ -150,7 +158,8 @@ mod tests {
         let (xs, xt) = (levels(&[5, 9, 6]), levels(&[12, 1, 8]));
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         for regularisation in [0.0, 1e-6, 1.0] {
-            let fitted = Coral { regularisation, centre: true }.fit(&domains).unwrap();
+            let method = Coral { regularisation, centre: true, ..Coral::default() };
+            let fitted = method.fit(&domains).unwrap();
             assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
             assert!(fitted.certificate.notes[0].contains("in 2 of 3 directions"));
             let moved = fitted.source(xs.view()).unwrap();
@@ -192,7 +201,8 @@ mod tests {
             let xs = Array2::from_shape_fn((n, d), |(i, j)| values[i * 40 + j]);
             let xt = Array2::from_shape_fn((m, d), |(i, j)| values[240 + i * 40 + j] + 1.0);
             let domains = Domains::new(xs.view(), xt.view()).unwrap();
-            let fitted = Coral { regularisation: lambda, centre }.fit(&domains).unwrap();
+            let method = Coral { regularisation: lambda, centre, ..Coral::default() };
+            let fitted = method.fit(&domains).unwrap();
             let low_rank = matches!(fitted.source, Map::LowRank(_));
             prop_assert_eq!(low_rank, 2 * (n + m) <= d);
             prop_assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
@@ -220,12 +230,34 @@ mod tests {
                 let unit = 2f64.powi(power);
                 let (xs, xt) = (&xs * unit, &xt * unit);
                 let domains = Domains::new(xs.view(), xt.view()).unwrap();
-                let method = Coral { regularisation: 0.0, centre: true };
+                let method = Coral { regularisation: 0.0, centre: true, ..Coral::default() };
                 let fitted = method.fit(&domains).unwrap();
                 (fitted.source(xs.view()).unwrap() / unit, fitted.certificate.residual)
             };
             prop_assert_eq!(fit(power), fit(0));
         }
+    }
+
+    #[test]
+    fn shrunk_covariances_are_exchanged() {
+        let entry = |i: usize, j: usize| ((i * i * 5 + j * 3 + i * j * 7) % 11) as f64;
+        let xs = Array2::from_shape_fn((9, 3), |(i, j)| entry(i, j));
+        let xt = Array2::from_shape_fn((8, 3), |(i, j)| 3.0 * entry(j + 2, i));
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let shrinkage = Shrinkage::LedoitWolf;
+        let method = Coral { regularisation: 0.0, centre: false, shrinkage };
+        let Map::Affine(map) = method.fit(&domains).unwrap().source else {
+            panic!("an affine map")
+        };
+        let [c_s, c_t] = [&xs, &xt].map(|x| crate::math::shrinkage::ledoit_wolf(x.view()));
+        let moved = map.matrix.t().dot(&c_s).dot(&map.matrix);
+        assert_abs_diff_eq!(moved, c_t, epsilon = 1e-10);
+        // More columns than rows, in which a plain covariance would be singular.
+        let (xs, xt) = (xs.reversed_axes(), xt.slice(ndarray::s![..3, ..]).to_owned());
+        let wide = ndarray::concatenate![ndarray::Axis(1), xt.clone(), xt.clone(), xt];
+        let domains = Domains::new(xs.view(), wide.view()).unwrap();
+        let fitted = method.fit(&domains).unwrap();
+        assert!(fitted.certificate.converged && fitted.certificate.notes.is_empty());
     }
 
     #[test]
@@ -249,6 +281,7 @@ mod tests {
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
         let error = Coral::default().fit(&domains).unwrap_err();
         assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
-        assert!(Coral { regularisation: 0.0, centre: true }.fit(&domains).is_ok());
+        let method = Coral { regularisation: 0.0, centre: true, ..Coral::default() };
+        assert!(method.fit(&domains).is_ok());
     }
 }

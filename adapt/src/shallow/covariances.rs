@@ -28,12 +28,23 @@ use crate::{
     error::{Error, Result},
     math::{
         gram, linalg, moments, parallel,
+        shrinkage::{self, Shrinkage},
         unit::{Unit, times_power},
     },
 };
 
 /// The variance beside the largest one below which none is inverted.
 const SINGULAR: f64 = 1e-12;
+
+/// How covariances are estimated.
+#[derive(Clone, Copy)]
+pub(super) struct Estimate {
+    /// Without shrinkage the normaliser is n − ddof.
+    pub(super) ddof: usize,
+    /// Around x̄, or around 0, where no mean is taken away and x̄ counts as 0. Shrunk ones are centred.
+    pub(super) centred: bool,
+    pub(super) shrinkage: Shrinkage,
+}
 
 /// Two covariances in one basis.
 pub(super) struct Covariances {
@@ -59,16 +70,19 @@ pub(super) struct Covariance {
 }
 
 impl Covariances {
-    /// Of normaliser n − ddof, which the caller sees to is above 0.
+    /// The caller sees to n > ddof.
     pub(super) fn of(
         method: &'static str,
         domains: &Domains<'_>,
-        ddof: usize,
+        estimate: Estimate,
         lambda: f64,
     ) -> Result<Self> {
+        let Estimate { ddof, centred, shrinkage } = estimate;
         let (xs, xt) = (domains.source(), domains.target());
         let d = domains.features();
-        let small = 2 * (xs.nrows() + xt.nrows()) <= d;
+        // What a covariance is shrunk to has all directions.
+        let shrunk = shrinkage != Shrinkage::None;
+        let small = 2 * (xs.nrows() + xt.nrows()) <= d && !shrunk;
         if !small {
             let advice = "reduce the features first, for instance by `pca`";
             gram::check_size(method, d, d, advice)?;
@@ -76,7 +90,13 @@ impl Covariances {
         let of = |rows: ndarray::ArrayView2<'_, f64>| -> Result<Covariance> {
             // Both λ and the variances are at most about 1 in this unit.
             let unit = Unit::of(moments::largest(rows).max(lambda.sqrt()));
-            let principal = Principal::of(method, unit.rows(rows).view(), ddof)?;
+            let x = unit.rows(rows);
+            let principal = match shrinkage {
+                Shrinkage::None => Principal::about(method, x.view(), ddof, centred)?,
+                Shrinkage::LedoitWolf => {
+                    Principal::of_covariance(x.view(), &shrinkage::ledoit_wolf(x.view()))?
+                }
+            };
             let varies = |v: &&f64| lambda > 0.0 || **v > SINGULAR * principal.variances[0];
             let directions = principal.variances.iter().take_while(varies).count();
             let principal = principal.leading(directions);
@@ -122,10 +142,10 @@ impl Covariances {
     pub(super) fn matrices(&self, domains: &Domains<'_>, ddof: usize) -> [Array2<f64>; 2] {
         let of = |side: &Covariance, rows: ndarray::ArrayView2<'_, f64>| {
             let x = side.unit.rows(rows);
+            let mean = side.mean.mapv(|v| side.unit.length(v));
             let mut c = match &self.basis {
-                None => moments::covariance(x.view(), ddof),
+                None => linalg::scatter(x.view(), mean.view()) / (rows.nrows() - ddof) as f64,
                 Some(q) => {
-                    let mean = side.mean.mapv(|v| side.unit.length(v));
                     let none = Array1::zeros(q.ncols());
                     let z = linalg::affine(x.view(), mean.view(), q.view(), none.view());
                     linalg::self_dot(&z) / (rows.nrows() - ddof) as f64

@@ -24,28 +24,37 @@
 //!    subspace is thrown far. Where the source varies in fewer directions than the target, the rows
 //!    take on the part of C_t that is nearest to them, C_t^(½) U Uᵀ C_t^(½) over the σ > 0.
 //! 2. The ridge λ, for whoever wants it; λ = 0, the default, is the paper's.
+//! 3. `centre = false` leaves the means out, as POT's `bias=False` does.
 
 use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Align, Alignment, Map,
-    covariances::{Covariances, inverse_sqrt},
+    covariances::{Covariances, Estimate, inverse_sqrt},
 };
 use crate::{
     catalogue::{Described, Needs},
     check,
     domains::Domains,
     error::Result,
-    math::linalg,
+    math::{linalg, shrinkage::Shrinkage},
 };
 
 /// The options of the linear Monge map.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinearMonge {
     /// λ ≥ 0, in squared feature units.
     pub regularisation: f64,
+    /// Whether the mean moves too; false is the map x ↦ A x between Gaussians around 0, of C = XᵀX / n.
+    pub centre: bool,
+}
+
+impl Default for LinearMonge {
+    fn default() -> Self {
+        Self { regularisation: 0.0, centre: true }
+    }
 }
 
 impl Described for LinearMonge {
@@ -61,7 +70,9 @@ impl Align for LinearMonge {
         let lambda = self.regularisation;
         check::non_negative(Self::NAME, "regularisation", lambda)?;
         domains.need_rows(Self::NAME, 2)?;
-        let pair = Covariances::of(Self::NAME, domains, 0, lambda)?;
+        let (centred, shrinkage) = (self.centre, Shrinkage::None);
+        let estimate = Estimate { ddof: 0, centred, shrinkage };
+        let pair = Covariances::of(Self::NAME, domains, estimate, lambda)?;
         let (root, colour) = (pair.source.function(f64::sqrt), pair.target.function(f64::sqrt));
         let Polar { turn, full } = Polar::of(&linalg::dot(&colour, &root))?;
         let image = linalg::dot(&colour, &turn);
@@ -117,7 +128,7 @@ mod tests {
         let xs = array![[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]] * 2f64.sqrt();
         let xt = &xs * &array![2.0, 3.0] + 5.0;
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains).unwrap();
+        let fitted = LinearMonge::default().fit(&domains).unwrap();
         assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-12);
         assert!(fitted.certificate.converged);
     }
@@ -128,7 +139,7 @@ mod tests {
         let a = array![[2.0, 0.5], [0.5, 1.0]];
         let xt = xs.dot(&a) + array![3.0, -1.0];
         let domains = Domains::new(xs.view(), xt.view()).unwrap();
-        let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains).unwrap();
+        let fitted = LinearMonge::default().fit(&domains).unwrap();
         assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-10);
     }
 
@@ -159,7 +170,7 @@ mod tests {
             let xs = Array2::from_shape_fn((n, d), |(i, j)| values[i * 40 + j]);
             let xt = Array2::from_shape_fn((m, d), |(i, j)| values[240 + i * 40 + j] + 1.0);
             let domains = Domains::new(xs.view(), xt.view()).unwrap();
-            let fitted = LinearMonge { regularisation: lambda }.fit(&domains).unwrap();
+            let fitted = LinearMonge { regularisation: lambda, ..LinearMonge::default() }.fit(&domains).unwrap();
             prop_assert_eq!(matches!(fitted.source, Map::LowRank(_)), 2 * (n + m) <= d);
             prop_assert!(fitted.certificate.converged, "{:?}", fitted.certificate);
             let got = fitted.source(xs.view()).unwrap();
@@ -179,7 +190,7 @@ mod tests {
                 let unit = 2f64.powi(power);
                 let (xs, xt) = (&xs * unit, &xt * unit);
                 let domains = Domains::new(xs.view(), xt.view()).unwrap();
-                let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains).unwrap();
+                let fitted = LinearMonge::default().fit(&domains).unwrap();
                 (fitted.source(xs.view()).unwrap() / unit, fitted.certificate.residual)
             };
             prop_assert_eq!(fit(power), fit(0));
@@ -199,6 +210,28 @@ mod tests {
         let note = "the source's variance is more than rounding in 2 of 3 directions (the target's in 2): \
                     in the others the regularisation stands in";
         assert_eq!(fitted.certificate.notes, [note]);
+    }
+
+    #[test]
+    fn around_zero_second_moments_are_exchanged() {
+        let xs = array![[1.0, 0.0], [2.0, 1.0], [-1.0, 3.0], [0.5, -2.0], [4.0, 1.0]];
+        let a = array![[2.0, 0.5], [0.5, 1.0]];
+        let xt = xs.dot(&a);
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let method = LinearMonge { regularisation: 0.0, centre: false };
+        let fitted = method.fit(&domains).unwrap();
+        assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), xt, epsilon = 1e-10);
+        // Wide rows go by a map of low rank: that of the whole matrices.
+        let entry = |(i, j): (usize, usize)| ((i * i * 5 + j * 3 + i * j * 7) % 11) as f64;
+        let xs = Array2::from_shape_fn((3, 20), entry);
+        let xt = Array2::from_shape_fn((4, 20), |(i, j)| entry((j + 2, i)));
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let fitted = LinearMonge { regularisation: 0.3, ..method }.fit(&domains).unwrap();
+        assert!(matches!(fitted.source, Map::LowRank(_)) && fitted.certificate.converged);
+        let second =
+            |x: &Array2<f64>| x.t().dot(x) / x.nrows() as f64 + Array2::<f64>::eye(20) * 0.3;
+        let expected = xs.dot(&monge(&second(&xs), &second(&xt)));
+        assert_abs_diff_eq!(fitted.source(xs.view()).unwrap(), expected, epsilon = 1e-8);
     }
 
     #[test]
@@ -238,7 +271,9 @@ mod tests {
         assert!(moved.slice(s![.., ..3]).iter().all(|v| v.abs() < 3.0), "{moved}");
         let covariance = |x: &Array2<f64>| moments::covariance(x.slice(s![.., ..3]), 0);
         assert_abs_diff_eq!(covariance(&moved), covariance(&xt), epsilon = 1e-6);
-        let error = LinearMonge { regularisation: 1e-9 }.fit(&domains).unwrap_err();
+        let error = LinearMonge { regularisation: 1e-9, ..LinearMonge::default() }
+            .fit(&domains)
+            .unwrap_err();
         assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
     }
 
@@ -248,7 +283,7 @@ mod tests {
         let fit = |source: f64, target: f64| {
             let (xs, xt) = (&xs * source, &xs * target);
             let domains = Domains::new(xs.view(), xt.view()).unwrap();
-            let fitted = LinearMonge { regularisation: 0.0 }.fit(&domains)?;
+            let fitted = LinearMonge::default().fit(&domains)?;
             fitted.source(xs.view()).map(|x| x / target)
         };
         for (source, target) in [(1.0, 1e200), (1e200, 1.0), (1e-200, 1e100)] {

@@ -45,7 +45,9 @@ pub use subspace_alignment::SubspaceAlignment;
 pub use tca::Tca;
 pub use tjm::Tjm;
 pub use transductive::{AdaptClassifier, Labelling};
-pub use transport::{ClassNorm, CostScale, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced};
+pub use transport::{
+    ClassNorm, CostScale, Metric, OtClass, OtEmd, OtLaplace, OtSinkhorn, OtUnbalanced,
+};
 
 use ndarray::{Array2, ArrayView2};
 

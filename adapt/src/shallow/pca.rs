@@ -99,12 +99,22 @@ impl Principal {
     /// Decomposes the smaller of the covariance `(d, d)` and the matrix of the rows' products
     /// `(n, n)`.
     pub(super) fn of(method: &'static str, x: ArrayView2<'_, f64>, ddof: usize) -> Result<Self> {
+        Self::about(method, x, ddof, true)
+    }
+
+    /// The same, or, not `centred`, of the second moments XᵀX / (n − ddof), with 0 for x̄.
+    pub(super) fn about(
+        method: &'static str,
+        x: ArrayView2<'_, f64>,
+        ddof: usize,
+        centred: bool,
+    ) -> Result<Self> {
         let (n, d) = x.dim();
         gram::check_size(method, n.min(d), n.min(d), "use fewer rows or fewer features")?;
         let unit = Unit::of(moments::largest(x));
         let x = unit.rows(x);
         let x = x.view();
-        let mean = moments::mean(x);
+        let mean = if centred { moments::mean(x) } else { Array1::zeros(d) };
         let products = match d <= n {
             true => linalg::scatter(x, mean.view()),
             false => linalg::self_dot(&(&x - &mean).t()),
@@ -121,6 +131,16 @@ impl Principal {
         };
         let mean = if unit.is_one() { mean } else { mean.mapv(|v| unit.back(v)) };
         Ok(Self { mean, axes, variances: values, residual })
+    }
+
+    /// Of rows X `(n, d)` whose covariance is estimated as C `(d, d)`, both in the same unit.
+    pub(super) fn of_covariance(x: ArrayView2<'_, f64>, c: &Array2<f64>) -> Result<Self> {
+        let eigen = linalg::eigh(c)?;
+        let first = eigen.values.len() - rank(eigen.values.view(), x);
+        let variances = eigen.values.slice(s![first..;-1]).to_owned();
+        let axes = eigen.vectors.slice(s![.., first..;-1]).to_owned();
+        let residual = eigenpair_residual(c, &axes, &variances);
+        Ok(Self { mean: moments::mean(x), axes, variances, residual })
     }
 
     /// The same, of rows that vary in at least one direction.

@@ -17,6 +17,7 @@ mod embedded;
 mod jda;
 mod office_caltech;
 mod reuters;
+mod skada_bench;
 mod tabular;
 
 /// A registered data set.
@@ -159,6 +160,7 @@ pub fn data_sets() -> impl Iterator<Item = &'static Entry> {
         amazon_reviews::ENTRIES,
         jda::ENTRIES,
         reuters::ENTRIES,
+        skada_bench::ENTRIES,
         tabular::ENTRIES,
     ]
     .into_iter()

@@ -193,6 +193,13 @@ pub enum Protocol {
         /// What the cell gives instead. A check holds the cell to it.
         value: f64,
     },
+    /// The published number is not of what it names, as a difference tells: ours is of that.
+    Corrects {
+        /// From 1.
+        difference: usize,
+        /// What the cell gives. A check holds the cell to it.
+        value: f64,
+    },
 }
 
 /// A number of another program, which is no published one.
@@ -391,7 +398,19 @@ impl Protocol {
     pub fn difference(self) -> Option<usize> {
         match self {
             Self::Stated => None,
-            Self::Recovered { difference } | Self::Deviates { difference, .. } => Some(difference),
+            Self::Recovered { difference }
+            | Self::Deviates { difference, .. }
+            | Self::Corrects { difference, .. } => Some(difference),
+        }
+    }
+}
+
+impl Protocol {
+    /// What the cell is known to give, where that is not the published number.
+    pub fn known(self) -> Option<f64> {
+        match self {
+            Self::Stated | Self::Recovered { .. } => None,
+            Self::Deviates { value, .. } | Self::Corrects { value, .. } => Some(value),
         }
     }
 }

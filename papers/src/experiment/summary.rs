@@ -80,6 +80,9 @@ pub enum Verdict {
     Worse,
     /// Another number than the published one, the one that the difference of this number tells of.
     Deviates(usize),
+    /// Another number than the published one, which is not of what it names, as the difference of this
+    /// number tells.
+    Corrects(usize),
     /// Nothing was published; no further from another program's number than the tolerance.
     Agrees,
     /// There is nothing to compare with.
@@ -96,6 +99,7 @@ impl fmt::Display for Verdict {
             Self::Worse => f.write_str("worse"),
             Self::Recovered(n) => write!(f, "recovered protocol, difference {n}"),
             Self::Deviates(n) => write!(f, "known deviation, difference {n}"),
+            Self::Corrects(n) => write!(f, "differs: the reference is wrong, difference {n}"),
             Self::Agrees => f.write_str("agrees with another program"),
             Self::NotPublished => f.write_str("not published"),
             Self::NotComputed => f.write_str("not computed"),
@@ -115,6 +119,7 @@ impl Verdict {
                 Protocol::Stated => (expected, Self::Within),
                 Protocol::Recovered { difference } => (expected, Self::Recovered(difference)),
                 Protocol::Deviates { difference, .. } => (expected, Self::Deviates(difference)),
+                Protocol::Corrects { difference, .. } => (expected, Self::Corrects(difference)),
             },
         };
         let beyond = ours.mean - expected;
@@ -136,7 +141,7 @@ impl Cell {
     /// What a check holds the cell to.
     pub(crate) fn expected(&self) -> Option<f64> {
         match (&self.published, &self.reference) {
-            (Some(Published { protocol: Protocol::Deviates { value, .. }, .. }), _) => Some(*value),
+            (Some(Published { protocol, .. }), _) if protocol.known().is_some() => protocol.known(),
             (Some(published), _) => Some(published.value),
             (None, reference) => reference.as_ref().map(|reference| reference.value),
         }

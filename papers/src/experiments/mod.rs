@@ -7,6 +7,7 @@ mod office_caltech10_surf;
 mod pipeline;
 mod shared;
 mod simulated_shifts;
+mod skada_bench;
 mod two_sample_level;
 
 use anyhow::{Result, anyhow};
@@ -21,6 +22,7 @@ pub fn experiments() -> Vec<Experiment> {
         office_caltech10_surf::experiment(),
         covariate_shift_toy::experiment(),
         simulated_shifts::experiment(),
+        skada_bench::experiment(),
         natural_shifts::experiment(),
         two_sample_level::experiment(),
     ]

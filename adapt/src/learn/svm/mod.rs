@@ -11,16 +11,21 @@
 //! The kernel matrix `(n, n)` is held in memory. The certificate's residual is the worst violation
 //! of the optimality condition among the pairs, in units of the margin.
 //!
+//! `calibration` gives it probabilities, by sigmoids of decisions on rows that were left out.
+//!
 //! Differences from the paper:
 //! 1. Of classes with equal votes the one with the larger sum of decisions wins, not the first.
 
+mod platt;
 mod smo;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, array};
 use serde::{Deserialize, Serialize};
 
+use platt::Sigmoid;
+
 use super::{
-    Classifier, Classify,
+    Classifier, Classify, folds,
     rows::{ABSENT, Rows, present_classes},
 };
 use crate::{
@@ -47,11 +52,36 @@ pub struct Svm {
     pub tolerance: f64,
     /// The most steps a pair of classes, ≥ 1.
     pub iterations: usize,
+    /// Whether there are probabilities; none by default, which cost a fit a fold.
+    pub calibration: Option<Calibration>,
+}
+
+/// Platt's probabilities. Their rows are left out in folds in which the classes are as frequent as in all,
+/// where libsvm draws folds without looking at the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calibration {
+    /// ≥ 2. 5 is libsvm's.
+    pub folds: usize,
+    /// Of the folds.
+    pub seed: u64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { folds: 5, seed: 0 }
+    }
 }
 
 impl Default for Svm {
     fn default() -> Self {
-        Self { c: 1.0, kernel: KernelChoice::Linear, tolerance: 1e-3, iterations: 10_000_000 }
+        Self {
+            c: 1.0,
+            kernel: KernelChoice::Linear,
+            tolerance: 1e-3,
+            iterations: 10_000_000,
+            calibration: None,
+        }
     }
 }
 
@@ -72,6 +102,8 @@ pub struct SvmModel {
     pub objectives: Array1<f64>,
     /// The two classes of every pair; a decision above 0 is for the second.
     pub pairs: Vec<(usize, usize)>,
+    /// One a pair of classes, of a calibrated machine.
+    sigmoids: Option<Vec<Sigmoid>>,
     expansion: Expansion,
     classes: usize,
     present: Vec<usize>,
@@ -117,6 +149,11 @@ impl Svm {
         let solutions = parallel::map(pairs.len(), |p| {
             self.solve_pair(k.view(), &places, bounds.view(), pairs[p])
         });
+        let sigmoids = self.calibration.map(|calibration| {
+            parallel::map(pairs.len(), |p| {
+                self.sigmoid(k.view(), &places, bounds.view(), pairs[p], calibration)
+            })
+        });
 
         let n = rows.x.nrows();
         let all = Array2::from_shape_fn((n, pairs.len()), |(i, p)| solutions[p].dual[i]);
@@ -136,6 +173,7 @@ impl Svm {
             biases: solutions.iter().map(|s| s.bias).collect(),
             objectives: solutions.iter().map(|s| s.objective).collect(),
             pairs: pairs.iter().map(|&(a, b)| (present[a], present[b])).collect(),
+            sigmoids,
             expansion,
             classes,
             present,
@@ -156,19 +194,68 @@ impl Svm {
         let signs: Vec<f64> =
             rows.iter().map(|&i| if places[i] == b { 1.0 } else { -1.0 }).collect();
         let bounds: Vec<f64> = rows.iter().map(|&i| bounds[i]).collect();
-        let solve = |k| smo::solve(k, &signs, &bounds, self.tolerance, self.iterations);
         if rows.len() == n {
-            return solve(k);
+            return smo::solve(k, &signs, &bounds, self.tolerance, self.iterations);
         }
-        let of_pair =
-            Array2::from_shape_fn((rows.len(), rows.len()), |(i, j)| k[(rows[i], rows[j])]);
-        let solution = solve(of_pair.view());
+        let solution = self.solve_rows(k, &rows, &signs, &bounds);
         let mut dual = Array1::zeros(n);
         rows.iter().zip(&solution.dual).for_each(|(&i, &value)| dual[i] = value);
         smo::Solution { dual, ..solution }
     }
 
+    /// The solution for some of the rows of K, whose signs and bounds are given.
+    fn solve_rows(
+        &self,
+        k: ArrayView2<'_, f64>,
+        rows: &[usize],
+        signs: &[f64],
+        bounds: &[f64],
+    ) -> smo::Solution {
+        let part = Array2::from_shape_fn((rows.len(), rows.len()), |(i, j)| k[(rows[i], rows[j])]);
+        smo::solve(part.view(), signs, bounds, self.tolerance, self.iterations)
+    }
+
+    /// The sigmoid of a pair of classes.
+    fn sigmoid(
+        &self,
+        k: ArrayView2<'_, f64>,
+        places: &[usize],
+        bounds: ArrayView1<'_, f64>,
+        (a, b): (usize, usize),
+        calibration: Calibration,
+    ) -> Sigmoid {
+        let rows: Vec<usize> =
+            (0..places.len()).filter(|&i| places[i] == a || places[i] == b).collect();
+        let second: Vec<bool> = rows.iter().map(|&i| places[i] == b).collect();
+        let groups: Vec<usize> = second.iter().map(|&s| usize::from(s)).collect();
+        let of = folds::stratified(&groups, calibration.folds, calibration.seed);
+        let mut decisions = vec![0.0; rows.len()];
+        for fold in 0..calibration.folds {
+            let (train, test) = folds::split(&of, fold);
+            let signs: Vec<f64> =
+                train.iter().map(|&i| if second[i] { 1.0 } else { -1.0 }).collect();
+            let one = signs.first().filter(|&first| signs.iter().all(|sign| sign == first));
+            if train.is_empty() || one.is_some() {
+                // As libsvm: all that is known is the one class.
+                test.iter().for_each(|&i| decisions[i] = one.copied().unwrap_or(0.0));
+                continue;
+            }
+            let bounds: Vec<f64> = train.iter().map(|&i| bounds[rows[i]]).collect();
+            let kept: Vec<usize> = train.iter().map(|&i| rows[i]).collect();
+            let solution = self.solve_rows(k, &kept, &signs, &bounds);
+            for &i in &test {
+                let row = k.row(rows[i]);
+                let sum = kept.iter().zip(&solution.dual).map(|(&j, d)| row[j] * d).sum::<f64>();
+                decisions[i] = sum + solution.bias;
+            }
+        }
+        Sigmoid::fit(&decisions, &second)
+    }
+
     fn check(&self) -> Result<()> {
+        if let Some(calibration) = self.calibration {
+            check::at_least(Self::NAME, "calibration.folds", calibration.folds, 2)?;
+        }
         check::positive(Self::NAME, "c", self.c)?;
         check::positive(Self::NAME, "tolerance", self.tolerance)?;
         check::at_least(Self::NAME, "iterations", self.iterations, 1)
@@ -231,8 +318,24 @@ impl Classifier for SvmModel {
         Ok(scores)
     }
 
+    /// 0 for classes that do not occur; none without calibration.
     fn probabilities(&self, x: ArrayView2<'_, f64>) -> Result<Option<Array2<f64>>> {
-        self.decisions(x).map(|_| None)
+        let decisions = self.decisions(x)?;
+        let Some(sigmoids) = &self.sigmoids else { return Ok(None) };
+        let place = |class: usize| self.present.partition_point(|&c| c < class);
+        let pairs: Vec<(usize, usize)> =
+            self.pairs.iter().map(|&(a, b)| (place(a), place(b))).collect();
+        let mut probabilities = Array2::zeros((x.nrows(), self.classes));
+        for (mut row, f) in probabilities.rows_mut().into_iter().zip(decisions.rows()) {
+            let second: Array1<f64> =
+                sigmoids.iter().zip(f).map(|(sigmoid, &f)| sigmoid.probability(f)).collect();
+            let p = match self.present.len() {
+                2 => array![1.0 - second[0], second[0]],
+                m => platt::couple(m, &pairs, second.view()),
+            };
+            self.present.iter().zip(p).for_each(|(&class, p)| row[class] = p);
+        }
+        Ok(Some(probabilities))
     }
 
     fn certificate(&self) -> &Certificate {
@@ -243,7 +346,6 @@ impl Classifier for SvmModel {
 #[cfg(test)]
 mod tests {
     use approx::assert_abs_diff_eq;
-    use ndarray::array;
 
     use super::*;
 
@@ -296,6 +398,42 @@ mod tests {
         };
         assert_eq!(at(array![1.0, 1.0, 1e-6]), 1);
         assert_eq!(at(array![1.0, 1e-6, 1.0]), 0);
+    }
+
+    /// On a line on which three classes overlap, frequencies in the middle of each are about what
+    /// probabilities say.
+    #[test]
+    fn calibrated_probabilities_are_frequencies() {
+        // Of ten rows around each place, so many are of each class.
+        let shares = [[9, 1, 0], [1, 8, 1], [0, 2, 8]];
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for (place, counts) in shares.iter().enumerate() {
+            let labels = counts.iter().enumerate().flat_map(|(class, &n)| vec![class; 4 * n]);
+            for (i, class) in labels.enumerate() {
+                x.push(place as f64 * 4.0 + ((i * 7) % 40) as f64 / 40.0);
+                y.push(2 * class);
+            }
+        }
+        let x = Array2::from_shape_vec((x.len(), 1), x).unwrap();
+        let kernel = KernelChoice::Gaussian { sigma: Some(1.0) };
+        let svm = Svm { kernel, calibration: Some(Calibration::default()), ..Svm::default() };
+        let model = svm.fit_model(x.view(), &y, 5, None).unwrap();
+        let p = model.probabilities(array![[0.5], [4.5], [8.5]].view()).unwrap().unwrap();
+        for (row, counts) in p.rows().into_iter().zip(shares) {
+            assert_abs_diff_eq!(row.sum(), 1.0, epsilon = 1e-9);
+            assert_eq!((row[1], row[3]), (0.0, 0.0));
+            for (class, n) in counts.into_iter().enumerate() {
+                let gap = (row[2 * class] - n as f64 / 10.0).abs();
+                assert!(gap < 0.12, "{row}");
+            }
+        }
+        let plain = Svm { calibration: None, ..svm.clone() };
+        let plain = plain.fit_model(x.view(), &y, 5, None).unwrap();
+        assert!(plain.probabilities(x.view()).unwrap().is_none());
+        assert_eq!(plain.decisions(x.view()).unwrap(), model.decisions(x.view()).unwrap());
+        let calibration = Some(Calibration { folds: 1, seed: 0 });
+        let message = Svm { calibration, ..svm }.fit_model(x.view(), &y, 5, None).unwrap_err();
+        assert!(message.to_string().starts_with("svm.calibration.folds = 1"), "{message}");
     }
 
     #[test]

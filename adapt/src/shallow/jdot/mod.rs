@@ -257,10 +257,14 @@ impl Regression {
         let both = || concatenate![Axis(0), domains.source(), xt];
         let (kernel, shift, unit) = match options.kernel {
             KernelChoice::Linear => (Kernel::Linear, moments::mean(xt), Unit::of(0.0)),
-            KernelChoice::Gaussian { sigma } => {
+            choice => {
                 let unit = Unit::of_domains(domains);
-                let sigma = sigma.map(|sigma| unit.length(sigma));
-                let choice = KernelChoice::Gaussian { sigma };
+                let choice = match choice {
+                    KernelChoice::Gaussian { sigma: Some(sigma) } => {
+                        KernelChoice::Gaussian { sigma: Some(unit.length(sigma)) }
+                    }
+                    by_rows => by_rows,
+                };
                 let kernel = choice.resolve(Jdot::NAME, unit.rows(both().view()).view())?;
                 (kernel, Array1::zeros(xt.ncols()), unit)
             }

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, dense_alignment};
+use super::{COURTY, CostScale, Metric, dense_alignment};
 use crate::{
     catalogue::{Described, Needs},
     check,
@@ -35,6 +35,8 @@ pub struct OtClass {
     pub weight: f64,
     /// What costs are divided by.
     pub normalise_cost: CostScale,
+    /// What a cost is.
+    pub metric: Metric,
     /// The duality gap relative to max(1, objective); for `lp-l1` the share of the mass that the last
     /// round moved.
     pub tolerance: f64,
@@ -60,6 +62,7 @@ impl Default for OtClass {
             norm: ClassNorm::default(),
             weight: 0.1,
             normalise_cost: CostScale::default(),
+            metric: Metric::default(),
             tolerance: 1e-4,
             max_rounds: 100,
         }
@@ -83,7 +86,7 @@ impl Align for OtClass {
             ClassNorm::L1L2 => memory::PENALISED,
             ClassNorm::LpL1 => memory::CLASS_ROOTS,
         };
-        let cost = self.normalise_cost.cost(Self::NAME, domains, matrices)?;
+        let cost = self.normalise_cost.cost_by(self.metric, Self::NAME, domains, matrices)?;
         let problem = Problem::uniform(cost.view())?;
         let options = Regularised { epsilon, tolerance, max_rounds };
         let fitted = match norm {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, alignment};
+use super::{COURTY, CostScale, Metric, alignment};
 use crate::{
     catalogue::Described,
     domains::Domains,
@@ -20,11 +20,13 @@ use crate::{
 pub struct OtEmd {
     /// What costs are divided by; it changes the certificate's scale alone.
     pub normalise_cost: CostScale,
+    /// What a cost is.
+    pub metric: Metric,
 }
 
 impl Default for OtEmd {
     fn default() -> Self {
-        Self { normalise_cost: CostScale::None }
+        Self { normalise_cost: CostScale::None, metric: Metric::default() }
     }
 }
 
@@ -36,7 +38,8 @@ impl Described for OtEmd {
 
 impl Align for OtEmd {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
-        let (cost, _) = self.normalise_cost.cost_in_unit(Self::NAME, domains, memory::EXACT)?;
+        let &Self { normalise_cost, metric } = self;
+        let (cost, _) = normalise_cost.cost_in_unit(metric, Self::NAME, domains, memory::EXACT)?;
         let exact = emd(&Problem::uniform(cost.view())?, &Emd::default())?;
         let (masses, _) = exact.plan.marginals();
         let sums = exact.plan.dot(domains.target());

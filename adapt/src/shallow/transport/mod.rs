@@ -2,7 +2,7 @@
 //! mass goes to.
 //!
 //! ```text
-//! C_ij = ‖x_i − x_j‖² / s        s = 1, or the median or largest distance
+//! C_ij = ‖x_i − x_j‖² / s        s = 1, or the median or largest distance; or another metric
 //! P    = a plan between uniform masses on the rows
 //! x̂_i  = Σ_j P_ij x_j / Σ_j P_ij
 //! ```
@@ -27,15 +27,15 @@ pub use laplace::OtLaplace;
 pub use sinkhorn::OtSinkhorn;
 pub use unbalanced::OtUnbalanced;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{Alignment, Map};
+use super::{Alignment, Map, unit_rows};
 use crate::{
     certificate::Certificate,
     domains::Domains,
     error::{Error, Result},
-    math::{gram, unit::Unit},
+    math::{gram, parallel, unit::Unit},
     ot::memory::check_memory,
 };
 
@@ -55,30 +55,90 @@ pub enum CostScale {
     Max,
 }
 
+/// What a cost is before it is scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// ‖x − z‖², the papers'.
+    #[default]
+    SquaredEuclidean,
+    /// 1 − xᵀz / ‖x‖ ‖z‖; 1 from and to a row of zeros.
+    Cosine,
+    /// Σ_k |x_k − z_k|.
+    CityBlock,
+}
+
+impl Metric {
+    /// From the rows of x `(n, d)` to those of z `(m, d)`, `(n, m)`.
+    pub fn distances(self, x: ArrayView2<'_, f64>, z: ArrayView2<'_, f64>) -> Array2<f64> {
+        match self {
+            Self::SquaredEuclidean => gram::squared_distances(x, z),
+            Self::Cosine => {
+                let [x, z] = [x, z].map(|rows| unit_rows(rows.to_owned()));
+                crate::math::linalg::dot(&x, &z.t()).mapv_into(|cosine| (1.0 - cosine).max(0.0))
+            }
+            Self::CityBlock => {
+                let mut out = Array2::zeros((x.nrows(), z.nrows()));
+                let m = z.nrows();
+                parallel::for_each_piece(out.as_slice_mut().unwrap_or_default(), m, |i, row| {
+                    for (out, z) in row.iter_mut().zip(z.rows()) {
+                        *out = x.row(i).iter().zip(z).map(|(x, z)| (x - z).abs()).sum();
+                    }
+                });
+                out
+            }
+        }
+    }
+
+    /// A distance of rows in another unit, in the features' own.
+    fn back(self, unit: Unit, distance: f64) -> f64 {
+        match self {
+            Self::SquaredEuclidean => unit.back(unit.back(distance)),
+            Self::Cosine => distance,
+            Self::CityBlock => unit.back(distance),
+        }
+    }
+}
+
 impl CostScale {
-    /// C `(n_s, n_t)`, for a method that holds so many matrices of its size at once.
+    /// [`Self::cost_by`] squared Euclidean distances.
     ///
     /// # Errors
-    /// [`Error::Memory`]; [`Error::Degenerate`] when the scale is 0; [`Error::OutOfRange`] for
-    /// distances whose squares are not finite.
+    /// Those of [`Self::cost_by`].
     pub(super) fn cost(
         self,
         method: &'static str,
         domains: &Domains<'_>,
         matrices: u64,
     ) -> Result<Array2<f64>> {
-        let (mut cost, unit) = self.cost_in_unit(method, domains, matrices)?;
+        self.cost_by(Metric::SquaredEuclidean, method, domains, matrices)
+    }
+
+    /// C `(n_s, n_t)`, for a method that holds so many matrices of its size at once.
+    ///
+    /// # Errors
+    /// [`Error::Memory`]; [`Error::Degenerate`] when the scale is 0; [`Error::OutOfRange`] for
+    /// distances whose squares are not finite.
+    pub(super) fn cost_by(
+        self,
+        metric: Metric,
+        method: &'static str,
+        domains: &Domains<'_>,
+        matrices: u64,
+    ) -> Result<Array2<f64>> {
+        let (mut cost, unit) = self.cost_in_unit(metric, method, domains, matrices)?;
         if self == Self::None && !unit.is_one() {
-            gram::map_inplace(&mut cost, |c| unit.back(unit.back(c)));
+            gram::map_inplace(&mut cost, |c| metric.back(unit, c));
             check_finite(method, &cost)?;
         }
         Ok(cost)
     }
 
-    /// The same, where costs that nothing divides are in the square of the rows' unit: for solvers
+    /// The same, where costs that nothing divides are those of the rows in their unit: for solvers
     /// whose plan is that of any multiple of the cost.
     fn cost_in_unit(
         self,
+        metric: Metric,
         method: &'static str,
         domains: &Domains<'_>,
         matrices: u64,
@@ -87,7 +147,7 @@ impl CostScale {
         check_memory(method, &[(matrices, n, m)], ADVICE)?;
         let unit = Unit::of_domains(domains);
         let (xs, xt) = (unit.rows(domains.source()), unit.rows(domains.target()));
-        let mut cost = gram::squared_distances(xs.view(), xt.view());
+        let mut cost = metric.distances(xs.view(), xt.view());
         check_finite(method, &cost)?;
         let scale = match self {
             Self::None => 1.0,
@@ -112,7 +172,7 @@ fn check_finite(method: &'static str, cost: &Array2<f64>) -> Result<()> {
     match cost.indexed_iter().find(|(_, c)| !c.is_finite()) {
         None => Ok(()),
         Some(((i, j), _)) => {
-            let what = format!("the squared distance of source row {i} and target row {j}");
+            let what = format!("the cost between source row {i} and target row {j}");
             Err(Error::out_of_range(method, what))
         }
     }
@@ -233,6 +293,29 @@ mod tests {
     }
 
     #[test]
+    fn metrics_by_hand() {
+        let (x, z) = (array![[3.0, 4.0], [0.0, 0.0]], array![[4.0, -3.0], [6.0, 8.0]]);
+        let distances = |metric: Metric| metric.distances(x.view(), z.view());
+        assert_eq!(distances(Metric::SquaredEuclidean), array![[50.0, 25.0], [25.0, 100.0]]);
+        assert_abs_diff_eq!(
+            distances(Metric::Cosine),
+            array![[1.0, 0.0], [1.0, 1.0]],
+            epsilon = 1e-15
+        );
+        assert_eq!(distances(Metric::CityBlock), array![[8.0, 7.0], [7.0, 14.0]]);
+        let domains = Domains::new(x.view(), z.view()).unwrap();
+        for (metric, power) in
+            [(Metric::SquaredEuclidean, 2), (Metric::Cosine, 0), (Metric::CityBlock, 1)]
+        {
+            let unit = 2f64.powi(40);
+            let (far_x, far_z) = (&x * unit, &z * unit);
+            let far = Domains::new(far_x.view(), far_z.view()).unwrap();
+            let cost = |d: &Domains<'_>| CostScale::None.cost_by(metric, "test", d, 1).unwrap();
+            assert_eq!(cost(&far), cost(&domains) * unit.powi(power), "{metric:?}");
+        }
+    }
+
+    #[test]
     fn medians_by_counting() {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.5]), 3.5);
@@ -303,7 +386,7 @@ mod tests {
     fn equal_rows_have_no_scale() {
         let x = array![[1.0], [1.0]];
         let domains = Domains::new(x.view(), x.view()).unwrap();
-        let median = OtEmd { normalise_cost: CostScale::Median };
+        let median = OtEmd { normalise_cost: CostScale::Median, ..OtEmd::default() };
         assert!(matches!(median.fit(&domains), Err(Error::Degenerate { .. })));
         let fitted = OtEmd::default().fit(&domains).unwrap();
         assert_eq!(fitted.source(x.view()).unwrap(), x);

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COURTY, CostScale, dense_alignment};
+use super::{COURTY, CostScale, Metric, dense_alignment};
 use crate::{
     catalogue::Described,
     check,
@@ -26,6 +26,8 @@ pub struct OtSinkhorn {
     pub epsilon: f64,
     /// What costs are divided by.
     pub normalise_cost: CostScale,
+    /// What a cost is.
+    pub metric: Metric,
     /// The largest violation of a marginal.
     pub tolerance: f64,
     /// The most rounds.
@@ -35,7 +37,8 @@ pub struct OtSinkhorn {
 impl Default for OtSinkhorn {
     fn default() -> Self {
         let normalise_cost = CostScale::default();
-        Self { epsilon: 0.1, normalise_cost, tolerance: 1e-9, max_rounds: 10_000 }
+        let metric = Metric::default();
+        Self { epsilon: 0.1, normalise_cost, metric, tolerance: 1e-9, max_rounds: 10_000 }
     }
 }
 
@@ -49,7 +52,8 @@ impl Align for OtSinkhorn {
     fn fit(&self, domains: &Domains<'_>) -> Result<Alignment> {
         let &Self { epsilon, tolerance, max_rounds, .. } = self;
         check::positive(Self::NAME, "epsilon", epsilon)?;
-        let cost = self.normalise_cost.cost(Self::NAME, domains, memory::ENTROPIC)?;
+        let cost =
+            self.normalise_cost.cost_by(self.metric, Self::NAME, domains, memory::ENTROPIC)?;
         let options = Sinkhorn { epsilon, tolerance, max_rounds };
         let entropic = sinkhorn(&Problem::uniform(cost.view())?, &options)?;
         dense_alignment(Self::NAME, domains, &entropic.plan, entropic.certificate)

@@ -159,6 +159,11 @@ fn real_sets_load_whole() {
                 ("reuters/orgs-places-target", _) => assert_eq!(counts, [587, 456]),
                 ("reuters/people-places-source", _) => assert_eq!(counts, [649, 428]),
                 ("reuters/people-places-target", _) => assert_eq!(counts, [621, 456]),
+                // Of five drawings, 80 and 720 each.
+                ("skada-bench/target-source", _) => assert_eq!(counts, [2000, 2000]),
+                ("skada-bench/target-target", _) => {
+                    assert_eq!(counts.iter().min(), Some(&400));
+                }
                 _ => {}
             }
             if let Samples::Images(x) = &set.samples {

@@ -45,7 +45,10 @@ impl Row<'_> {
         match self.cell.verdict {
             Verdict::Within | Verdict::Agrees => "up",
             Verdict::Better | Verdict::Worse | Verdict::NotComputed => "down",
-            Verdict::Recovered(_) | Verdict::Deviates(_) | Verdict::NotPublished => "",
+            Verdict::Recovered(_)
+            | Verdict::Deviates(_)
+            | Verdict::Corrects(_)
+            | Verdict::NotPublished => "",
         }
     }
 

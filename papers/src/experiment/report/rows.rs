@@ -186,6 +186,10 @@ pub(super) fn meanings(summary: &Summary) -> Vec<&'static str> {
             "known deviation: the published number is not met; ours is the one that the experiment \
              knows of. The difference says what was tried.",
         ),
+        Verdict::Corrects(_) => Some(
+            "differs: the reference is wrong: the program behind the published number computes something \
+             else than it names, as the difference says; ours is what it names, and no number to be met.",
+        ),
         Verdict::Agrees => Some(
             "agrees with another program: nobody published a number; ours is within tolerance of \
              what a program written apart from this one gives.",

@@ -43,7 +43,10 @@ pub fn terminal(summary: &Summary) -> String {
                 Verdict::Within | Verdict::Agrees => verdict.fg(Color::Green),
                 Verdict::Better | Verdict::Worse => verdict.fg(Color::Yellow),
                 Verdict::NotComputed => verdict.fg(Color::Red),
-                Verdict::Recovered(_) | Verdict::Deviates(_) | Verdict::NotPublished => verdict,
+                Verdict::Recovered(_)
+                | Verdict::Deviates(_)
+                | Verdict::Corrects(_)
+                | Verdict::NotPublished => verdict,
             },
         ]);
     }
