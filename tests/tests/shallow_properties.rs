@@ -6,7 +6,7 @@
 use approx::assert_abs_diff_eq;
 use ndarray::{Array2, ArrayView2, Axis, array, concatenate};
 use proptest::{collection::vec, prelude::*};
-use serde_json::Value;
+use serde_json::{Value, json};
 use transduct_adapt::{
     catalogue::Entry,
     certificate::{Certificate, Measure},
@@ -430,8 +430,8 @@ fn rows_in_another_unit_move_alike() {
         ("pca", Value::Null),
         ("subspace-alignment", Value::Null),
         ("gfk", Value::Null),
-        ("coral", serde_json::json!({ "regularisation": 0.0, "centre": true })),
-        ("linear-monge", serde_json::json!({ "regularisation": 0.0 })),
+        ("coral", json!({ "regularisation": 0.0, "centre": true })),
+        ("linear-monge", json!({ "regularisation": 0.0 })),
         ("feature-augmentation", Value::Null),
         ("ot-emd", Value::Null),
         ("ot-sinkhorn", Value::Null),
@@ -495,7 +495,7 @@ fn rows_that_are_not_finite_or_of_another_width_are_refused() {
 
 #[test]
 fn options_that_no_method_has_are_refused() {
-    let unknown = serde_json::json!({ "no-such-option": 1 });
+    let unknown = json!({ "no-such-option": 1 });
     for entry in aligners() {
         assert!((entry.build)(&unknown).is_err(), "{}", entry.name);
         assert!((entry.build)(&entry.defaults).is_ok(), "{}", entry.name);

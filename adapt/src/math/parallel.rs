@@ -99,8 +99,9 @@ mod tests {
 
     /// The numbers that `compute` gives in a pool of so many threads, and whether a loop was cut.
     fn within(threads: usize, compute: &(dyn Fn() -> Result<Vec<f64>> + Sync)) -> (Vec<u64>, bool) {
-        let pool: ThreadPool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let numbers = pool.install(compute).unwrap();
+        let pool: ThreadPool =
+            ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let numbers = pool.install(compute).expect("a fit");
         let cut: usize = pool.broadcast(|_| CUT.get()).into_iter().sum();
         (numbers.into_iter().map(f64::to_bits).collect(), cut > 0)
     }

@@ -206,7 +206,8 @@ mod tests {
         let note = "the source's variance is more than rounding, and than 1e-12 of its largest, in 1 of 3 \
                     directions (the target's in 1): in the others the mean moves alone";
         assert_eq!(fitted.certificate.notes, [note]);
-        let fitted = LinearMonge { regularisation: 0.1 }.fit(&domains).unwrap();
+        let fitted =
+            LinearMonge { regularisation: 0.1, ..LinearMonge::default() }.fit(&domains).unwrap();
         let note = "the source's variance is more than rounding in 2 of 3 directions (the target's in 2): \
                     in the others the regularisation stands in";
         assert_eq!(fitted.certificate.notes, [note]);

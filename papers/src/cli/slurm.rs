@@ -51,7 +51,7 @@ pub(super) fn execute(args: SlurmArgs, output: &Output, arguments: &[OsString]) 
     check(&words)?;
     let script = script(&args, &program, &words);
     let value = json!({"script": script, "tasks": args.tasks});
-    output.answer(&value, &script.trim_end())?;
+    output.answer(&value, script.trim_end())?;
     Ok(Status::Done)
 }
 

@@ -151,8 +151,8 @@ fn grid(summary: &Summary, rows: &[Row<'_>]) -> String {
         }
         names
     };
-    let (task, method): (fn(&Row<'_>) -> String, fn(&Row<'_>) -> String) =
-        (|row| line(row.task), |row| line(row.method));
+    let task: fn(&Row<'_>) -> String = |row| line(row.task);
+    let method: fn(&Row<'_>) -> String = |row| line(row.method);
     let (tasks, methods) = (named(task), named(method));
     let tasks_down = tasks.len() > methods.len();
     let (corner, down, across) = match tasks_down {
