@@ -103,7 +103,7 @@ fn nuclear_norm() {
 fn feature_norms() {
     let x = features();
     assert_loss(
-        term(&mut Afn { norm: FeatureNorm::Hard, ..Afn::default() }, &x, 0.0),
+        term(&mut Afn { weight: 0.05, norm: FeatureNorm::Hard, ..Afn::default() }, &x, 0.0),
         55.6539985,
         &[
             (&x[0], &[0.278271569, 0.0, -0.278271569]),
@@ -111,7 +111,7 @@ fn feature_norms() {
         ],
     );
     assert_loss(
-        term(&mut Afn::default(), &x, 0.0),
+        term(&mut Afn { weight: 0.05, ..Afn::default() }, &x, 0.0),
         0.1,
         &[
             (&x[0], &[0.011785113, 0.0, -0.011785113]),

@@ -20,8 +20,8 @@ use dfdx::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, Axis as Dim};
 use serde::{Deserialize, Serialize};
 use transduct_core::{
-    Batch, Dev, Error, Kind, Losses, Method, Needs, Network, Parameter, Pass, Pool, Recording,
-    Result, Scalar, Scope, Step, Taped, check,
+    Batch, Dev, Error, InputShape, Kind, Losses, Method, Needs, Network, Parameter, Pass, Pool,
+    Recording, Result, Scalar, Scope, Step, Taped, check,
     host::{HostOutputs, probabilities},
     ops::{self, CrossEntropy},
     taped, value,
@@ -33,13 +33,14 @@ use super::{Capabilities, MethodConfig, Parts, Trains, aligned::need_trained_bac
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shot {
-    /// β ≥ 0, the weight of the pseudo-labels (0.3 in the paper's Sec. 4.1, 0.1 on its digits).
+    /// β ≥ 0, the weight of the pseudo-labels: on feature vectors the 0.3 of the paper's Sec. 4.1, on
+    /// images the 0.1 of its digits.
     pub pseudo: f32,
 }
 
 impl Default for Shot {
     fn default() -> Self {
-        Self { pseudo: 0.3 }
+        Self { pseudo: 0.1 }
     }
 }
 
@@ -51,6 +52,13 @@ impl MethodConfig for Shot {
                                  Hypothesis Transfer for Unsupervised Domain Adaptation, ICML 2020";
     const CAPABILITIES: Capabilities =
         Capabilities { trains: Trains::AllBut(&["head"]), ..Capabilities::SOURCE_FREE };
+
+    fn defaults_for(input: InputShape) -> Self {
+        match input {
+            InputShape::Features { .. } => Self { pseudo: 0.3 },
+            _ => Self::default(),
+        }
+    }
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         check::non_negative(Self::NAME, "pseudo", self.pseudo)?;

@@ -49,6 +49,7 @@ mod texts;
 
 #[cfg(feature = "files")]
 pub use digest::sha256;
+#[cfg(feature = "files")]
 pub use dir::DataDir;
 pub use domain::{LabelledDomain, PartlyLabelled, TestSet, UnlabelledDomain};
 pub use error::DataError;
