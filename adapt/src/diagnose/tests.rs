@@ -52,7 +52,7 @@ fn two_classes(n: usize, ones: usize, seed: u64) -> (Array2<f64>, Vec<usize>) {
 
 #[test]
 fn proportions_of_the_classes_are_estimated_where_only_they_differ() {
-    // The test of label shift is wrong once in sixty on average: in two of six pairs once in 250.
+    // The test of label shift is wrong once in twenty: in three of six pairs once in 470.
     let mut told = 0;
     for seed in 0..6 {
         let (source, target) = (2 * seed + 3, 2 * seed + 4);
@@ -61,10 +61,10 @@ fn proportions_of_the_classes_are_estimated_where_only_they_differ() {
         let domains = Domains::new(xs.view(), xt.view()).unwrap().with_labels(&labels).unwrap();
         let Some(estimate) = quick().run(&domains).unwrap().label_shift else { continue };
         told += 1;
-        assert!((estimate.target[1] - 0.8).abs() < 0.1 && estimate.p > 0.05 / 3.0, "{estimate:?}");
+        assert!((estimate.target[1] - 0.8).abs() < 0.1 && estimate.p > 0.05, "{estimate:?}");
         assert!(estimate.balance.after < estimate.balance.before);
     }
-    assert!(told >= 5, "{told} of 6");
+    assert!(told >= 4, "{told} of 6");
 }
 
 #[test]
