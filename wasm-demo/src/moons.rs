@@ -18,10 +18,7 @@ use dfdx::prelude::Cpu;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use transduct_adapt::{
-    align::{
-        CdanConfig, Dan, DannConfig, DeepCoral, EntropyMinimisation, Mcc, Mcd, MethodConfig,
-        SourceOnlyConfig,
-    },
+    align::{Dan, DannConfig, DeepCoral, EntropyMinimisation, Mcc, MethodConfig, SourceOnlyConfig},
     registry::{MethodEntry, Parts, build_among, entry},
 };
 use transduct_core::{
@@ -386,8 +383,6 @@ fn entries() -> Vec<MethodEntry<Cpu>> {
     vec![
         entry::<Cpu, SourceOnlyConfig>(),
         entry::<Cpu, DannConfig>(),
-        entry::<Cpu, CdanConfig>(),
-        entry::<Cpu, Mcd>(),
         entry::<Cpu, DeepCoral>(),
         entry::<Cpu, Dan>(),
         entry::<Cpu, Mcc>(),
