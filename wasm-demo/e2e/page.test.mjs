@@ -110,7 +110,12 @@ describe("moons", () => {
       await page.locator("#moons-rotation").focus();
       await page.keyboard.press("ArrowRight");
       await page.waitForFunction(() => /rotation=40/.test(location.hash));
-      const turned = await pixels(page, '.learner[data-learner="1"] canvas');
+      // The address changes before the worker has drawn.
+      let turned = before;
+      for (let look = 0; look < 100 && changed(before, turned) === 0; look += 1) {
+        await page.waitForTimeout(50);
+        turned = await pixels(page, '.learner[data-learner="1"] canvas');
+      }
       assert.ok(changed(before, turned) > 0, "the points have not moved");
 
       const start = await accuracy(page, 1);

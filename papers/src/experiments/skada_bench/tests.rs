@@ -57,8 +57,8 @@ fn inner_scores_are_those_of_the_benchmark() {
         }
     }
     assert_eq!(compared, 3 * (2 + 10 + 2 + 2));
-    // Of linear Monge without a shift, at the two smallest regularisations.
-    assert!(beyond_a_row <= 2, "{beyond_a_row}");
+    // A row whose label turns moves what is learnt from it.
+    assert!(beyond_a_row <= 3, "{beyond_a_row} of {compared}");
 }
 
 #[test]
