@@ -255,8 +255,11 @@ impl Moons {
         options.check()?;
         let Domains { target, .. } = options.data().generate(options.seed)?;
         let (target, target_labels) = unlabelled(target)?;
+        // Source-only has none to turn.
         for learner in &mut self.learners {
-            learner.trainer.set_target(target.clone())?;
+            if learner.trainer.method().needs().target {
+                learner.trainer.set_target(target.clone())?;
+            }
         }
         (self.target, self.target_labels, self.options) = (target, target_labels, options);
         Ok(())
