@@ -24,7 +24,7 @@ impl HostOutputs {
     /// The outputs of `model` on all rows of `samples`, of which there is at least one.
     ///
     /// # Errors
-    /// Those of `model`, and [`Error::Device`](crate::Error::Device) when memory is short.
+    /// Those of `model`, and [`Error::Device`] when memory is short.
     pub fn of<D: Dev>(
         dev: &D,
         samples: &Samples,
@@ -53,7 +53,7 @@ impl HostOutputs {
     /// The outputs of the first `most` rows, on a device.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) when memory is short.
+    /// [`Error::Device`] when memory is short.
     pub fn first<D: Dev>(&self, dev: &D, most: usize) -> Result<Outputs<D>> {
         let of = |x: &Array2<f32>| {
             let shape = (x.nrows().min(most), x.ncols());
