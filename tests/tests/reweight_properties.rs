@@ -104,10 +104,9 @@ proptest! {
         for entry in reweighters() {
             let weighting = fit(&entry, &xs, &(&xt * 0.8 + 0.4)).unwrap();
             check(entry.name, &weighting, 23)?;
-            // The interior point of `kmm` ends on some rows at a few 1e-7, and says so.
-            let certificate = &weighting.certificate;
-            let right = certificate.converged || certificate.residual < 1e-6;
-            prop_assert!(right, "{}: {certificate:?}", entry.name);
+            prop_assert!(
+                weighting.certificate.converged, "{}: {:?}", entry.name, weighting.certificate
+            );
             if let Some(ratio) = &weighting.ratio {
                 let again = ratio.ratio(xs.view()).unwrap();
                 prop_assert!(gap(&weighting.weights, &again) < 1e-9, "{}", entry.name);

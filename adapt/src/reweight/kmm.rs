@@ -181,7 +181,7 @@ fn multiply(
 mod tests {
     use approx::assert_abs_diff_eq;
     use ndarray::{Array2, array};
-    use rand::Rng;
+    use rand::{Rng, SeedableRng};
     use transduct_core::{Stream, rng};
 
     use super::*;
@@ -190,6 +190,17 @@ mod tests {
         let mut rng = rng(seed, Stream::Init);
         let draw = |_| mean + rng.sample::<f64, _>(rand_distr::StandardNormal);
         Array2::from_shape_simple_fn((n, d), || 0.0).mapv(draw)
+    }
+
+    /// Rows on which Mehrotra's steps repeat themselves every four iterations, at a gap of 6e-5.
+    #[test]
+    fn steps_that_would_go_in_a_circle_do_not() {
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(985);
+        let mut rows = |n| Array2::from_shape_fn((n, 2), |_| random.gen_range(-2.0..2.0f64));
+        let (xs, xt) = (rows(23), rows(17) * 0.8 + 0.4);
+        let domains = Domains::new(xs.view(), xt.view()).unwrap();
+        let certificate = Kmm::default().fit(&domains).unwrap().certificate;
+        assert!(certificate.converged, "{certificate:?}");
     }
 
     #[test]

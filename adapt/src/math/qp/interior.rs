@@ -20,6 +20,12 @@ const NAME: &str = "interior point";
 /// The share of the way to the boundary that a step may take.
 const FRACTION: f64 = 0.995;
 
+/// Where the corrected step takes μ no further, a step without the second-order terms aims at this share of
+/// μ: the terms of a predictor that could not be taken whole may lead in a circle (Cartis, "Some
+/// disadvantages of a Mehrotra-type primal-dual corrector interior point algorithm for linear programming",
+/// Applied Numerical Mathematics 2009).
+const CENTRING: f64 = 0.1;
+
 /// A variable between bounds, with its slacks and their multipliers.
 #[derive(Clone, Copy, Debug)]
 struct Bounded {
@@ -132,13 +138,20 @@ pub(super) fn solve(
         let mu = at.mu();
         let after = at.moved(at.longest(&predictor), &predictor).mu();
         let centring = (after / mu).powi(3) * mu;
-        let targets = at.targets(centring, Some(&predictor));
-        let direction = newton.direction(&at, &residuals, &targets, Exactness::Refined);
-        let step = (FRACTION * at.longest(&direction)).min(1.0);
+        let towards = |mu: f64, predictor: Option<&Direction>| {
+            let targets = at.targets(mu, predictor);
+            let direction = newton.direction(&at, &residuals, &targets, Exactness::Refined);
+            let step = (FRACTION * at.longest(&direction)).min(1.0);
+            (step, at.moved(step, &direction))
+        };
+        let (mut step, mut next) = towards(centring, Some(&predictor));
+        if next.mu() >= mu {
+            (step, next) = towards(CENTRING * mu, None);
+        }
         if step.is_nan() || step <= 1e-12 {
             break;
         }
-        at = at.moved(step, &direction);
+        at = next;
         px = hessian.multiply(at.x.view());
     }
     match best {
