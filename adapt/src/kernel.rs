@@ -9,7 +9,7 @@
 
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use transduct_core::{Dev, Error, Matrix, Recorded, Result, Scalar, Taped, check};
+use transduct_core::{Dev, Error, Matrix, Recorded, Result, Taped, check};
 
 /// ‖x_i − y_j‖² by the Gram identity ‖x‖² + ‖y‖² − 2 x·y: x `(n, d)`, y `(m, d)` → `(n, m)`, ≥ 0.
 ///
@@ -138,14 +138,6 @@ impl Gaussians {
         &self.gammas
     }
 
-    /// Σ_ij k over a matrix of squared distances `(n, m)` → `()`.
-    ///
-    /// # Errors
-    /// [`Error::Device`] when memory is short.
-    pub fn sum<D: Dev>(&self, distances: Taped<D>) -> Result<Scalar<D>> {
-        self.values(distances)?.try_sum::<Rank0, _>().map_err(Error::device)
-    }
-
     /// k of every squared distance, `(n, m)` → `(n, m)`.
     ///
     /// # Errors
@@ -223,7 +215,7 @@ mod tests {
     fn a_kernel_at_distance_zero_is_one() {
         let kernel = Gaussians::new(vec![0.5, 2.0]).unwrap();
         let d: Matrix<_> = cpu().zeros_like(&(2, 3));
-        assert_eq!(kernel.sum(d.leaky_trace()).unwrap().array(), 6.0);
+        assert_eq!(kernel.values(d.leaky_trace()).unwrap().sum::<Rank0, _>().array(), 6.0);
     }
 
     #[test]

@@ -136,16 +136,11 @@ impl<D: Dev> Distances<D> {
     /// # Errors
     /// [`Error::Device`] when memory is short.
     pub fn mmd(self, kernel: &Gaussians) -> Result<Scalar<D>> {
-        let mut sum: Option<Scalar<D>> = None;
-        for Block { weight, distances, .. } in self.blocks {
-            let term = kernel.sum(distances)?.try_mul(weight).map_err(Error::device)?;
-            sum = Some(match sum {
-                Some(sum) => sum.try_add(term).map_err(Error::device)?,
-                None => term,
-            });
-        }
-        let Some(sum) = sum else { unreachable!("every estimator has blocks") };
-        sum.try_add(self.offset).map_err(Error::device)
+        let kernels = self
+            .blocks
+            .into_iter()
+            .map(|block| Ok((block.weight, kernel.values(block.distances)?)));
+        weighted_sum(kernels, self.offset)
     }
 }
 
@@ -159,14 +154,25 @@ pub fn joint_mmd<D: Dev>(
     [first, second]: [Distances<D>; 2],
     [k_first, k_second]: [&Gaussians; 2],
 ) -> Result<Scalar<D>> {
-    let mut sum: Option<Scalar<D>> = None;
     let offset = first.offset;
-    for (first, second) in first.blocks.into_iter().zip(second.blocks) {
-        let term = k_first
-            .values(first.distances)?
-            .try_mul(k_second.values(second.distances)?)
-            .and_then(|k| k.try_sum::<Rank0, _>()?.try_mul(first.weight))
-            .map_err(Error::device)?;
+    let kernels = first.blocks.into_iter().zip(second.blocks).map(|(first, second)| {
+        let k = k_second.values(second.distances)?;
+        let k = k_first.values(first.distances)?.try_mul(k).map_err(Error::device)?;
+        Ok((first.weight, k))
+    });
+    weighted_sum(kernels, offset)
+}
+
+/// offset + Σ_b w_b Σ_ij k_ij over blocks of kernel values, each with its weight.
+fn weighted_sum<D: Dev>(
+    blocks: impl Iterator<Item = Result<(f32, Taped<D>)>>,
+    offset: f32,
+) -> Result<Scalar<D>> {
+    let mut sum: Option<Scalar<D>> = None;
+    for block in blocks {
+        let (weight, k) = block?;
+        let term =
+            k.try_sum::<Rank0, _>().and_then(|k| k.try_mul(weight)).map_err(Error::device)?;
         sum = Some(match sum {
             Some(sum) => sum.try_add(term).map_err(Error::device)?,
             None => term,

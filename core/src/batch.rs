@@ -131,20 +131,16 @@ impl<D: Dev> Batches<D> {
             }
             Ok(Order::new(n, rows, rng(seed, stream)))
         };
-        let source = match &data.source {
-            Some(s) => {
-                let about = (s.len(), s.name());
-                Some((s.clone(), order("source_batch", source_rows, about, Stream::Source)?))
-            }
-            None => None,
+        let of_source = |s: &Arc<LabelledDomain>| {
+            let about = (s.len(), s.name());
+            Ok::<_, Error>((s.clone(), order("source_batch", source_rows, about, Stream::Source)?))
         };
-        let target = match &data.target {
-            Some(t) => {
-                let about = (t.len(), t.name());
-                Some((t.clone(), order("target_batch", target_rows, about, Stream::Target)?))
-            }
-            None => None,
+        let of_target = |t: &Arc<UnlabelledDomain>| {
+            let about = (t.len(), t.name());
+            Ok::<_, Error>((t.clone(), order("target_batch", target_rows, about, Stream::Target)?))
         };
+        let source = data.source.as_ref().map(of_source).transpose()?;
+        let target = data.target.as_ref().map(of_target).transpose()?;
         Ok(Self { dev: dev.clone(), source, target, ahead: [Ahead::default(), Ahead::default()] })
     }
 

@@ -73,7 +73,7 @@ impl HostOutputs {
 
     /// The class of each row's largest logit, the first of equal ones, `(n,)`.
     pub fn predictions(&self) -> Vec<usize> {
-        self.logits.rows().into_iter().map(largest).collect()
+        self.logits.rows().into_iter().map(|row| largest(row.iter().copied())).collect()
     }
 }
 
@@ -90,9 +90,11 @@ pub fn probabilities(logits: ArrayView1<'_, f32>) -> Array1<f64> {
     exponentials / sum
 }
 
-fn largest(row: ArrayView1<'_, f32>) -> usize {
+/// The place of the largest number, the first of equal ones.
+pub fn largest(row: impl IntoIterator<Item = f32>) -> usize {
     let start = (0, f32::NEG_INFINITY);
-    row.iter().enumerate().fold(start, |best, (i, &z)| if z > best.1 { (i, z) } else { best }).0
+    let larger = |best: (usize, f32), (i, z)| if z > best.1 { (i, z) } else { best };
+    row.into_iter().enumerate().fold(start, larger).0
 }
 
 /// The share of equal entries.

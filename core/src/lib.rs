@@ -42,7 +42,7 @@ pub use input::{Input, InputShape};
 pub use method::{
     Batch, Labelled, Losses, Method, Needs, Pool, Readings, Snapshot, Step, Unlabelled,
 };
-pub use network::{Network, Outputs, Recording};
+pub use network::{Network, Outputs, Recording, predictions};
 pub use parameter::{Kind, Parameter, Scope, covers};
 pub use pass::{Pass, Statistics};
 pub use rng::{Rng, RngState, Stream, rng};

@@ -5,6 +5,7 @@ use dfdx::prelude::*;
 use crate::{
     Dev, Error, Input, Matrix, Parameter, Pass, Recorded, Result, Scope,
     backbone::{Backbone, Head},
+    host::largest,
 };
 
 /// A feature extractor and classifiers on its features: one, of methods that do not say otherwise.
@@ -27,13 +28,16 @@ pub struct Outputs<D: Dev> {
 impl<D: Dev> Outputs<D> {
     /// The class of the greatest logit of every row, the first of equals.
     pub fn predictions(&self) -> Vec<usize> {
-        let &(n, k) = self.logits.shape();
-        let mut logits = vec![0.0; n * k];
-        self.logits.copy_into(&mut logits);
-        let greatest =
-            |row: &[f32]| (1..k).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-        logits.chunks(k.max(1)).map(greatest).collect()
+        predictions(&self.logits)
     }
+}
+
+/// The column of the greatest number of every row, the first of equals: `(n, k)` → `(n,)`.
+pub fn predictions<D: Dev>(logits: &Matrix<D>) -> Vec<usize> {
+    let &(n, k) = logits.shape();
+    let mut values = vec![0.0; n * k];
+    logits.copy_into(&mut values);
+    values.chunks(k.max(1)).map(|row| largest(row.iter().copied())).collect()
 }
 
 /// What a recorded pass gives. One tape carries both networks; losses record on tapes of their own

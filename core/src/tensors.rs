@@ -197,7 +197,7 @@ pub fn replace_file(
 /// # Errors
 /// [`Error::File`] when the system refuses.
 #[cfg(feature = "files")]
-pub(crate) fn read(path: &std::path::Path) -> Result<Vec<u8>> {
+pub fn read(path: &std::path::Path) -> Result<Vec<u8>> {
     std::fs::read(path)
         .map_err(|e| Error::File { path: path.display().to_string(), reason: e.to_string() })
 }

@@ -7,7 +7,7 @@ use dfdx::prelude::Cpu;
 use serde_json::{Value, json};
 use toml::Table;
 use transduct_adapt::{
-    registry::{MethodDevice, Parts, Start, build_method, methods},
+    registry::{self, MethodDevice, Parts, build_method, methods},
     validate::validator,
 };
 use transduct_core::{
@@ -16,7 +16,8 @@ use transduct_core::{
     cpu,
     data::{DataDir, sha256},
     model::{Model, ModelCard},
-    rng, suggest, tensors,
+    rng, suggest,
+    tensors::{self, Tensors},
     train::{TrainConfig, Trainer},
 };
 
@@ -44,8 +45,18 @@ pub(crate) struct Plan {
     pub(crate) methods: Vec<(String, Value)>,
     /// The backbone and its options.
     pub(crate) backbone: (String, Value),
+    /// Those of the methods that adapt a trained network.
+    starting: Vec<String>,
     /// What those who start the run should know of its methods.
     pub(crate) notes: Vec<String>,
+}
+
+/// A model that networks begin with.
+struct Start {
+    path: String,
+    /// Of the file.
+    sha256: String,
+    values: Tensors,
 }
 
 /// Checks that every domain fills a batch.
@@ -84,7 +95,8 @@ impl Plan {
         // What needs no data first: a slip in a name is told at once.
         let given = config.method.clone();
         complete_methods(&mut config, None)?;
-        let notes = add_baseline(&mut config);
+        let starting = starting(&config.methods);
+        let notes = add_baseline(&mut config, &starting);
         if config.seeds.is_empty() {
             config.seeds = (0..SEEDS).collect();
         }
@@ -110,7 +122,7 @@ impl Plan {
             config.training.clone().resolved(data.source.len(), config.training.source_batch)?;
         // The steps say it all; a saved configuration must not say it twice.
         config.training.epochs = None;
-        let plan = Self { config, data, methods, backbone, notes };
+        let plan = Self { config, data, methods, backbone, starting, notes };
         // Options out of range and batches that no domain fills are told before anything is
         // written.
         let mut paths = Vec::new();
@@ -127,19 +139,18 @@ impl Plan {
             );
         }
         if let Some(start) = &plan.config.start {
-            plan.start_values(&cpu(), Path::new(start))?;
+            plan.read_start(&cpu(), Path::new(start))?;
         }
         Ok(plan)
     }
 
-    /// The method of this name with new networks, as `seed` makes them, or with the values of the
-    /// model at `start`.
+    /// The method of this name with new networks, as `seed` makes them, or with the values of `start`.
     fn build<D: MethodDevice>(
         &self,
         dev: &D,
         method: &str,
         seed: u64,
-        start: Option<&Path>,
+        start: Option<&Start>,
     ) -> Result<Box<dyn Method<D>>> {
         let mut init = rng(seed, Stream::Init);
         let (name, options) = &self.backbone;
@@ -147,17 +158,17 @@ impl Plan {
         backbone.freeze(&self.config.backbone.freeze)?;
         let sizes = (self.data.source.classes().len(), self.data.target.len());
         let parts = Parts::new(dev, backbone, &self.config.head, sizes, &mut init)?;
-        if let Some(path) = start {
-            let values = self.start_values(dev, path)?;
-            tensors::restore(&path.display().to_string(), &values, &parts.network.parameters())?;
+        if let Some(Start { path, values, .. }) = start {
+            tensors::restore(path, values, &parts.network.parameters())?;
         }
         let options = self.methods.iter().find(|(name, _)| name == method).map(|(_, o)| o);
         Ok(build_method(method, parts, options.unwrap_or(&Value::Null))?)
     }
 
-    /// The weights of the model at `path`, which must be one of this run's networks and classes.
-    fn start_values<D: MethodDevice>(&self, dev: &D, path: &Path) -> Result<tensors::Tensors> {
-        let model = Model::load(dev, path)?;
+    /// The model at `path`, which must be one of this run's networks and classes.
+    fn read_start<D: MethodDevice>(&self, dev: &D, path: &Path) -> Result<Start> {
+        let (bytes, path) = (tensors::read(path)?, path.display().to_string());
+        let model = Model::from_bytes(dev, &path, &bytes)?;
         let (card, classes) = (model.card(), self.data.source.classes());
         let (name, options) = &self.backbone;
         for (what, theirs, ours) in [
@@ -169,15 +180,21 @@ impl Plan {
             ("classes", json!(card.classes), json!(classes)),
         ] {
             if theirs != ours {
-                bail!("{}: its {what}: {theirs}, expected the run's, {ours}", path.display());
+                bail!("{path}: its {what}: {theirs}, expected the run's, {ours}");
             }
         }
-        Ok(tensors::values(&model.parameters()))
+        let values = tensors::values(&model.parameters());
+        Ok(Start { path, sha256: sha256(&bytes), values })
+    }
+
+    /// Whether this method of the run adapts a trained network.
+    pub(crate) fn starts_from_model(&self, method: &str) -> bool {
+        self.starting.iter().any(|name| name == method)
     }
 
     /// What the network of this method and seed begins with in the run at `dir`, if with a model.
     pub(crate) fn start(&self, dir: &RunDir, method: &str, seed: u64) -> Result<Option<PathBuf>> {
-        if !starts_from_model(method) {
+        if !self.starts_from_model(method) {
             return Ok(None);
         }
         let path = match &self.config.start {
@@ -209,12 +226,12 @@ impl Plan {
             "backbone": self.config.backbone,
             "head": self.config.head,
         });
-        if let Some(path) = start {
+        let start = start.map(|path| self.read_start(dev, path)).transpose()?;
+        if let Some(start) = &start {
             // By what it holds: a run may move, and its model with it.
-            let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-            about["start"] = json!(sha256(&bytes));
+            about["start"] = json!(start.sha256);
         }
-        let built = self.build(dev, method, seed, start)?;
+        let built = self.build(dev, method, seed, start.as_ref())?;
         Ok(Trainer::new(dev, config, about, built, &self.data.training())?)
     }
 
@@ -244,24 +261,26 @@ impl Plan {
     }
 }
 
-/// Whether the method of this name adapts a trained network.
-pub(crate) fn starts_from_model(method: &str) -> bool {
+/// Those of these methods that adapt a trained network.
+fn starting(names: &[String]) -> Vec<String> {
     let known = methods::<Cpu>();
-    known.iter().any(|m| m.name == method && m.capabilities.start == Start::Model)
+    let starts = |name: &&String| {
+        known.iter().any(|m| m.name == **name && m.capabilities.start == registry::Start::Model)
+    };
+    names.iter().filter(starts).cloned().collect()
 }
 
-/// Trains the baseline too, and first, where methods begin with its model.
-fn add_baseline(config: &mut RunConfig) -> Vec<String> {
-    let methods = &config.methods;
-    let starting: Vec<_> = methods.iter().filter(|name| starts_from_model(name)).collect();
-    if starting.is_empty() || config.start.is_some() || methods.iter().any(|m| m == BASELINE) {
+/// Trains the baseline too, and first, where `starting` ones begin with its model.
+fn add_baseline(config: &mut RunConfig, starting: &[String]) -> Vec<String> {
+    let there = config.methods.iter().any(|method| method == BASELINE);
+    if starting.is_empty() || config.start.is_some() || there {
         return Vec::new();
     }
-    let starting = starting.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     config.methods.insert(0, BASELINE.to_owned());
     vec![format!(
-        "{starting}: begins with a trained network, so that {BASELINE} is trained first; --start \
-         gives another model"
+        "{}: begins with a trained network, so that {BASELINE} is trained first; --start gives \
+         another model",
+        starting.join(", ")
     )]
 }
 

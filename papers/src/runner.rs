@@ -29,7 +29,7 @@ use crate::{
     evaluate::{Evaluator, EvidenceRows},
     interrupt,
     observer::PartObserver,
-    plan::{Plan, starts_from_model},
+    plan::Plan,
     progress::Progress,
     record::{
         DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages,
@@ -40,8 +40,8 @@ use crate::{
 /// The most images of a domain that the report can show.
 const SAMPLE_IMAGES: usize = 40;
 
-/// The file that keeps other processes out of a run directory. It stays, unlocked.
-const LOCK: &str = ".lock";
+/// The file that keeps other processes out of an experiment's directory. It stays, unlocked.
+pub(crate) const LOCK: &str = ".lock";
 
 /// A run to start or to go on with.
 pub(crate) struct Request {
@@ -128,22 +128,6 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
         run.elsewhere.iter().for_each(|note| output.note(format!("note: {note}")));
         Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes })
     })
-}
-
-/// Keeps other processes out of the directory `root` until it is dropped, or the process ends in
-/// whatever way.
-pub(crate) fn lock(root: &Path) -> Result<fs::File> {
-    fs::create_dir_all(root).with_context(|| root.display().to_string())?;
-    let path = root.join(LOCK);
-    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            bail!("{}: another transduct is at work in it", root.display())
-        }
-        // Some network file systems have no locks; the run is not worth losing for that.
-        Err(fs::TryLockError::Error(_)) => Ok(file),
-    }
 }
 
 /// Checks that there is nothing in the directory `root`.
@@ -440,7 +424,7 @@ impl<'a, D: MethodDevice> Run<'a, D> {
     fn parts(&self, shard: Option<Shard>) -> Result<Vec<Part<'a>>> {
         let config = &self.plan.config;
         let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
-        methods.sort_by_key(|method| starts_from_model(method));
+        methods.sort_by_key(|method| self.plan.starts_from_model(method));
         let all: Vec<Part<'a>> = (config.seeds.iter())
             .flat_map(|&seed| methods.iter().map(move |&method| Part { method, seed }))
             .collect();
@@ -455,7 +439,7 @@ impl<'a, D: MethodDevice> Run<'a, D> {
 
     /// The part of this run whose model this one begins with.
     fn begins_with(&self, part: &Part<'_>) -> Option<Part<'static>> {
-        let own = starts_from_model(part.method) && self.plan.config.start.is_none();
+        let own = self.plan.starts_from_model(part.method) && self.plan.config.start.is_none();
         own.then_some(Part { method: BASELINE, seed: part.seed })
     }
 

@@ -89,13 +89,13 @@ mod tests {
     use dfdx::prelude::Cpu;
     use transduct_core::{
         Input, InputShape, Stream, Unlabelled,
-        backbone::{Mlp, ResNet, ResNetConfig},
+        backbone::{ResNet, ResNetConfig},
         cpu,
         optim::{Optimiser, Sgd},
         rng,
     };
 
-    use super::*;
+    use super::{super::testing::built, *};
 
     /// After two batches the first layer's moments are the means of those that one batch each gives.
     #[test]
@@ -136,11 +136,7 @@ mod tests {
 
     #[test]
     fn a_network_without_normalisation_is_refused() {
-        let (dev, mut init) = (cpu(), rng(3, Stream::Init));
-        let input = InputShape::Features { d: 2 };
-        let backbone = Box::new(Mlp::new(&dev, input, &Default::default(), &mut init).unwrap());
-        let parts = Parts::new(&dev, backbone, &Default::default(), (2, 3), &mut init).unwrap();
-        let error = AdaBn {}.build(parts).err().unwrap().to_string();
+        let error = built(AdaBn {}, vec![4]).err().unwrap().to_string();
         assert_eq!(
             error,
             "adabn.backbone = mlp: expected a backbone with batch normalisation, as resnet: it is \

@@ -194,26 +194,22 @@ impl<D: Dev> Method<D> for TwoEncoders<D> {
 #[cfg(test)]
 mod tests {
     use transduct_core::{
-        Input, Labelled, Stream, Unlabelled,
-        backbone::{Mlp, MlpConfig},
-        cpu,
+        Input, Labelled, Stream, Unlabelled, cpu,
         optim::{Optimiser, Sgd},
         rng,
     };
 
-    use super::*;
+    use super::{
+        super::testing::{INPUT, built},
+        *,
+    };
 
     /// The source encoder, and with it the classifier, is what the first phase left; the target
     /// encoder starts there and moves.
     #[test]
     fn the_second_phase_starts_from_the_first_and_moves_the_target_alone() {
-        let (dev, mut init) = (cpu(), rng(3, Stream::Init));
-        let input = InputShape::Features { d: 2 };
-        let mlp = MlpConfig { hidden: vec![4], dropout: 0.0 };
-        let backbone = Box::new(Mlp::new(&dev, input, &mlp, &mut init).unwrap());
-        let parts = Parts::new(&dev, backbone, &Default::default(), (2, 3), &mut init).unwrap();
-        let mut method = Adda::default().build(parts).unwrap();
-        let x = |v: Vec<f32>| Input::from_values(&dev, input, v).unwrap();
+        let mut method = built(Adda::default(), vec![4]).unwrap();
+        let x = |v: Vec<f32>| Input::from_values(&cpu(), INPUT, v).unwrap();
         let (x_s, x_t) = (x(vec![0.5, -1.0, 2.0, 0.3]), x(vec![-0.7, 1.1, 0.2, 0.9]));
         let batch = Batch {
             source: Some(Labelled { x: &x_s, y: &[0, 1] }),
@@ -245,11 +241,8 @@ mod tests {
     #[test]
     fn options_out_of_range_are_named() {
         for pretrain in [0.0, 1.0, f32::NAN] {
-            let (dev, mut init) = (cpu(), rng(3, Stream::Init));
-            let input = InputShape::Features { d: 2 };
-            let backbone = Box::new(Mlp::new(&dev, input, &Default::default(), &mut init).unwrap());
-            let parts = Parts::new(&dev, backbone, &Default::default(), (2, 3), &mut init).unwrap();
-            let error = Adda { pretrain, ..Adda::default() }.build(parts).err().unwrap();
+            let config = Adda { pretrain, ..Adda::default() };
+            let error = built(config, vec![4]).err().unwrap();
             let expected = format!("adda.pretrain = {pretrain}: expected a share between 0 and 1");
             assert_eq!(error.to_string(), expected);
         }

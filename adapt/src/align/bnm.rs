@@ -14,11 +14,11 @@
 //! Differences from the paper: none.
 
 use dfdx::prelude::*;
-use ndarray::{Array2, s};
+use ndarray::s;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, Scalar, Taped, check};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View, held::weighted_by};
 use crate::math::linalg;
 
 /// The weight.
@@ -46,24 +46,6 @@ impl MethodConfig for Bnm {
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)
     }
-}
-
-/// ⟨w(X), X⟩ of a matrix `(n, d)` on a tape, where w sees its values on the host and is constant to
-/// gradients.
-pub(super) fn weighted_by<D: Dev>(
-    method: &'static str,
-    x: Taped<D>,
-    w: impl FnOnce(&Array2<f64>) -> crate::error::Result<Array2<f64>>,
-) -> Result<Scalar<D>> {
-    let shape = *x.shape();
-    let mut values = vec![0.0; shape.0 * shape.1];
-    x.copy_into(&mut values);
-    let values = values.into_iter().map(f64::from).collect();
-    let host = Array2::from_shape_vec(shape, values).expect("values fill their shape");
-    let w = w(&host).map_err(|e| Error::config(method, "batch", e, "a decomposition"))?;
-    let w = w.iter().map(|&w| w as f32).collect();
-    let w = x.device().try_tensor_from_vec(w, shape).map_err(Error::device)?;
-    x.try_mul(w).and_then(|x| x.try_sum::<Rank0, _>()).map_err(Error::device)
 }
 
 /// ‖X‖_* of a matrix on a tape.

@@ -22,7 +22,7 @@ use transduct_core::{
 
 use super::{
     Capabilities, Dann, DannConfig, DomainLoss, Layer, MethodConfig, Parts, Terms, View,
-    bnm::weighted_by,
+    held::weighted_by,
 };
 use crate::math::linalg;
 

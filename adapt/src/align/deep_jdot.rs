@@ -12,11 +12,10 @@
 //! Differences from the paper: none in the loss.
 
 use dfdx::prelude::*;
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, Scalar, Taped, check, ops};
 
-use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View, held::weighted_by};
 use crate::{
     kernel::squared_distances,
     ot::{Emd, Problem, emd},
@@ -78,17 +77,9 @@ impl DeepJdot {
 
     /// L of a cost.
     fn transported<D: Dev>(&self, cost: Taped<D>) -> Result<Scalar<D>> {
-        let shape = *cost.shape();
-        let mut values = vec![0.0; shape.0 * shape.1];
-        cost.copy_into(&mut values);
-        let values = values.into_iter().map(f64::from).collect();
-        let host = Array2::from_shape_vec(shape, values).expect("values fill their shape");
-        let plan = Problem::uniform(host.view())
-            .and_then(|problem| emd(&problem, &Emd::default()))
-            .map_err(|e| Error::config(Self::NAME, "batch", e, "a cost that can be transported"))?;
-        let plan: Vec<f32> = plan.dense().iter().map(|&p| p as f32).collect();
-        let plan = cost.device().try_tensor_from_vec(plan, shape).map_err(Error::device)?;
-        cost.try_mul(plan).and_then(|cost| cost.try_sum::<Rank0, _>()).map_err(Error::device)
+        weighted_by(Self::NAME, cost, |cost| {
+            Ok(emd(&Problem::uniform(cost.view())?, &Emd::default())?.dense())
+        })
     }
 }
 

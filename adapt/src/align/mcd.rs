@@ -182,7 +182,7 @@ mod tests {
         rng,
     };
 
-    use super::*;
+    use super::{super::testing::built, *};
 
     #[test]
     fn the_discrepancy_by_hand() {
@@ -236,11 +236,7 @@ mod tests {
 
     #[test]
     fn no_step_of_the_generator_is_an_error() {
-        let (dev, mut init) = (cpu(), rng(3, Stream::Init));
-        let input = InputShape::Features { d: 2 };
-        let backbone = Box::new(Mlp::new(&dev, input, &Default::default(), &mut init).unwrap());
-        let parts = Parts::new(&dev, backbone, &Default::default(), (2, 3), &mut init).unwrap();
-        let error = Mcd { generator_steps: 0 }.build(parts).err().unwrap().to_string();
+        let error = built(Mcd { generator_steps: 0 }, vec![4]).err().unwrap().to_string();
         assert_eq!(error, "mcd.generator_steps = 0: expected at least 1");
     }
 }

@@ -18,6 +18,7 @@ use transduct_core::{
     Snapshot, Taped, check,
     layer::{Perceptron, PerceptronConfig},
     ops::{self, Activation, CrossEntropy},
+    predictions,
     schedule::warm_up,
 };
 
@@ -124,11 +125,7 @@ impl<D: Dev> DomainLoss<D> for Mdd<D> {
     fn loss(&mut self, view: View<'_, D>) -> Result<Terms<D>> {
         let lambda = self.lambda_at(view.progress);
         let [f_s, f_t] = view.features();
-        let predicted = |z: Taped<D>| {
-            let z = z.retaped::<NoneTape>();
-            Outputs { features: z.clone(), logits: z }.predictions()
-        };
-        let [y_s, y_t] = view.logits().map(predicted);
+        let [y_s, y_t] = view.logits().map(|z| predictions(&z.retaped::<NoneTape>()));
         let z_s = self.adversary(f_s, lambda, view.rng)?;
         let z_t = self.adversary(f_t, lambda, view.rng)?;
         let agree = ops::cross_entropy(z_s, &y_s, CrossEntropy::default())?;
@@ -145,7 +142,7 @@ impl<D: Dev> DomainLoss<D> for Mdd<D> {
     fn readings(&self, at: Snapshot<'_, D>) -> Result<Readings> {
         let agreement = |outputs: &Outputs<D>| {
             let logits = self.classifier.forward(outputs.features.clone(), &mut Pass::eval())?;
-            let adversary = Outputs { features: outputs.features.clone(), logits }.predictions();
+            let adversary = predictions(&logits);
             let ours = outputs.predictions();
             let alike = adversary.iter().zip(&ours).filter(|(a, b)| a == b).count();
             Ok::<_, Error>(alike as f32 / ours.len().max(1) as f32)

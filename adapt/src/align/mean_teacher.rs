@@ -186,7 +186,7 @@ mod tests {
         cpu, rng,
     };
 
-    use super::*;
+    use super::{super::testing::built, *};
 
     /// Two rows, k = 2. The teacher is sure of the first, (0.99, 0.01), and not of the second. The
     /// student says (½, ½) and (¾, ¼).
@@ -226,13 +226,7 @@ mod tests {
 
     #[test]
     fn options_out_of_range_are_named() {
-        let message = |config: MeanTeacher| {
-            let (dev, mut init) = (cpu(), rng(3, Stream::Init));
-            let input = InputShape::Features { d: 2 };
-            let backbone = Box::new(Mlp::new(&dev, input, &Default::default(), &mut init).unwrap());
-            let parts = Parts::new(&dev, backbone, &Default::default(), (2, 3), &mut init).unwrap();
-            config.build(parts).err().unwrap().to_string()
-        };
+        let message = |config: MeanTeacher| built(config, vec![4]).err().unwrap().to_string();
         let decay = MeanTeacher { decay: 1.0, ..MeanTeacher::default() };
         assert_eq!(message(decay), "mean-teacher.decay = 1: expected 0 ≤ value < 1");
     }

@@ -18,6 +18,7 @@ mod deep_coral;
 mod deep_jdot;
 mod entropy_minimisation;
 mod fixmatch;
+mod held;
 mod jan;
 mod mcc;
 mod mcd;
@@ -27,6 +28,8 @@ mod pseudo_labels;
 mod shot;
 mod source_only;
 mod tent;
+#[cfg(test)]
+mod testing;
 
 pub use adabn::AdaBn;
 pub use adda::Adda;

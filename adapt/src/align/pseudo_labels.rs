@@ -18,6 +18,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{
     Dev, Error, Matrix, Method, Result, Scalar, Taped, check,
+    host::largest,
     ops::{self, CrossEntropy},
 };
 
@@ -61,9 +62,8 @@ pub(super) fn certain<D: Dev>(logits: &Matrix<D>, confidence: f32) -> Result<Vec
     let p = logits.clone().try_softmax::<Axis<1>>().map_err(Error::device)?;
     let mut values = vec![0.0; n * k];
     p.copy_into(&mut values);
-    let best = |row: &[f32]| (1..k).fold(0, |best, c| if row[c] > row[best] { c } else { best });
     let of = |row: &[f32]| {
-        let class = best(row);
+        let class = largest(row.iter().copied());
         (class, row[class] > confidence)
     };
     Ok(values.chunks(k.max(1)).map(of).collect())

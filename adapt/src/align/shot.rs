@@ -17,7 +17,7 @@
 //! 2. Its source model is trained with label smoothing of 0.1; here it is what the run starts from.
 
 use dfdx::prelude::*;
-use ndarray::{Array1, Array2, ArrayView2, Axis as Dim};
+use ndarray::{Array2, ArrayView2, Axis as Dim};
 use serde::{Deserialize, Serialize};
 use transduct_core::{
     Batch, Dev, Error, InputShape, Kind, Losses, Method, Needs, Network, Parameter, Pass, Pool,
@@ -28,6 +28,7 @@ use transduct_core::{
 };
 
 use super::{Capabilities, MethodConfig, Parts, Trains, aligned::need_trained_backbone};
+use crate::learn::first_largest;
 
 /// The weights of the terms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,13 +170,7 @@ fn nearest(f: ArrayView2<'_, f64>, weights: ArrayView2<'_, f64>) -> Vec<usize> {
             false => centroid.fill(f64::NAN),
         }
     }
-    let cosines = f.dot(&centroids.t());
-    let best = |row: ndarray::ArrayView1<'_, f64>| {
-        let start = (0, f64::NEG_INFINITY);
-        row.iter().enumerate().fold(start, |best, (c, &v)| if v > best.1 { (c, v) } else { best }).0
-    };
-    let labels: Array1<usize> = cosines.map_axis(Dim(1), best);
-    labels.to_vec()
+    first_largest(f.dot(&centroids.t()).view())
 }
 
 #[cfg(test)]

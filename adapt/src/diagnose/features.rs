@@ -44,7 +44,13 @@ impl Separation {
         matches!(self, Self::Constant | Self::Ordered)
     }
 
-    fn of(statistic: f64, s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<Self> {
+    /// Of two samples, as they stand and `sorted`, that lie so far apart.
+    fn of(
+        statistic: f64,
+        s: ArrayView1<'_, f64>,
+        t: ArrayView1<'_, f64>,
+        [sorted_s, sorted_t]: [&[f64]; 2],
+    ) -> Option<Self> {
         let constant = |x: ArrayView1<'_, f64>| x.iter().all(|&v| v == x[0]);
         let ordered = |x: ArrayView1<'_, f64>| x.iter().zip(x.iter().skip(1)).all(|(a, b)| a <= b);
         if statistic >= SEPARATE {
@@ -54,17 +60,17 @@ impl Separation {
                 (false, false) => Self::Values,
             });
         }
-        (between_values(s, t)? >= SEPARATE).then_some(Self::Codes)
+        (between_values(sorted_s, sorted_t)? >= SEPARATE).then_some(Self::Codes)
     }
 }
 
 /// ½ Σ_v |p_s(v) − p_t(v)| over the values v, in [0, 1]: 1 where none occurs in both domains. Nothing where
 /// they do not repeat [`REPEATS`] times on average in each domain, as measurements: then it is 1 for equal
 /// distributions too.
-fn between_values(s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<f64> {
-    let (a, b) = (sorted(s), sorted(t));
+/// Both are sorted.
+fn between_values(a: &[f64], b: &[f64]) -> Option<f64> {
     let distinct = |x: &[f64]| 1 + x.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    if [&a, &b].into_iter().any(|x| distinct(x) * REPEATS > x.len()) {
+    if [a, b].into_iter().any(|x| distinct(x) * REPEATS > x.len()) {
         return None;
     }
     let (mut i, mut j) = (0, 0);
@@ -74,7 +80,7 @@ fn between_values(s: ArrayView1<'_, f64>, t: ArrayView1<'_, f64>) -> Option<f64>
         let value = a.get(i).copied().unwrap_or(f64::INFINITY);
         let value = value.min(b.get(j).copied().unwrap_or(f64::INFINITY));
         let equal = |x: &[f64], from: usize| x[from..].iter().take_while(|&&v| v <= value).count();
-        let (of_a, of_b) = (equal(&a, i), equal(&b, j));
+        let (of_a, of_b) = (equal(a, i), equal(b, j));
         sum += (of_a * b.len()).abs_diff(of_b * a.len());
         (i, j) = (i + of_a, j + of_b);
     }
@@ -113,7 +119,8 @@ pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
     let (xs, xt) = (domains.source(), domains.target());
     let mut tests = parallel::map(domains.features(), |column| {
         let (s, t) = (xs.column(column), xt.column(column));
-        let (statistic, p) = kolmogorov_smirnov(s, t);
+        let (sorted_s, sorted_t) = (sorted(s), sorted(t));
+        let (statistic, p) = of_sorted(&sorted_s, &sorted_t);
         let ([mean_s, sd_s], [mean_t, sd_t]) = (moments(s), moments(t));
         let scale = (sd_s / 2f64.sqrt()).hypot(sd_t / 2f64.sqrt());
         let gap = mean_t - mean_s;
@@ -124,7 +131,7 @@ pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
             p_adjusted: p,
             mean_shift: if gap == 0.0 { 0.0 } else { gap / scale },
             spread_ratio: (sd_s > 0.0).then(|| sd_t / sd_s),
-            separation: Separation::of(statistic, s, t),
+            separation: Separation::of(statistic, s, t, [&sorted_s, &sorted_t]),
         }
     });
     let adjusted = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
@@ -140,7 +147,10 @@ pub(super) fn test(domains: &Domains<'_>) -> Vec<FeatureTest> {
 
 /// D and its asymptotic p-value of two samples, finite and not empty.
 pub fn kolmogorov_smirnov(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64) {
-    let (a, b) = (sorted(a), sorted(b));
+    of_sorted(&sorted(a), &sorted(b))
+}
+
+fn of_sorted(a: &[f64], b: &[f64]) -> (f64, f64) {
     let (n, m) = (a.len() as f64, b.len() as f64);
     let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
     while i < a.len() && j < b.len() {
@@ -228,13 +238,15 @@ mod tests {
         let column = |values: &[f64]| -> Array1<f64> {
             (0..10 * values.len()).map(|i| values[i % values.len()]).collect()
         };
-        let between = |a: &[f64], b: &[f64]| between_values(column(a).view(), column(b).view());
+        let between = |a: &[f64], b: &[f64]| {
+            between_values(&sorted(column(a).view()), &sorted(column(b).view()))
+        };
         assert_eq!(between(&[1.0, 3.0, 5.0], &[2.0, 4.0, 6.0]), Some(1.0));
         // Of each domain half is of a value that both have.
         assert_eq!(between(&[1.0, 2.0], &[2.0, 3.0]), Some(0.5));
         assert_eq!(between(&[1.0, 2.0], &[1.0, 1.0, 2.0, 2.0]), Some(0.0));
         let line = Array1::linspace(0.0, 1.0, 40);
-        assert_eq!(between_values(line.view(), column(&[1.0]).view()), None);
+        assert_eq!(between_values(&sorted(line.view()), &sorted(column(&[1.0]).view())), None);
     }
 
     #[test]

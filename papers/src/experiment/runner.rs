@@ -4,6 +4,7 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -30,7 +31,7 @@ use crate::{
     cli::{Output, one_line},
     interrupt,
     record::{Failure, write_json},
-    runner::{End, check_free, lock, remove, utc},
+    runner::{End, LOCK, check_free, remove, utc},
 };
 
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -86,6 +87,22 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
         .filter(|trial| !dir.trial(trial.cell, trial.seed).exists())
         .collect();
     Ok(Work::new(&experiment, &dir, &trials, output).execute(jobs))
+}
+
+/// Keeps other processes out of the directory `root` until it is dropped, or the process ends in
+/// whatever way.
+fn lock(root: &Path) -> Result<fs::File> {
+    fs::create_dir_all(root).with_context(|| root.display().to_string())?;
+    let path = root.join(LOCK);
+    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("{}: another transduct is at work in it", root.display())
+        }
+        // Some network file systems have no locks; the run is not worth losing for that.
+        Err(fs::TryLockError::Error(_)) => Ok(file),
+    }
 }
 
 /// Checks that the experiment in `dir` is this one, cell by cell, and gives its record.

@@ -72,8 +72,8 @@ const DIFFERENCES: [&str; 9] = [
     "Not compared: TCA (the benchmark decomposes one triangle of a matrix that is not symmetric, and mixes up \
      the labels of its rows), MMD-LS (kernels of unsquared distances, also in place of the labels' kernel), \
      TSL (minimises what its paper maximises), DASVM (its bookkeeping is not the paper's), JDOT (the loss of a \
-     wrong label is that of a right one, so that α has no effect) and ClassRegOT (at its ε the plans are not \
-     converged there, and take hours here).",
+     wrong label is that of a right one, so that α has no effect) and ClassRegOT (one drawing of one shift \
+     takes minutes).",
 ];
 
 /// What a cell computes.

@@ -1,6 +1,6 @@
 //! The benchmark's pipelines: rows are mapped or weighted, and a support vector machine learns them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use transduct_adapt::{
@@ -118,14 +118,18 @@ impl Fitted {
         let domains = Domains::new(rows.source.view(), rows.target.view())?;
         let domains = domains.with_classes(&rows.labels, 2)?;
         let mut weights = None;
+        let aligned = |part: &Part| {
+            Ok::<_, Error>((aligner(&part.name)?.build)(&part.options)?.fit(&domains)?)
+        };
+        let unmoved = || (mapped(Map::Identity), mapped(Map::Identity));
         let (source, target): (RowMap, RowMap) = match point {
-            Point::SourceOnly | Point::TargetOnly => (mapped(Map::Identity), mapped(Map::Identity)),
+            Point::SourceOnly | Point::TargetOnly | Point::Propagated { .. } => unmoved(),
             Point::Aligned(part) => {
-                let fitted = (aligner(&part.name)?.build)(&part.options)?.fit(&domains)?;
+                let fitted = aligned(part)?;
                 (mapped(fitted.source), mapped(fitted.target))
             }
             Point::AlignedAround(part) => {
-                let fitted = (aligner(&part.name)?.build)(&part.options)?.fit(&domains)?;
+                let fitted = aligned(part)?;
                 let mean = moments::mean(rows.target.view());
                 let around = |map: Map| {
                     let identity = Affine::linear(Array2::eye(mean.len()));
@@ -142,23 +146,22 @@ impl Fitted {
             Point::Weighted(part) => {
                 weights =
                     Some((reweighter(&part.name)?.build)(&part.options)?.fit(&domains)?.weights);
-                (mapped(Map::Identity), mapped(Map::Identity))
+                unmoved()
             }
             Point::TargetShift(gamma) => {
                 weights = Some(target_shift::weights(rows, *gamma)?);
-                (mapped(Map::Identity), mapped(Map::Identity))
+                unmoved()
             }
             Point::Entropic { metric, epsilon } => {
                 (entropic(*metric, *epsilon, rows)?, mapped(Map::Identity))
             }
-            Point::Propagated { .. } => (mapped(Map::Identity), mapped(Map::Identity)),
             Point::KernelDensities(width) => {
                 let n = [&rows.source, &rows.target].map(|x| x.nrows());
                 ensure!(n[0] == n[1], "one bandwidth for {} and {} rows", n[0], n[1]);
                 let bandwidth = Bandwidth::Fixed(width.of(&rows.source));
                 let w = KdeRatio { bandwidth }.fit(&domains)?.weights;
                 weights = Some(&w / w.mean().unwrap_or(f64::NAN));
-                (mapped(Map::Identity), mapped(Map::Identity))
+                unmoved()
             }
         };
         let draws = probabilities.then_some(draws);
