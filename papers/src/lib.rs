@@ -1,10 +1,10 @@
 //! The `transduct` command: run, reproduce and report domain adaptation experiments.
 
-pub mod claim;
 pub mod cli;
 pub mod config;
 mod data;
 mod device;
+pub mod engine;
 mod evaluate;
 pub mod experiment;
 pub mod experiments;
@@ -19,3 +19,4 @@ pub mod report;
 mod runner;
 pub mod stats;
 mod tabular;
+mod thumbnails;

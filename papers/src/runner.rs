@@ -6,12 +6,9 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 use transduct_adapt::registry::MethodDevice;
 use transduct_core::{
@@ -22,26 +19,20 @@ use transduct_core::{
 };
 
 use crate::{
-    claim::{Asked, Claim, Owner, Shard},
     cli::{Output, one_line},
     config::{BASELINE, RunConfig, table::differences},
     device::{on_device, recorded},
+    engine::{End, LOCK, Outcome, Queue, Shard, Task, Unit, lock, settle},
     evaluate::{Evaluator, EvidenceRows},
-    interrupt,
     observer::PartObserver,
     plan::Plan,
     progress::Progress,
     record::{
-        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, SampleImages,
-        read_json, read_metrics, write_atomic, write_json,
+        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, now, read_json,
+        read_metrics, remove, write_atomic, write_json,
     },
+    thumbnails::thumbnails,
 };
-
-/// The most images of a domain that the report can show.
-const SAMPLE_IMAGES: usize = 40;
-
-/// The file that keeps other processes out of an experiment's directory. It stays, unlocked.
-pub(crate) const LOCK: &str = ".lock";
 
 /// A run to start or to go on with.
 pub(crate) struct Request {
@@ -71,20 +62,6 @@ pub(crate) struct Ended {
     pub(crate) told: Vec<String>,
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Every method has a result for every seed.
-    Complete,
-    /// Some have none; why is recorded, and was told.
-    Failed,
-    /// What this process has to do is done; other processes are at work on the rest, or it is
-    /// theirs to do.
-    Shared,
-    /// Somebody asked to stop; it can be resumed.
-    Interrupted,
-}
-
 /// Seconds spent on an unfinished (method, seed), all attempts together.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Spent {
@@ -110,22 +87,28 @@ pub(crate) fn saved_config(dir: &Path) -> Result<RunConfig> {
 /// is taken or cannot be written. What fails later, in one method and seed, is recorded there.
 pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
     let Request { config, dir, resume, shard, data, device, command } = request;
-    let resume = resume || (shard.is_some() && dir.config().exists());
-    if !resume {
+    // What is wrong with the directory is told before data are read.
+    if resume {
+        saved_config(dir.root())?;
+    } else if shard.is_none() {
         check_free(dir.root())?;
     }
     on_device!(device, |dev| {
         let plan = Plan::new(config, &data)?;
-        if resume {
-            check_same(&dir, &plan)?;
+        {
+            let _alone = lock(dir.root())?;
+            // Another shard may have begun the run.
+            if resume || (shard.is_some() && dir.config().exists()) {
+                check_same(&dir, &plan)?;
+            } else {
+                check_free(dir.root())?;
+            }
+            start_record(&dir, &plan, device, command)?;
         }
         let notes = plan.notes.iter().chain(&plan.data.notes);
         notes.for_each(|note| output.note(format!("note: {note}")));
-        fs::create_dir_all(dir.root()).with_context(|| dir.root().display().to_string())?;
-        start_record(&dir, &plan, device, command)?;
-        let mut run = Run::new(&dev, &plan, &dir, output);
-        let end = run.execute(shard)?;
-        run.elsewhere.iter().for_each(|note| output.note(format!("note: {note}")));
+        let (end, elsewhere) = Run::new(&dev, &plan, &dir, output).execute(shard);
+        elsewhere.iter().for_each(|note| output.note(format!("note: {note}")));
         Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes })
     })
 }
@@ -220,9 +203,14 @@ fn start_record(
     device: DeviceChoice,
     command: Vec<String>,
 ) -> Result<()> {
+    // First: it says that there is a run, the rest of whose record is written when it is missing.
+    if !dir.config().exists() {
+        let text = plan.config.to_text()?;
+        write_atomic(&dir.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+    }
     let data = &plan.data;
     if !dir.samples().exists()
-        && let Some(samples) = sample_images(plan)?
+        && let Some(samples) = thumbnails(data)?
     {
         samples.write(&dir.samples())?;
     }
@@ -258,15 +246,11 @@ fn start_record(
             seeds: plan.config.seeds.clone(),
             validators: plan.config.evaluation.validators.clone(),
             device: recorded(device)?,
-            started: utc(SystemTime::now()),
+            started: now(),
             notes: data.notes.clone(),
         };
-        write_json(&dir.run(), &record)?;
         write_json(&dir.inputs(), &data.inputs)?;
-    }
-    if !dir.config().exists() {
-        let text = plan.config.to_text()?;
-        write_atomic(&dir.config(), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+        write_json(&dir.run(), &record)?;
     }
     Ok(())
 }
@@ -279,87 +263,11 @@ fn skipped(samples: &Samples) -> Skipped {
     }
 }
 
-fn sample_images(plan: &Plan) -> Result<Option<SampleImages>> {
-    let some = |samples: &Samples| {
-        let n = samples.len();
-        let shown = n.min(SAMPLE_IMAGES);
-        // Evenly from all rows: files are often in the order of the classes.
-        let index: Vec<usize> = (0..shown).map(|i| i * n / shown).collect();
-        let images = samples.images(&index)?;
-        Ok::<_, anyhow::Error>(images.map(|images| (visible(&images), index)))
-    };
-    let source = some(plan.data.source_validation.samples())?;
-    let target = some(&plan.data.test)?;
-    Ok(source.zip(target).map(|((source, source_index), (target, target_index))| SampleImages {
-        source,
-        source_index,
-        target,
-        target_index,
-    }))
-}
-
-/// Grey levels of images that should lie in [0, 1]; where a normalisation has moved them, each
-/// image's own range becomes 0 to 255.
-fn visible(images: &Array4<f32>) -> Array4<u8> {
-    let mut visible = Array4::zeros(images.raw_dim());
-    for (image, mut visible) in images.outer_iter().zip(visible.outer_iter_mut()) {
-        let low = image.fold(0f32, |low, &v| low.min(v));
-        let high = image.fold(1f32, |high, &v| high.max(v));
-        visible.zip_mut_with(&image, |level: &mut u8, &v| {
-            *level = (255.0 * (v - low) / (high - low)).round() as u8;
-        });
-    }
-    visible
-}
-
-/// `2026-11-24T07:00:00Z`. The days are counted as in Howard Hinnant's `civil_from_days`, from
-/// 1 March of year 0, so that leap days end a year.
-pub(crate) fn utc(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Between two looks at what other processes have finished.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// A method with a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part<'a> {
     method: &'a str,
     seed: u64,
-}
-
-/// What came of a part.
-enum Attempt {
-    /// It has a result.
-    Done,
-    /// It has none, and why is recorded.
-    Failed,
-    /// Another process works on it.
-    Theirs,
-    /// Another process works on the model that it begins with.
-    Waits,
-    /// Somebody asked to stop.
-    Interrupted,
-}
-
-/// What came of asking for a part.
-enum Claimed {
-    Ours(Claim),
-    Theirs(Owner),
-    /// Another process works on the model that it begins with.
-    Waits,
-    Done,
 }
 
 /// A run under way.
@@ -369,8 +277,6 @@ struct Run<'a, D: MethodDevice> {
     dir: &'a RunDir,
     evidence: EvidenceRows,
     progress: Progress,
-    /// Who is at work on what this process has left to others.
-    elsewhere: Vec<String>,
 }
 
 impl<'a, D: MethodDevice> Run<'a, D> {
@@ -378,141 +284,85 @@ impl<'a, D: MethodDevice> Run<'a, D> {
         let config = &plan.config;
         let evidence = EvidenceRows::new(&plan.data, &config.evaluation);
         let progress = Progress::new(output.shows_progress());
-        Self { dev, plan, dir, evidence, progress, elsewhere: Vec::new() }
+        Self { dev, plan, dir, evidence, progress }
     }
 
-    /// Every method with every seed, seed by seed, so that what is there after a stop compares
-    /// the methods; those that begin with the model of another come last. Parts on which another
-    /// process is at work are left to it.
-    fn execute(&mut self, shard: Option<Shard>) -> Result<End> {
-        let mut parts = self.parts(shard)?;
-        let open = |part: &&Part<'_>| !self.dir.part(part.method, part.seed).done().exists();
-        let steps = self.plan.config.training.steps * parts.iter().filter(open).count() as u64;
-        self.progress.expect(steps);
-        let (all, mut begun, mut failed) = (parts.len(), 0, false);
-        while !parts.is_empty() {
-            let mut waiting = Vec::new();
-            for part in parts {
-                match self.attempt(part, &mut begun, all) {
-                    Attempt::Done | Attempt::Theirs => {}
-                    Attempt::Failed => failed = true,
-                    Attempt::Waits => waiting.push(part),
-                    Attempt::Interrupted => {
-                        self.progress.close();
-                        return Ok(End::Interrupted);
-                    }
-                }
-            }
-            parts = waiting;
-            if !parts.is_empty() {
-                thread::sleep(PATIENCE);
-            }
-        }
-        self.progress.close();
-        let config = &self.plan.config;
-        let unfinished = config.seeds.iter().any(|&seed| {
-            config.methods.iter().any(|method| !self.dir.part(method, seed).done().exists())
+    /// Every method with every seed, and who is at work on what this process has left to others.
+    fn execute(&mut self, shard: Option<Shard>) -> (End, Vec<String>) {
+        let parts = self.parts();
+        let units = self.units(&parts);
+        let queue = Queue::new(&units, shard);
+        let all = queue.left().len();
+        self.progress.expect(self.plan.config.training.steps * all as u64);
+        let mut begun = 0;
+        queue.work(|task| {
+            begun += 1;
+            self.attempt(&parts[task.unit], &units[task.unit], task, (begun, all))
         });
-        Ok(match (failed, unfinished) {
-            (true, _) => End::Failed,
-            (false, true) => End::Shared,
-            (false, false) => End::Complete,
-        })
+        self.progress.close();
+        (queue.end(), queue.elsewhere())
     }
 
-    /// What this process does, in order. A part goes with the one whose model it begins with.
-    fn parts(&self, shard: Option<Shard>) -> Result<Vec<Part<'a>>> {
+    /// Seed by seed, so that what is there after a stop compares the methods; those that begin with the
+    /// model of another come last.
+    fn parts(&self) -> Vec<Part<'a>> {
         let config = &self.plan.config;
         let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
         methods.sort_by_key(|method| self.plan.starts_from_model(method));
-        let all: Vec<Part<'a>> = (config.seeds.iter())
-            .flat_map(|&seed| methods.iter().map(move |&method| Part { method, seed }))
-            .collect();
-        let unit = |i: usize, part: &Part<'_>| match self.begins_with(part) {
-            Some(first) => all.iter().position(|other| *other == first).unwrap_or(i),
-            None => i,
+        let seeds = config.seeds.iter();
+        seeds.flat_map(|&seed| methods.iter().map(move |&method| Part { method, seed })).collect()
+    }
+
+    fn units(&self, parts: &[Part<'_>]) -> Vec<Unit> {
+        let own = self.plan.config.start.is_none();
+        let unit = |part: &Part<'_>| {
+            let dir = self.dir.part(part.method, part.seed);
+            let first = Part { method: BASELINE, seed: part.seed };
+            let begins = own && self.plan.starts_from_model(part.method);
+            Unit {
+                name: format!("{} seed {}", part.method, part.seed),
+                claim: dir.claim(),
+                parts: vec![dir.done()],
+                after: parts.iter().position(|part| begins && *part == first),
+            }
         };
-        let ours = |i: usize, part: &Part<'_>| shard.is_none_or(|shard| shard.has(unit(i, part)));
-        let parts = all.iter().enumerate().filter(|(i, part)| ours(*i, part));
-        Ok(parts.map(|(_, part)| *part).collect())
+        parts.iter().map(unit).collect()
     }
 
-    /// The part of this run whose model this one begins with.
-    fn begins_with(&self, part: &Part<'_>) -> Option<Part<'static>> {
-        let own = self.plan.starts_from_model(part.method) && self.plan.config.start.is_none();
-        own.then_some(Part { method: BASELINE, seed: part.seed })
-    }
-
-    /// Does a part, unless somebody else does. `all` is the number of parts of this process, of which
-    /// `begun` are done or were begun.
-    fn attempt(&mut self, unit: Part<'a>, begun: &mut usize, all: usize) -> Attempt {
-        if interrupt::requested() {
-            return Attempt::Interrupted;
-        }
-        let Part { method, seed } = unit;
+    /// Does a part, the `index`th of `all`.
+    fn attempt(
+        &mut self,
+        &Part { method, seed }: &Part<'_>,
+        unit: &Unit,
+        task: &mut Task,
+        (index, all): (usize, usize),
+    ) -> Outcome {
         let part = self.dir.part(method, seed);
-        let claim = match self.claim(&unit) {
-            Ok(Claimed::Ours(claim)) => Ok(claim),
-            Ok(Claimed::Waits) => return Attempt::Waits,
-            Ok(Claimed::Theirs(owner)) => {
-                self.elsewhere.push(format!("{method} seed {seed}: {owner} is at work on it"));
-                return Attempt::Theirs;
-            }
-            Ok(Claimed::Done) => {
-                *begun += 1;
-                return Attempt::Done;
-            }
-            Err(error) => Err(error),
-        };
-        *begun += 1;
-        self.progress.start((method, seed), (*begun, all));
-        match claim.and_then(|_claim| self.part(&part, method, seed)) {
+        self.progress.start((method, seed), (index, all));
+        match task.begin(unit).and_then(|()| self.part(&part, method, seed, task)) {
             Ok(done) => {
                 self.progress.finish(&done);
-                Attempt::Done
+                Outcome::Done
             }
-            Err(error) if is_interruption(&error) => Attempt::Interrupted,
+            Err(error) if is_interruption(&error) => Outcome::Stopped,
             Err(error) => {
                 let message = one_line(&error);
                 self.progress.fail(&message);
                 // Where nothing can be written, the line on the screen is all there is.
                 let _ = write_json(&part.failed(), &Failure { message });
-                Attempt::Failed
+                Outcome::Failed
             }
         }
-    }
-
-    /// Asks for a part.
-    fn claim(&self, unit: &Part<'_>) -> Result<Claimed> {
-        if let Some(Part { method, seed }) = self.begins_with(unit) {
-            let first = self.dir.part(method, seed);
-            if !first.done().exists() && at_work(&first.claim())? {
-                return Ok(Claimed::Waits);
-            }
-        }
-        let part = self.dir.part(unit.method, unit.seed);
-        if part.done().exists() {
-            return Ok(Claimed::Done);
-        }
-        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
-        let path = part.claim();
-        Ok(match Claim::ask(&path).with_context(|| path.display().to_string())? {
-            // Another process may have finished it since.
-            Asked::Ours(_) if part.done().exists() => Claimed::Done,
-            Asked::Ours(claim) => Claimed::Ours(claim),
-            Asked::Theirs(owner) => Claimed::Theirs(owner),
-        })
     }
 
     /// One method with one seed. A panic, which only a mistake in the program can cause, costs
     /// this part alone.
-    fn part(&mut self, part: &PartDir, method: &str, seed: u64) -> Result<Done> {
-        catch_unwind(AssertUnwindSafe(|| self.train(part, method, seed)))
+    fn part(&mut self, part: &PartDir, method: &str, seed: u64, task: &Task) -> Result<Done> {
+        catch_unwind(AssertUnwindSafe(|| self.train(part, method, seed, task)))
             .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))
     }
 
-    fn train(&mut self, part: &PartDir, method: &str, seed: u64) -> Result<Done> {
-        fs::create_dir_all(part.root()).with_context(|| part.root().display().to_string())?;
+    fn train(&mut self, part: &PartDir, method: &str, seed: u64, task: &Task) -> Result<Done> {
         remove(&part.failed())?;
         let start = self.plan.start(self.dir, method, seed)?;
         let mut trainer = self.plan.trainer(self.dev, method, seed, start.as_deref())?;
@@ -538,56 +388,14 @@ impl<'a, D: MethodDevice> Run<'a, D> {
         evaluator.restore(&read_metrics(&part.metrics())?);
         let mut observer =
             PartObserver::new(part, seed, metrics, evaluator, &mut self.progress, spent);
-        trainer.run(&mut [&mut observer], &interrupt::requested)?;
+        trainer.run(&mut [&mut observer], &|| task.stopped())?;
         let done = observer.done.context("a training that did not end")?;
-        write_json(&part.done(), &done)?;
+        settle(&part.done(), &done, Done::differs)?;
         remove(&part.spent())?;
         Ok(done)
     }
 }
 
-/// Whether somebody alive holds the claim at `path`.
-fn at_work(path: &Path) -> Result<bool> {
-    if !path.exists() {
-        return Ok(false);
-    }
-    // Asking takes a dead owner's claim away.
-    let asked = Claim::ask(path).with_context(|| path.display().to_string())?;
-    Ok(matches!(asked, Asked::Theirs(_)))
-}
-
 fn is_interruption(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::Interrupted { .. }))
-}
-
-/// Removes a file that need not be there.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).context(path.display().to_string())
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::array;
-
-    use super::*;
-
-    #[test]
-    fn times_are_utc() {
-        let at = |seconds| utc(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(0), "1970-01-01T00:00:00Z");
-        assert_eq!(at(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
-    }
-
-    #[test]
-    fn images_beyond_their_range_are_stretched() {
-        let image = array![[[[0.0f32, 1.0]]], [[[-1.0, 1.0]]], [[[0.5, 3.0]]]];
-        let wanted = array![[[[0u8, 255]]], [[[0, 255]]], [[[43, 255]]]];
-        assert_eq!(visible(&image), wanted);
-    }
 }

@@ -6,8 +6,12 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::{Global, Output, Status, UsageError, report, run::quoted};
+use super::{
+    Global, Output, Status, UsageError, report,
+    run::{SHARED, quoted, shard},
+};
 use crate::{
+    engine::{End, Shard},
     experiment::{
         Seeds,
         plan::Selection,
@@ -18,7 +22,6 @@ use crate::{
     },
     experiments::experiment,
     interrupt,
-    runner::End,
 };
 
 const EXAMPLES: &str = "\
@@ -55,8 +58,15 @@ pub(super) struct ReproduceArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the experiment in --out: finished cells stay.
+    ///
+    /// Several processes, on several machines too, may go on with one experiment: each takes what no
+    /// other is at work on.
     #[arg(long)]
     resume: bool,
+    /// Do part I of N of it alone, I from 0 to N − 1, whether others have begun it or not. In a task of
+    /// a Slurm array it is by default that of the task; 0/1 is everything.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Fail when a cell leaves its tolerance, whichever way: of the published number, of another
     /// program's, or of a deviation that the experiment knows.
     #[arg(long)]
@@ -88,8 +98,16 @@ pub(super) fn execute(
     };
     let threads = thread::available_parallelism().map_or(1, |n| n.get());
     let jobs = args.jobs.or(global.threads).map_or(threads, usize::from);
-    let request =
-        Request { experiment, selection, dir, resume: args.resume, jobs, data: global.data_dir()? };
+    let request = Request {
+        experiment,
+        selection,
+        dir,
+        resume: args.resume,
+        shard: shard(args.shard, output)?,
+        jobs,
+        data: global.data_dir()?,
+        device: global.device,
+    };
     interrupt::listen();
     let end = runner::run(request, output)?;
     if end == End::Interrupted {
@@ -110,7 +128,14 @@ pub(super) fn execute(
     if args.check {
         check(&written.summary)?;
     }
-    Ok(if end == End::Complete { Status::Done } else { Status::Failed })
+    Ok(match end {
+        End::Complete => Status::Done,
+        End::Shared => {
+            output.note(SHARED);
+            Status::Done
+        }
+        End::Failed | End::Interrupted => Status::Failed,
+    })
 }
 
 /// Fails with the cells that are not what is expected of them.

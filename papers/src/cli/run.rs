@@ -10,12 +10,12 @@ use transduct_core::{Error, backbone::Freeze, data::Protocol};
 
 use super::{Global, Output, Status, UsageError, reading::ReadArgs};
 use crate::{
-    claim::Shard,
     config::{RunConfig, Seeds, section, table},
+    engine::{End, Shard},
     interrupt,
     record::RunDir,
     report,
-    runner::{self, End, Ended},
+    runner::{self, Ended},
 };
 
 const EXAMPLES: &str = "\
@@ -94,19 +94,20 @@ pub(super) struct Place {
 impl Place {
     /// How this process takes part.
     pub(super) fn joining(&self, output: &Output) -> Result<Joining> {
-        let of_slurm = || {
-            let shard = Shard::of_slurm(|name| std::env::var(name).ok());
-            shard.map_err(|error| anyhow!(UsageError(error)))
-        };
-        let shard = match self.shard {
-            Some(shard) => Some(shard),
-            None => of_slurm()?.inspect(|Shard { index, of }| {
-                output
-                    .note(format!("note: part {index} of {of}, as this task of a Slurm array is"));
-            }),
-        };
-        Ok(Joining { resume: self.resume, shard })
+        Ok(Joining { resume: self.resume, shard: shard(self.shard, output)? })
     }
+}
+
+/// The shard that was asked for, else the one of this task of a Slurm array.
+pub(super) fn shard(asked: Option<Shard>, output: &Output) -> Result<Option<Shard>> {
+    if asked.is_some() {
+        return Ok(asked);
+    }
+    let found = Shard::of_slurm(|name| std::env::var(name).ok());
+    let found = found.map_err(|error| anyhow!(UsageError(error)))?;
+    Ok(found.inspect(|Shard { index, of }| {
+        output.note(format!("note: part {index} of {of}, as this task of a Slurm array is"));
+    }))
 }
 
 #[derive(Debug, Args)]
@@ -365,11 +366,14 @@ pub(super) fn launch(
         End::Failed | End::Interrupted => Status::Failed,
         End::Complete => Status::Done,
         End::Shared => {
-            output.note("the rest of the run is at work in other processes, or theirs to do");
+            output.note(SHARED);
             Status::Done
         }
     })
 }
+
+/// What is said of work that others have.
+pub(super) const SHARED: &str = "the rest is at work in other processes, or theirs to do";
 
 /// How a process takes part in a run.
 #[derive(Clone, Copy, Debug, Default)]

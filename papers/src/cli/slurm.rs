@@ -36,10 +36,13 @@ pub(super) struct SlurmArgs {
     /// A further option of sbatch, as `--partition=gpu`. Can be repeated.
     #[arg(long = "line", value_name = "OPTION", allow_hyphen_values = true)]
     lines: Vec<String>,
-    /// The command that the tasks run, behind `--`: `run` or `quickstart` with an --out.
+    /// The command that the tasks run, behind `--`: run, quickstart, reproduce or sweep with an --out.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
+
+/// The commands whose work processes share.
+const SHARED: [&str; 4] = ["run", "quickstart", "reproduce", "sweep"];
 
 /// Seconds before the time limit at which a task is told to save.
 const NOTICE: u32 = 120;
@@ -61,9 +64,10 @@ fn check(words: &[String]) -> Result<()> {
     let Some(name) = words.first() else {
         return wrong("slurm: expected a command behind `--`".to_owned());
     };
-    if !matches!(name.as_str(), "run" | "quickstart") {
+    if !SHARED.contains(&name.as_str()) {
+        let names = SHARED.join("`, `");
         return wrong(format!(
-            "slurm: `{name}`: expected `run` or `quickstart`, whose parts tasks share"
+            "slurm: `{name}`: expected one of `{names}`, whose parts tasks share"
         ));
     }
     let program = std::iter::once("transduct".to_owned());
@@ -148,7 +152,9 @@ mod tests {
     #[test]
     fn commands_that_tasks_cannot_share_are_refused() {
         let message = |text: &str| check(&words(text)).unwrap_err().to_string();
-        assert!(message("predict --run r").contains("`predict`: expected `run` or `quickstart`"));
+        assert!(
+            message("predict --run r").contains("`predict`: expected one of `run`, `quickstart`")
+        );
         assert!(message("run --source a --target b").contains("give the command an --out"));
         assert!(message("run --sauce a --out r").contains("--sauce"));
         assert!(message("quickstart --out r --shard 0/2").contains("leave --shard out"));

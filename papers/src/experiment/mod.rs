@@ -2,7 +2,7 @@
 //!
 //! An experiment is a [`Description`], which is data alone, and one function that computes the
 //! number of one cell with one seed. Everything else is the same for all of them: which cells to
-//! compute (`plan`), computing them in parallel and going on after a stop (`runner`), what stays
+//! compute (`plan`), computing them by the one engine (`runner`), what stays
 //! on disk ([`record`]), what a number is worth beside the published one ([`summary`]), and how that
 //! is shown ([`report`]). Nothing here knows what a cell computes.
 
@@ -13,17 +13,25 @@ pub mod report;
 pub(crate) mod runner;
 pub mod summary;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use transduct_core::data::{DataDir, registry};
+use transduct_core::{
+    DeviceChoice,
+    data::{DataDir, registry},
+};
 
-use crate::record::Named;
+use crate::{engine::Shared, record::Named};
 
 /// A published table, and how to compute it.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// What is computed, and what was published.
     pub description: Description,
+    /// Cells with the same key look at the same things, which are made once for a seed
+    /// ([`Trial::shared`]); none where every cell stands for itself.
+    pub shares: Option<fn(&Cell) -> String>,
     /// The number of one cell with one seed. It must depend on nothing but the trial.
     pub compute: fn(&Trial<'_>) -> anyhow::Result<Score>,
 }
@@ -232,7 +240,7 @@ pub struct Curves {
 }
 
 /// One cell with one seed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Trial<'a> {
     /// What to compute.
     pub cell: &'a Cell,
@@ -240,6 +248,16 @@ pub struct Trial<'a> {
     pub seed: u64,
     /// Where data sets are; those of the task are there and have the right content.
     pub data: &'a DataDir,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// What it shares with the other trials of its unit.
+    pub shared: &'a Shared,
+    /// A folder of its own for checkpoints, which need not exist. It goes when the trial is finished.
+    pub scratch: &'a Path,
+    /// Whether to stop: a long trial asks now and then, and ends with [`Error::Interrupted`].
+    ///
+    /// [`Error::Interrupted`]: transduct_core::Error::Interrupted
+    pub stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// What a trial found.

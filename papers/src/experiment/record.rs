@@ -4,6 +4,9 @@
 //! DIR/experiment.json                          ExperimentRecord: the description, what was asked for
 //! DIR/cells/<task>/<method>/seed-<n>.json      TrialRecord: there only when the trial is finished
 //! DIR/cells/<task>/<method>/seed-<n>.failed.json     Failure: why the last attempt stopped
+//! DIR/cells/<task>/<method>/seed-<n>.claim.json      the process that works on this trial and on those
+//!                                                    that share things with it, while it does
+//! DIR/cells/<task>/<method>/seed-<n>.scratch/        what a trial keeps until it is finished
 //! DIR/results.json, results.csv, results.md, report.html
 //! ```
 //! Whole files are replaced atomically. Reading errors name the file and the field.
@@ -52,6 +55,16 @@ impl ExperimentDir {
     /// `seed-<n>.failed.json` of a cell.
     pub fn failure(&self, cell: &Cell, seed: u64) -> PathBuf {
         self.cell(cell).join(format!("seed-{seed}.failed.json"))
+    }
+
+    /// `seed-<n>.claim.json` of a cell.
+    pub fn claim(&self, cell: &Cell, seed: u64) -> PathBuf {
+        self.cell(cell).join(format!("seed-{seed}.claim.json"))
+    }
+
+    /// `seed-<n>.scratch` of a cell, a folder.
+    pub fn scratch(&self, cell: &Cell, seed: u64) -> PathBuf {
+        self.cell(cell).join(format!("seed-{seed}.scratch"))
     }
 
     /// `results.json`, `results.csv`, `results.md` or another file beside them.
@@ -107,6 +120,15 @@ pub struct TrialRecord {
     pub series: Vec<Series>,
     /// Wall time.
     pub seconds: f64,
+}
+
+impl TrialRecord {
+    /// How two results of the same trial differ in what does not depend on time; not at all, as they
+    /// should.
+    pub(crate) fn differs(&self, other: &Self) -> Option<String> {
+        let timeless = |record: &Self| Self { seconds: 0.0, ..record.clone() };
+        (timeless(self) != timeless(other)).then(|| format!("{} and {}", self.value, other.value))
+    }
 }
 
 impl ExperimentRecord {

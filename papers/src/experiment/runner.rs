@@ -1,24 +1,23 @@
-//! Computes the cells of an experiment, several at a time. A finished trial is on disk at once and
-//! never computed again; what stops in between loses the trials that were running, and nothing else.
+//! Computes the cells of an experiment, several at a time, by the engine that runs have too.
 
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
-use transduct_core::data::{
-    DataDir,
-    fetch::{State, verify},
-    registry::data_set,
+use transduct_core::{
+    DeviceChoice, Error,
+    data::{
+        DataDir,
+        fetch::{State, verify},
+        registry::data_set,
+    },
 };
 
 use super::{
@@ -29,9 +28,9 @@ use super::{
 };
 use crate::{
     cli::{Output, one_line},
-    interrupt,
-    record::{Failure, write_json},
-    runner::{End, LOCK, check_free, remove, utc},
+    engine::{End, Outcome, Queue, Shard, Task, Unit, lock, settle},
+    record::{Failure, now, remove, write_json},
+    runner::check_free,
 };
 
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -46,10 +45,15 @@ pub(crate) struct Request {
     pub(crate) dir: ExperimentDir,
     /// Whether there is one in `dir` to go on with.
     pub(crate) resume: bool,
+    /// The units that this process does; all when it is none. Processes of other shards may have
+    /// begun the experiment.
+    pub(crate) shard: Option<Shard>,
     /// Trials at a time, at least 1.
     pub(crate) jobs: usize,
     /// Where data sets are.
     pub(crate) data: DataDir,
+    /// Where to compute.
+    pub(crate) device: DeviceChoice,
 }
 
 /// Computes what was requested.
@@ -58,51 +62,41 @@ pub(crate) struct Request {
 /// The request cannot be met at all: data that is missing or another, a directory that is taken or
 /// cannot be written, another configuration there. What fails later, in one trial, is recorded there.
 pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
-    let Request { experiment, mut selection, dir, resume, jobs, data } = request;
+    let Request { experiment, mut selection, dir, resume, shard, jobs, data, device } = request;
     let description = &experiment.description;
-    let mut started = utc(SystemTime::now());
+    // What is wrong with the directory is told before data are read.
     if resume {
-        let saved = check_same(&dir, description)?;
-        selection = selection.joined(&saved.selection(), description);
-        started = saved.started;
-    } else {
+        check_same(&dir, description)?;
+    } else if shard.is_none() {
         check_free(dir.root())?;
     }
     check_data(description, &selection, &data)?;
-    let _lock = lock(dir.root())?;
-    let record = ExperimentRecord {
-        format: FORMAT,
-        program: PROGRAM.to_owned(),
-        started,
-        jobs,
-        cells: selection.cells.clone(),
-        seeds: selection.seeds,
-        description: description.clone(),
-    };
-    write_json(&dir.experiment(), &record)?;
-    // Seed by seed, so that what is there after a stop compares the methods.
-    let trials: Vec<Trial<'_>> = (0..selection.seeds)
-        .flat_map(|seed| selection.cells.iter().map(move |id| (seed, id)))
-        .filter_map(|(seed, id)| Some(Trial { cell: description.cell(id)?, seed, data: &data }))
-        .filter(|trial| !dir.trial(trial.cell, trial.seed).exists())
-        .collect();
-    Ok(Work::new(&experiment, &dir, &trials, output).execute(jobs))
-}
-
-/// Keeps other processes out of the directory `root` until it is dropped, or the process ends in
-/// whatever way.
-fn lock(root: &Path) -> Result<fs::File> {
-    fs::create_dir_all(root).with_context(|| root.display().to_string())?;
-    let path = root.join(LOCK);
-    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            bail!("{}: another transduct is at work in it", root.display())
+    {
+        let _alone = lock(dir.root())?;
+        let mut started = now();
+        // Another shard may have begun it.
+        if resume || (shard.is_some() && dir.exists()) {
+            let saved = check_same(&dir, description)?;
+            selection = selection.joined(&saved.selection(), description);
+            started = saved.started;
+        } else {
+            check_free(dir.root())?;
         }
-        // Some network file systems have no locks; the run is not worth losing for that.
-        Err(fs::TryLockError::Error(_)) => Ok(file),
+        check_data(description, &selection, &data)?;
+        let record = ExperimentRecord {
+            format: FORMAT,
+            program: PROGRAM.to_owned(),
+            started,
+            jobs,
+            cells: selection.cells.clone(),
+            seeds: selection.seeds,
+            description: description.clone(),
+        };
+        write_json(&dir.experiment(), &record)?;
     }
+    let work = Work { experiment: &experiment, dir: &dir, data: &data, device };
+    let end = work.execute(&work.groups(&selection), shard, jobs, output);
+    Ok(end)
 }
 
 /// Checks that the experiment in `dir` is this one, cell by cell, and gives its record.
@@ -168,92 +162,141 @@ fn check_data(description: &Description, selection: &Selection, data: &DataDir) 
     Ok(())
 }
 
+/// The trials that share a unit.
+type Group<'a> = Vec<(&'a Cell, u64)>;
+
 /// Trials under way.
 struct Work<'a> {
     experiment: &'a Experiment,
     dir: &'a ExperimentDir,
-    trials: &'a [Trial<'a>],
-    progress: Mutex<Progress>,
-    next: AtomicUsize,
-    failed: AtomicBool,
+    data: &'a DataDir,
+    device: DeviceChoice,
 }
 
 impl<'a> Work<'a> {
-    fn new(
-        experiment: &'a Experiment,
-        dir: &'a ExperimentDir,
-        trials: &'a [Trial<'a>],
-        output: &Output,
-    ) -> Self {
-        Self {
-            experiment,
-            dir,
-            trials,
-            progress: Mutex::new(Progress::new(output.shows_progress(), trials.len() as u64)),
-            next: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
+    /// Seed by seed, so that what is there after a stop compares the methods.
+    fn groups(&self, selection: &Selection) -> Vec<Group<'a>> {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for seed in 0..selection.seeds {
+            let mut numbers = BTreeMap::new();
+            let cells = selection.cells.iter();
+            for cell in cells.filter_map(|id| self.experiment.description.cell(id)) {
+                let next = groups.len();
+                let number = match self.experiment.shares {
+                    Some(key) => *numbers.entry(key(cell)).or_insert(next),
+                    None => next,
+                };
+                if number == next {
+                    groups.push(Vec::new());
+                }
+                groups[number].push((cell, seed));
+            }
         }
+        groups
     }
 
-    fn execute(&self, jobs: usize) -> End {
+    fn units(&self, groups: &[Group<'_>]) -> Vec<Unit> {
+        let unit = |group: &Group<'_>| {
+            let (cell, seed) = group[0];
+            Unit {
+                name: format!("{} seed {seed}", cell.id()),
+                claim: self.dir.claim(cell, seed),
+                parts: group.iter().map(|(cell, seed)| self.dir.trial(cell, *seed)).collect(),
+                after: None,
+            }
+        };
+        groups.iter().map(unit).collect()
+    }
+
+    fn execute(
+        &self,
+        groups: &[Group<'_>],
+        shard: Option<Shard>,
+        jobs: usize,
+        output: &Output,
+    ) -> End {
+        let units = self.units(groups);
+        let queue = Queue::new(&units, shard);
+        let left = queue.left();
+        let progress = Mutex::new(Progress::new(output.shows_progress(), left.len() as u64));
+        let seeds = left.iter().any(|&(unit, _)| groups[unit][0].1 > 0);
         thread::scope(|scope| {
-            for _ in 0..jobs.min(self.trials.len()) {
-                scope.spawn(|| self.worker());
+            for _ in 0..jobs.min(left.len()) {
+                scope.spawn(|| {
+                    queue.work(|task| {
+                        let (cell, seed) = groups[task.unit][task.part];
+                        let name = match seeds {
+                            true => format!("{} seed {seed}", cell.id()),
+                            false => cell.id(),
+                        };
+                        self.attempt((cell, seed), &name, &units[task.unit], task, &progress)
+                    });
+                });
             }
         });
-        self.progress().close();
-        if self.next.load(Ordering::SeqCst) < self.trials.len() {
-            return End::Interrupted;
-        }
-        if self.failed.load(Ordering::SeqCst) { End::Failed } else { End::Complete }
+        held(&progress).close();
+        let others = queue.elsewhere();
+        others.iter().for_each(|note| output.note(format!("note: {note}")));
+        queue.end()
     }
 
-    fn worker(&self) {
-        while !interrupt::requested() {
-            let next = self.next.fetch_add(1, Ordering::SeqCst);
-            let Some(trial) = self.trials.get(next) else { break };
-            let name = match self.trials.iter().any(|trial| trial.seed > 0) {
-                true => format!("{} seed {}", trial.cell.id(), trial.seed),
-                false => trial.cell.id(),
-            };
-            self.progress().start(name.clone());
-            match self.trial(trial) {
-                Ok(done) => {
-                    let measure = &self.experiment.description.measure;
-                    self.progress().finish(&name, &done, measure);
-                }
-                Err(error) => {
-                    self.failed.store(true, Ordering::SeqCst);
-                    let message = one_line(&error);
-                    self.progress().fail(&name, &message);
-                    // Where nothing can be written, the line on the screen is all there is.
-                    let path = self.dir.failure(trial.cell, trial.seed);
-                    let _ = write_json(&path, &Failure { message });
-                }
+    fn attempt(
+        &self,
+        (cell, seed): (&Cell, u64),
+        name: &str,
+        unit: &Unit,
+        task: &mut Task,
+        progress: &Mutex<Progress>,
+    ) -> Outcome {
+        held(progress).start(name.to_owned());
+        match task.begin(unit).and_then(|()| self.trial(cell, seed, task)) {
+            Ok(done) => {
+                held(progress).finish(name, &done, &self.experiment.description.measure);
+                Outcome::Done
+            }
+            Err(error) if matches!(error.downcast_ref(), Some(Error::Interrupted { .. })) => {
+                Outcome::Stopped
+            }
+            Err(error) => {
+                let message = one_line(&error);
+                held(progress).fail(name, &message);
+                // Where nothing can be written, the line on the screen is all there is.
+                let _ = write_json(&self.dir.failure(cell, seed), &Failure { message });
+                Outcome::Failed
             }
         }
     }
 
     /// Computes and records a trial. A panic, which only a mistake in the program can cause, costs
     /// this trial alone.
-    fn trial(&self, trial: &Trial<'_>) -> Result<TrialRecord> {
+    fn trial(&self, cell: &Cell, seed: u64, task: &Task) -> Result<TrialRecord> {
         let start = Instant::now();
-        let compute = AssertUnwindSafe(|| (self.experiment.compute)(trial));
+        let stopped = || task.stopped();
+        let scratch = self.dir.scratch(cell, seed);
+        let trial = Trial {
+            cell,
+            seed,
+            data: self.data,
+            device: self.device,
+            shared: &task.shared,
+            scratch: &scratch,
+            stopped: &stopped,
+        };
+        let compute = AssertUnwindSafe(|| (self.experiment.compute)(&trial));
         let score = catch_unwind(compute)
             .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))?;
-        let record = recorded(trial, score, start.elapsed().as_secs_f64())?;
-        let path = self.dir.trial(trial.cell, trial.seed);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let record = recorded(&trial, score, start.elapsed().as_secs_f64())?;
+        settle(&self.dir.trial(cell, seed), &record, TrialRecord::differs)?;
+        remove(&self.dir.failure(cell, seed))?;
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
         }
-        write_json(&path, &record)?;
-        remove(&self.dir.failure(trial.cell, trial.seed))?;
         Ok(record)
     }
+}
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn held(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn recorded(trial: &Trial<'_>, score: Score, seconds: f64) -> Result<TrialRecord> {
@@ -326,6 +369,7 @@ pub(crate) mod tests {
                 averages: Vec::new(),
                 curves: Vec::new(),
             },
+            shares: None,
             compute: |trial| {
                 let x = trial.cell.settings["x"].as_f64().context("no x")?;
                 let value = if trial.cell.method == "square" { x * x } else { 2.0 * x };
@@ -349,8 +393,10 @@ pub(crate) mod tests {
             selection: Selection::new(&experiment.description, &[], &[], None)?,
             dir: dir.clone(),
             resume,
+            shard: None,
             jobs: 3,
             data: DataDir::at("nowhere"),
+            device: DeviceChoice::default(),
         };
         run(request, &Output::new(true, false))
     }

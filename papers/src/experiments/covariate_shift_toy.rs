@@ -190,7 +190,7 @@ pub(super) fn experiment() -> Experiment {
             ),
         ],
     };
-    Experiment { description, compute }
+    Experiment { description, shares: None, compute }
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {

@@ -114,7 +114,7 @@ pub(super) fn experiment() -> Experiment {
         averages: Vec::new(),
         curves: Vec::new(),
     };
-    Experiment { description, compute }
+    Experiment { description, shares: None, compute }
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {

@@ -4,19 +4,61 @@ mod covariate_shift_toy;
 mod jda_2013;
 mod natural_shifts;
 mod office_caltech10_surf;
+mod once;
 mod pipeline;
-mod shared;
 mod simulated_shifts;
 mod skada_bench;
 mod two_sample_level;
 
-use anyhow::{Result, anyhow};
+use std::sync::{PoisonError, RwLock};
+
+use anyhow::{Result, anyhow, ensure};
 use transduct_core::suggest;
 
 use crate::experiment::Experiment;
 
-/// All experiments. Adding one is its file and its line here.
+/// The experiments that other crates have added.
+static ADDED: RwLock<Vec<fn() -> Experiment>> = RwLock::new(Vec::new());
+
+/// Adds an experiment of another crate to the list of this process: before
+/// [`crate::cli::main`] it is an experiment of the whole command. `tests/extension` is the pattern.
+///
+/// # Errors
+/// The list has an experiment of this name, or the experiment's names cannot be those of files.
+pub fn add(experiment: fn() -> Experiment) -> Result<()> {
+    let description = experiment().description;
+    let name = &description.name;
+    ensure!(
+        experiments().iter().all(|e| e.description.name != *name),
+        "there is a `{name}` already"
+    );
+    let tasks = description.tasks.iter().map(|task| &task.id);
+    let methods = description.methods.iter().map(|method| &method.id);
+    for id in [name].into_iter().chain(tasks).chain(methods) {
+        ensure!(plain(id), "`{id}`: expected lower-case letters, digits and hyphens");
+    }
+    for cell in &description.cells {
+        let known = description.tasks.iter().any(|task| task.id == cell.task)
+            && description.methods.iter().any(|method| method.id == cell.method);
+        ensure!(known, "{name}: cell {}: there is no such task or method", cell.id());
+    }
+    ADDED.write().unwrap_or_else(PoisonError::into_inner).push(experiment);
+    Ok(())
+}
+
+/// Whether `id` can be a part of a file name on every platform.
+fn plain(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// All experiments.
 pub fn experiments() -> Vec<Experiment> {
+    let added = ADDED.read().unwrap_or_else(PoisonError::into_inner);
+    all().into_iter().chain(added.iter().map(|experiment| experiment())).collect()
+}
+
+/// The list. Adding one is its file and its line here.
+fn all() -> Vec<Experiment> {
     vec![
         jda_2013::experiment(),
         office_caltech10_surf::experiment(),
@@ -48,12 +90,6 @@ pub fn experiment(name: &str) -> Result<Experiment> {
 mod tests {
     use super::*;
     use crate::experiment::{Cell, Description, Protocol, Published};
-
-    /// Whether `id` can be a part of a file name on every platform.
-    fn plain(id: &str) -> bool {
-        !id.is_empty()
-            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    }
 
     /// A protocol tells of a difference that is there, and a known deviation is one.
     fn sound(d: &Description, id: &str, published: &Published, within: f64) {

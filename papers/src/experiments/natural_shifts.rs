@@ -8,8 +8,6 @@
 //! 1. The tables, the learners and the methods are others, and all options are the defaults.
 //! 2. What chooses is a prediction of the gain with an interval, which may choose no method.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -31,8 +29,8 @@ use transduct_core::{
 };
 
 use super::{
+    once::Once,
     pipeline::{features, remarks, skada_bench},
-    shared::{Latest, Once},
 };
 use crate::{
     experiment::{
@@ -209,7 +207,8 @@ pub(super) fn experiment() -> Experiment {
         methods: columns.iter().map(|(method, _)| method.clone()).collect(),
         curves: Vec::new(),
     };
-    Experiment { description, compute }
+    // Advice on all pairs looks back at those of its seed.
+    Experiment { description, shares: Some(|_| String::new()), compute }
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {
@@ -219,7 +218,8 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
     if trial.cell.task == ALL {
         return all_advice(learner, trial);
     }
-    let tried = Tried::shared(&trial.cell.task, trial)?;
+    let pairs = trial.shared.get(|| Ok(Pairs(Default::default())))?;
+    let tried = pairs.get(&trial.cell.task, trial)?;
     match setting.model {
         Model::Method(Method::SourceOnly) => {
             Ok(tried.outcome(learner, &Method::SourceOnly)?.score())
@@ -232,7 +232,8 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
 
 /// What following the advice gives on all pairs: the mean accuracy, and how often it costs.
 fn all_advice(learner: &str, trial: &Trial<'_>) -> Result<Score> {
-    let advice = |(id, ..): &(&str, &str, [&str; 2])| Tried::shared(id, trial)?.advice(learner);
+    let pairs = trial.shared.get(|| Ok(Pairs(Default::default())))?;
+    let advice = |(id, ..): &(&str, &str, [&str; 2])| pairs.get(id, trial)?.advice(learner);
     let all: Vec<Advice> = PAIRS.iter().map(advice).collect::<Result<_>>()?;
     let count = |of: fn(&Advice) -> bool| all.iter().filter(|advice| of(advice)).count() as f64;
     let mean = |of: fn(&Advice) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
@@ -528,19 +529,21 @@ struct Tried {
     diagnoses: [Once<Diagnosis>; LEARNERS.len()],
 }
 
-/// Advice on all pairs looks back at those of its seed.
-static LATEST: Latest<Tried> = Latest::new(2 * PAIRS.len());
+/// The pairs of a seed, each made when it is first asked for.
+struct Pairs([Once<Tried>; PAIRS.len()]);
+
+impl Pairs {
+    fn get(&self, pair: &str, trial: &Trial<'_>) -> Result<&Tried> {
+        let place = PAIRS.iter().position(|(id, ..)| *id == pair).context("no such pair")?;
+        self.0[place].get(|| Tried::new(pair, trial.data, trial.seed))
+    }
+}
 
 impl Tried {
     fn new(pair: &str, data: &DataDir, seed: u64) -> Result<Self> {
         let outcomes = methods().into_iter().map(|method| (method, Once::default())).collect();
         let problem = Problem::new(pair, data, seed)?;
         Ok(Self { problem, seed, outcomes, diagnoses: Default::default() })
-    }
-
-    /// The one of this pair and the trial's seed.
-    fn shared(pair: &str, trial: &Trial<'_>) -> Result<Arc<Self>> {
-        LATEST.get(pair, trial.seed, || Self::new(pair, trial.data, trial.seed))
     }
 
     fn outcome(&self, learner: &str, method: &Method) -> Result<&Outcome> {

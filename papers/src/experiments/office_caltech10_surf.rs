@@ -359,7 +359,7 @@ pub(super) fn experiment() -> Experiment {
         curves: Vec::new(),
         tasks,
     };
-    Experiment { description, compute }
+    Experiment { description, shares: None, compute }
 }
 
 fn average(method: &Method) -> Average {

@@ -11,8 +11,6 @@
 //! 2. A validator chooses among methods with default options, not among options of one method.
 //! 3. All methods hand their rows to one logistic regression.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -31,8 +29,8 @@ use transduct_core::data::{
 };
 
 use super::{
+    once::Once,
     pipeline::{features, remarks, skada_bench},
-    shared::{Latest, Once},
 };
 use crate::{
     experiment::{
@@ -157,12 +155,12 @@ pub(super) fn experiment() -> Experiment {
         averages: Vec::new(),
         curves: Vec::new(),
     };
-    Experiment { description, compute }
+    Experiment { description, shares: Some(|cell| cell.task.clone()), compute }
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {
     let settings = trial.cell.settings.clone();
-    let tried = Tried::shared(&trial.cell.task, trial.seed)?;
+    let tried = trial.shared.get(|| Tried::new(&trial.cell.task, trial.seed))?;
     let problem = &tried.problem;
     match serde_json::from_value(settings).context("settings of the cell")? {
         Setting::Method(candidate) => {
@@ -189,17 +187,10 @@ struct Tried {
     outputs: Vec<(Candidate, Once<Outputs>)>,
 }
 
-static LATEST: Latest<Tried> = Latest::new(8);
-
 impl Tried {
     fn new(shift: &str, trial: u64) -> Result<Self> {
         let outputs = candidates().into_iter().map(|candidate| (candidate, Once::default()));
         Ok(Self { problem: Problem::new(shift, trial)?, outputs: outputs.collect() })
-    }
-
-    /// The one of this shift and trial.
-    fn shared(shift: &str, trial: u64) -> Result<Arc<Self>> {
-        LATEST.get(shift, trial, || Self::new(shift, trial))
     }
 
     fn outputs(&self, candidate: &Candidate) -> Result<&Outputs> {

@@ -29,7 +29,6 @@ use transduct_core::{
 use super::{
     natural_shifts::{PAIRS, WIDE},
     pipeline::features,
-    shared::{Latest, Once},
 };
 use crate::{
     experiment::{
@@ -150,14 +149,13 @@ pub(super) fn experiment() -> Experiment {
         averages: Vec::new(),
         curves: Vec::new(),
     };
-    Experiment { description, compute }
+    Experiment { description, shares: Some(|cell| cell.task.clone()), compute }
 }
 
 fn compute(trial: &Trial<'_>) -> Result<Score> {
     let setting: Setting =
         serde_json::from_value(trial.cell.settings.clone()).context("settings of the cell")?;
-    let splits = LATEST.get(&trial.cell.task, trial.seed, || Ok(Once::default()))?;
-    let splits = splits.get(|| run(&setting.table, setting.cut, trial))?;
+    let splits = trial.shared.get(|| run(&setting.table, setting.cut, trial))?;
     let percent = |of: &dyn Fn(&Found) -> bool| {
         100.0 * splits.iter().filter(|found| of(found)).count() as f64 / splits.len() as f64
     };
@@ -216,8 +214,6 @@ impl Found {
 }
 
 /// The splits of a task and a seed, which each test looks at. Other tasks do not wait for them.
-static LATEST: Latest<Once<Vec<Found>>> = Latest::new(8);
-
 /// All splits of a seed.
 fn run(table: &str, cut: Cut, trial: &Trial<'_>) -> Result<Vec<Found>> {
     let x = features(&registry::load(table, trial.data, Split::All)?.samples)?;

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -54,6 +55,22 @@ pub fn write_atomic(
         replace_file(path, write)
     };
     replace().map_err(|e| RecordError::io(path, e))
+}
+
+/// Removes a file that need not be there.
+///
+/// # Errors
+/// What the operating system reports.
+pub fn remove(path: &Path) -> Result<(), RecordError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RecordError::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The time, UTC, as in `2026-11-24T07:00:00Z`.
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 /// [`write_atomic`] of a value as indented JSON.

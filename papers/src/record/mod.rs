@@ -32,7 +32,8 @@ use transduct_core::{
 };
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
-pub use files::{RecordError, read_json, write_atomic, write_json};
+pub(crate) use files::now;
+pub use files::{RecordError, read_json, remove, write_atomic, write_json};
 pub use metrics::{Evaluation, Line, Named, Oracle, StepMeans, read_metrics};
 
 /// The layout that this program writes. A directory of another one is refused.
@@ -240,6 +241,23 @@ pub struct Done {
     pub oracle: Option<OracleChoice>,
     /// Time spent, all attempts together.
     pub seconds: f64,
+}
+
+impl Done {
+    /// How two results of the same part differ in what does not depend on time; not at all, as they should.
+    pub(crate) fn differs(&self, other: &Self) -> Option<String> {
+        let timeless = |done: &Self| Self { seconds: 0.0, ..done.clone() };
+        (timeless(self) != timeless(other)).then(|| {
+            let accuracy = |done: &Self| done.target_accuracy.unwrap_or(f64::NAN);
+            format!(
+                "source accuracy {} and {}, target accuracy {} and {}",
+                self.source_validation_accuracy,
+                other.source_validation_accuracy,
+                accuracy(self),
+                accuracy(other)
+            )
+        })
+    }
 }
 
 /// The evaluation that a validator scored highest, the earliest among equals.

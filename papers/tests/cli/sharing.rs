@@ -25,12 +25,18 @@ fn models(place: &Place, dir: &str) -> Vec<(String, Vec<u8>)> {
     models
 }
 
+/// What a process that takes part says must be asked for: a failure shows it.
+fn succeeds(process: Child) {
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn spawn(place: &Place, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_transduct"))
         .current_dir(place.path("."))
         .args(arguments.split_whitespace())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }
@@ -46,11 +52,9 @@ fn place() -> (Place, Vec<(String, Vec<u8>)>) {
 #[test]
 fn shards_together_give_what_one_process_gives() {
     let (place, expected) = place();
-    let mut shards: Vec<_> =
+    let shards: Vec<_> =
         (0..3).map(|i| spawn(&place, &format!("{RUN} shards --shard {i}/3"))).collect();
-    for shard in &mut shards {
-        assert!(shard.wait().unwrap().success());
-    }
+    shards.into_iter().for_each(succeeds);
     assert_eq!(models(&place, "shards"), expected);
     // Whoever asks last sees it all.
     place.succeed(&format!("{RUN} shards --shard 0/3"));
@@ -67,12 +71,36 @@ fn what_a_killed_process_leaves_is_taken_over() {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    let mut others: Vec<_> =
-        (0..2).map(|_| spawn(&place, &format!("{RUN} killed --resume"))).collect();
-    for other in &mut others {
-        assert!(other.wait().unwrap().success());
-    }
+    let others: Vec<_> = (0..2).map(|_| spawn(&place, &format!("{RUN} killed --resume"))).collect();
+    others.into_iter().for_each(succeeds);
     assert_eq!(models(&place, "killed"), expected);
+}
+
+/// Cells of one experiment, some of which look at the same fits.
+#[test]
+fn an_experiment_is_shared_too() {
+    let place = Place::new();
+    let command =
+        |out: &str| format!("reproduce simulated-shifts --cells covariate/* --seeds 2 --out {out}");
+    place.succeed(&command("one"));
+    let shards: Vec<_> =
+        (0..2).map(|i| spawn(&place, &format!("{} --shard {i}/2", command("two")))).collect();
+    shards.into_iter().for_each(succeeds);
+    let values = |dir: &str| {
+        let mut values = Vec::new();
+        for method in fs::read_dir(place.path(&format!("{dir}/cells/covariate"))).unwrap() {
+            for seed in 0..2 {
+                let path = method.as_ref().unwrap().path().join(format!("seed-{seed}.json"));
+                let trial: serde_json::Value =
+                    serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+                values.push((trial["cell"].to_string(), seed, trial["value"].to_string()));
+            }
+        }
+        values.sort();
+        values
+    };
+    assert_eq!(values("one"), values("two"));
+    place.succeed(&format!("{} --resume", command("two")));
 }
 
 #[test]

@@ -16,8 +16,6 @@ mod scorers;
 mod search;
 mod target_shift;
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -32,7 +30,7 @@ use self::{
     scorers::{SCORERS, Scorer},
     search::{Found, search},
 };
-use super::{pipeline::skada_bench, shared::Latest};
+use super::pipeline::skada_bench;
 use crate::{
     experiment::{
         Cell, Description, Experiment, Measure, MethodUse, Protocol, Published, Score, Seeds, Task,
@@ -151,7 +149,9 @@ pub(super) fn experiment() -> Experiment {
         averages: Vec::new(),
         curves: Vec::new(),
     };
-    Experiment { description, compute }
+    // The cells of an estimator look at the same searches.
+    let shares = |cell: &Cell| format!("{}/{}", cell.task, cell.settings["estimator"]);
+    Experiment { description, shares: Some(shares), compute }
 }
 
 /// An estimator by each of its scorers.
@@ -197,7 +197,7 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
     let shift = trial.cell.task.as_str();
     let published = published(shift, &setting.estimator, setting.scorer_id());
     let published = published.context("there is no published number")?;
-    let searches = Searches::shared(shift, &setting, trial.data)?;
+    let searches = trial.shared.get(|| Searches::new(shift, &setting, trial.data))?;
     let (found, scorer) = match setting.scorer {
         Some(scorer) => (searches.of(scorer)?, scorer),
         None => searches.best()?,
@@ -232,22 +232,13 @@ struct Searches {
     found: Vec<Vec<Found>>,
 }
 
-/// Cells of one estimator come one after another.
-static LATEST: Latest<Searches> = Latest::new(2);
-static PROBLEMS: Latest<Vec<Problem>> = Latest::new(2);
-
 impl Searches {
-    fn shared(shift: &str, setting: &Setting, data: &DataDir) -> Result<Arc<Self>> {
-        let key = format!("{shift}/{}/{}", setting.estimator, data.path().display());
-        LATEST.get(&key, 0, || {
-            let place = format!("{shift}/{}", data.path().display());
-            let problems = PROBLEMS.get(&place, 0, || Problem::all(shift, data))?;
-            let estimators = estimators();
-            let estimator = estimators.iter().find(|e| e.id == setting.estimator);
-            let scorers = estimator.context("there is no such estimator")?.scorers();
-            let found = search(&setting.grid, scorers, &problems)?;
-            Ok(Self { scorers: scorers.to_vec(), found })
-        })
+    fn new(shift: &str, setting: &Setting, data: &DataDir) -> Result<Self> {
+        let problems = Problem::all(shift, data)?;
+        let estimators = estimators();
+        let estimator = estimators.iter().find(|e| e.id == setting.estimator);
+        let scorers = estimator.context("there is no such estimator")?.scorers();
+        Ok(Self { scorers: scorers.to_vec(), found: search(&setting.grid, scorers, &problems)? })
     }
 
     /// Drawing by drawing, split by split.

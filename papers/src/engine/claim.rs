@@ -3,18 +3,24 @@
 //! A unit of work is claimed by creating a file, which names its owner. While the owner lives it writes the
 //! file anew every few seconds: that is the heartbeat. Another process takes the unit over when the owner is
 //! dead: on the owner's own machine the lock on the file tells at once, elsewhere a heartbeat that has been
-//! silent for a minute by the file system's own clock.
+//! silent for a minute by the file system's own clock. An owner that was only slow, a machine that slept for
+//! instance, hears from its next heartbeat that the claim is lost.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Seek, Write},
     path::{Path, PathBuf},
     process,
-    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
 
+use same_file::Handle;
 use serde::{Deserialize, Serialize};
 
 /// Between two heartbeats.
@@ -36,6 +42,11 @@ impl Owner {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         Self { host, process: process::id() }
     }
+
+    /// Somebody, who has not said who.
+    pub(crate) fn unknown() -> Self {
+        Self { host: "?".to_owned(), process: 0 }
+    }
 }
 
 impl std::fmt::Display for Owner {
@@ -48,7 +59,8 @@ impl std::fmt::Display for Owner {
 #[derive(Debug)]
 pub(crate) struct Claim {
     path: PathBuf,
-    beating: Option<(Sender<()>, JoinHandle<()>)>,
+    lost: Arc<AtomicBool>,
+    beating: Option<(Sender<()>, JoinHandle<File>)>,
 }
 
 /// What came of asking for a unit.
@@ -68,7 +80,11 @@ impl Claim {
     pub(crate) fn ask(path: &Path) -> io::Result<Asked> {
         loop {
             match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
-                Ok(file) => return Self::hold(path, file).map(Asked::Ours),
+                Ok(file) => {
+                    // Where there are no locks the heartbeat alone tells that this process is alive.
+                    let _ = file.try_lock();
+                    return Self::hold(path, file).map(Asked::Ours);
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -81,55 +97,98 @@ impl Claim {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             let owner = serde_json::from_str::<Owner>(&text).ok();
-            let dead = match &owner {
-                Some(owner) if owner.host == Owner::this().host => match file.try_lock() {
-                    Ok(()) => true,
-                    Err(fs::TryLockError::WouldBlock) => false,
+            if owner.as_ref().is_some_and(|owner| owner.host == Owner::this().host) {
+                match file.try_lock() {
+                    // Whoever has the lock may take the file over, if it still is the claim: what its
+                    // owner, or the one before this process, removed is none.
+                    Ok(()) if !is_at(&file, path)? => continue,
+                    Ok(()) => return Self::hold(path, file).map(Asked::Ours),
+                    Err(fs::TryLockError::WouldBlock) => return Ok(Asked::theirs(owner)),
                     // A file system without locks.
-                    Err(fs::TryLockError::Error(_)) => silent(&file, path)?,
-                },
-                _ => silent(&file, path)?,
-            };
-            if !dead {
-                let unknown = Owner { host: "?".to_owned(), process: 0 };
-                return Ok(Asked::Theirs(owner.unwrap_or(unknown)));
+                    Err(fs::TryLockError::Error(_)) => {}
+                }
             }
-            // A rename succeeds for one of those who saw that the owner is dead.
-            let aside = path.with_extension(format!("dead-{}", process::id()));
-            match fs::rename(path, &aside) {
-                Ok(()) => fs::remove_file(&aside)?,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            if !silent(&file, path)? {
+                return Ok(Asked::theirs(owner));
             }
+            bury(&file, path)?;
         }
     }
 
     /// Writes the owner and begins to beat.
     fn hold(path: &Path, mut file: File) -> io::Result<Self> {
         let text = serde_json::to_string(&Owner::this()).map_err(io::Error::other)?;
-        // Where there are no locks the heartbeat alone tells that this process is alive.
-        let _ = file.try_lock();
+        file.set_len(0)?;
+        file.rewind()?;
         file.write_all(text.as_bytes())?;
         let (stop, stopped) = channel();
+        let lost = Arc::new(AtomicBool::new(false));
+        let (place, told) = (path.to_owned(), Arc::clone(&lost));
         let beat = thread::spawn(move || {
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 // Writing moves the time of change by the file system's clock. What fails now may
                 // succeed at the next beat.
                 let _ = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
+                if is_at(&file, &place).is_ok_and(|still| !still) {
+                    told.store(true, Ordering::SeqCst);
+                    break;
+                }
             }
+            file
         });
-        Ok(Self { path: path.to_owned(), beating: Some((stop, beat)) })
+        Ok(Self { path: path.to_owned(), lost, beating: Some((stop, beat)) })
+    }
+
+    /// Tells when another process has taken the unit over: what this one has not finished is not its own
+    /// any more.
+    pub(crate) fn lost(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lost)
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-        if let Some((stop, beat)) = self.beating.take() {
-            drop(stop);
-            let _ = beat.join();
+        let Some((stop, beat)) = self.beating.take() else { return };
+        drop(stop);
+        // The lock goes with the file, after the file's name.
+        if let Ok(file) = beat.join()
+            && is_at(&file, &self.path).unwrap_or(false)
+        {
+            let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+impl Asked {
+    /// A claim that is just being written names nobody yet.
+    fn theirs(owner: Option<Owner>) -> Self {
+        Self::Theirs(owner.unwrap_or_else(Owner::unknown))
+    }
+}
+
+/// Whether `path` names this file, and no other or none.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match Handle::from_path(path) {
+        Ok(there) => Ok(there == Handle::from_file(file.try_clone()?)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the claim of a dead owner away from `path`. Of those who saw that it is dead one succeeds.
+fn bury(dead: &File, path: &Path) -> io::Result<()> {
+    let aside = path.with_extension(format!("dead-{}", process::id()));
+    match fs::rename(path, &aside) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if !is_at(dead, &aside)? {
+        // Another process was faster, and this is its claim. Where it cannot be put back, its owner will
+        // hear that it is lost.
+        let _ = fs::hard_link(&aside, path);
+    }
+    fs::remove_file(&aside)
 }
 
 /// Whether the file has not been written for [`SILENCE`].
@@ -146,65 +205,10 @@ fn now_of(path: &Path) -> io::Result<SystemTime> {
     now
 }
 
-/// A part of all units: those whose number, divided by `of`, leaves `index`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// I, from 0 to N − 1.
-    pub index: usize,
-    /// N.
-    pub of: usize,
-}
-
-impl std::str::FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}`: expected I/N, with I from 0 to N − 1, as 0/4");
-        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
-        let shard = Self {
-            index: index.trim().parse().map_err(|_| wrong())?,
-            of: of.trim().parse().map_err(|_| wrong())?,
-        };
-        if shard.index < shard.of { Ok(shard) } else { Err(wrong()) }
-    }
-}
-
-impl Shard {
-    /// The part that a task of a Slurm array should do, by its environment; nothing outside of one.
-    ///
-    /// # Errors
-    /// The variables are there and are no numbers.
-    pub fn of_slurm(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
-        let number = |name: &str| match variable(name) {
-            None => Ok(None),
-            Some(text) => match text.trim().parse::<usize>() {
-                Ok(number) => Ok(Some(number)),
-                Err(_) => Err(format!("{name}={text}: expected a number")),
-            },
-        };
-        let (Some(task), Some(of)) =
-            (number("SLURM_ARRAY_TASK_ID")?, number("SLURM_ARRAY_TASK_COUNT")?)
-        else {
-            return Ok(None);
-        };
-        let first = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
-        match task.checked_sub(first) {
-            Some(index) if index < of => Ok(Some(Self { index, of })),
-            _ => Err(format!(
-                "SLURM_ARRAY_TASK_ID={task}: expected one of the {of} numbers from {first} on, \
-                 without gaps; give --shard I/N"
-            )),
-        }
-    }
-
-    /// Whether unit number `unit` is part of it.
-    pub fn has(self, unit: usize) -> bool {
-        unit % self.of == self.index
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     fn owner(asked: io::Result<Asked>) -> Option<Owner> {
@@ -257,35 +261,40 @@ mod tests {
         assert_eq!(owner(Claim::ask(&path)).unwrap().host, "?");
     }
 
+    /// Of many that find a dead owner's claim, one has the unit at a time.
     #[test]
-    fn shards_are_read_and_cover_everything_once() {
-        assert_eq!("1/4".parse(), Ok(Shard { index: 1, of: 4 }));
-        for wrong in ["4/4", "1", "a/4", "1/0", "-1/2"] {
-            assert!(wrong.parse::<Shard>().unwrap_err().contains("expected I/N"), "{wrong}");
+    fn a_dead_owner_is_followed_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claim.json");
+        let (held, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+        for _ in 0..50 {
+            fs::write(&path, serde_json::to_string(&Owner::this()).unwrap()).unwrap();
+            thread::scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(|| {
+                        if let Asked::Ours(_claim) = Claim::ask(&path).unwrap() {
+                            assert!(!held.swap(true, Ordering::SeqCst), "two at once");
+                            begun.fetch_add(1, Ordering::SeqCst);
+                            thread::yield_now();
+                            held.store(false, Ordering::SeqCst);
+                        }
+                    });
+                }
+            });
         }
-        for unit in 0..10 {
-            let owners = (0..3).filter(|&index| Shard { index, of: 3 }.has(unit)).count();
-            assert_eq!(owners, 1);
-        }
+        assert!(begun.into_inner() >= 50);
     }
 
     #[test]
-    fn an_array_of_slurm_is_a_set_of_shards() {
-        let of = |values: &[(&str, &str)]| {
-            Shard::of_slurm(|name| {
-                values.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
-            })
-        };
-        assert_eq!(of(&[]), Ok(None));
-        let task = |id| {
-            of(&[
-                ("SLURM_ARRAY_TASK_ID", id),
-                ("SLURM_ARRAY_TASK_COUNT", "3"),
-                ("SLURM_ARRAY_TASK_MIN", "1"),
-            ])
-        };
-        assert_eq!(task("3"), Ok(Some(Shard { index: 2, of: 3 })));
-        assert!(task("7").unwrap_err().contains("without gaps"));
-        assert!(task("x").unwrap_err().contains("SLURM_ARRAY_TASK_ID=x: expected a number"));
+    fn a_claim_that_was_taken_away_leaves_its_follower_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claim.json");
+        let Asked::Ours(slow) = Claim::ask(&path).unwrap() else { panic!("nobody has it") };
+        fs::remove_file(&path).unwrap();
+        let Asked::Ours(follower) = Claim::ask(&path).unwrap() else { panic!("nobody has it") };
+        drop(slow);
+        assert!(path.exists());
+        drop(follower);
+        assert!(!path.exists());
     }
 }
