@@ -12,7 +12,7 @@ use crate::align::{
     EntropyMinimisation, FixMatch, Jan, Mcc, Mcd, MddConfig, MeanTeacher, MethodConfig,
     PseudoLabels, Shot, SourceOnlyConfig, Tent,
 };
-pub use crate::align::{Capabilities, Parts, Start};
+pub use crate::align::{Capabilities, Parts, Range, Start};
 
 /// A device with the methods on it.
 pub trait MethodDevice: Dev {
@@ -110,6 +110,8 @@ pub struct MethodEntry<D: Dev> {
     pub defaults: Value,
     /// The same for rows of this shape.
     pub defaults_for: fn(InputShape) -> Value,
+    /// What a search tries of its options.
+    pub ranges: &'static [(&'static str, Range)],
     /// Makes it; options that are not given keep their defaults for the rows of its backbone.
     pub build: Build<D>,
 }
@@ -126,6 +128,7 @@ pub fn entry<D: Dev, C: MethodConfig>() -> MethodEntry<D> {
         capabilities: C::CAPABILITIES,
         defaults: to_json(&C::default()),
         defaults_for: |input| to_json(&C::defaults_for(input)),
+        ranges: C::RANGES,
         build: |parts, options| {
             read_options::<C>(parts.network.backbone.input(), options)?.build(parts)
         },

@@ -18,5 +18,6 @@ pub mod record;
 pub mod report;
 mod runner;
 pub mod stats;
+pub mod sweep;
 mod tabular;
 mod thumbnails;

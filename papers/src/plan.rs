@@ -1,6 +1,9 @@
 //! A run with every choice made: what a configuration comes to, given the data and the registries.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use dfdx::prelude::Cpu;
@@ -39,8 +42,8 @@ const SEEDS: u64 = 3;
 pub(crate) struct Plan {
     /// The configuration with every default written out.
     pub(crate) config: RunConfig,
-    /// The domains.
-    pub(crate) data: RunData,
+    /// The domains, which plans of other options share.
+    pub(crate) data: Arc<RunData>,
     /// The methods with their options.
     pub(crate) methods: Vec<(String, Value)>,
     /// The backbone and its options.
@@ -113,9 +116,28 @@ impl Plan {
             backbone_defaults(name)?;
         }
         let data = RunData::load(&mut config, dir)?;
-        check_batches(&config.training, &data)?;
         // What a method takes by default depends on the rows.
         config.method = given;
+        Self::complete(config, Arc::new(data), starting, notes)
+    }
+
+    /// The run of `config`, which differs from this plan's in methods and in options of methods, of
+    /// networks and of training alone, on the same data.
+    ///
+    /// # Errors
+    /// An option that is unknown or out of range.
+    pub(crate) fn variant(&self, config: RunConfig) -> Result<Self> {
+        let starting = starting(&config.methods);
+        Self::complete(config, Arc::clone(&self.data), starting, Vec::new())
+    }
+
+    fn complete(
+        mut config: RunConfig,
+        data: Arc<RunData>,
+        starting: Vec<String>,
+        notes: Vec<String>,
+    ) -> Result<Self> {
+        check_batches(&config.training, &data)?;
         let methods = complete_methods(&mut config, Some(data.input()))?;
         let backbone = complete_backbone(&mut config, data.input())?;
         config.training =

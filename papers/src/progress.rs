@@ -88,9 +88,9 @@ impl Progress {
         self.bar.reset_elapsed();
     }
 
-    /// A (method, seed) starts; it is number `index` of `count`.
-    pub(crate) fn start(&mut self, (method, seed): (&str, u64), (index, count): (usize, usize)) {
-        self.part = format!("{method} seed {seed}");
+    /// The training of this name starts; it is number `index` of `count`.
+    pub(crate) fn start(&mut self, name: &str, (index, count): (usize, usize)) {
+        name.clone_into(&mut self.part);
         (self.step, self.steps) = (0, 0);
         self.losses.clear();
         self.evaluation.clear();

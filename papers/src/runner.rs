@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -103,13 +103,13 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
             } else {
                 check_free(dir.root())?;
             }
-            start_record(&dir, &plan, device, command)?;
+            start_record(&dir, &plan, device, &command)?;
         }
         let notes = plan.notes.iter().chain(&plan.data.notes);
         notes.for_each(|note| output.note(format!("note: {note}")));
-        let (end, elsewhere) = Run::new(&dev, &plan, &dir, output).execute(shard);
-        elsewhere.iter().for_each(|note| output.note(format!("note: {note}")));
-        Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes })
+        let end =
+            Training::new(&dev, &plan, output).execute(&Part::all(&plan, &dir), shard, output);
+        Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes.clone() })
     })
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn check_free(root: &Path) -> Result<()> {
 }
 
 /// Checks that the run in `dir` is of this plan's configuration.
-fn check_same(dir: &RunDir, plan: &Plan) -> Result<()> {
+pub(crate) fn check_same(dir: &RunDir, plan: &Plan) -> Result<()> {
     let saved = saved_config(dir.root())?.to_text()?.parse()?;
     let asked = plan.config.to_text()?.parse()?;
     let of_path = |key: &str| {
@@ -197,11 +197,11 @@ fn by_name(files: &[InputFile]) -> BTreeMap<&str, &str> {
 }
 
 /// Writes what describes the run, where it is not there yet.
-fn start_record(
+pub(crate) fn start_record(
     dir: &RunDir,
     plan: &Plan,
     device: DeviceChoice,
-    command: Vec<String>,
+    command: &[String],
 ) -> Result<()> {
     // First: it says that there is a run, the rest of whose record is written when it is missing.
     if !dir.config().exists() {
@@ -219,7 +219,7 @@ fn start_record(
         let record = RunRecord {
             format: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            command,
+            command: command.to_vec(),
             source: DomainRecord {
                 name: data.source.name().to_owned(),
                 training_rows: data.source.len(),
@@ -263,83 +263,108 @@ fn skipped(samples: &Samples) -> Skipped {
     }
 }
 
-/// A method with a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part<'a> {
-    method: &'a str,
-    seed: u64,
+/// A method with a seed, which has a result of its own.
+pub(crate) struct Part<'a> {
+    /// As a person calls it.
+    pub(crate) name: String,
+    /// What is run.
+    pub(crate) plan: &'a Plan,
+    /// Where its run is recorded.
+    pub(crate) dir: &'a RunDir,
+    /// The run whose baseline it begins with, if it begins with a model.
+    pub(crate) first: &'a RunDir,
+    /// The method.
+    pub(crate) method: &'a str,
+    /// The seed.
+    pub(crate) seed: u64,
 }
 
-/// A run under way.
-struct Run<'a, D: MethodDevice> {
+impl<'a> Part<'a> {
+    /// The parts of a run, seed by seed, so that what is there after a stop compares the methods; those
+    /// that begin with the model of another come last.
+    fn all(plan: &'a Plan, dir: &'a RunDir) -> Vec<Self> {
+        let config = &plan.config;
+        let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
+        methods.sort_by_key(|method| plan.starts_from_model(method));
+        let part = |seed, method| {
+            let name = format!("{method} seed {seed}");
+            Part { name, plan, dir, first: dir, method, seed }
+        };
+        let seeds = config.seeds.iter();
+        seeds.flat_map(|&seed| methods.iter().map(move |&method| part(seed, method))).collect()
+    }
+
+    fn place(&self) -> PartDir {
+        self.dir.part(self.method, self.seed)
+    }
+
+    /// The result that it begins with, of those that the run has.
+    fn begins_with(&self) -> Option<PathBuf> {
+        let own = self.plan.config.start.is_none() && self.plan.starts_from_model(self.method);
+        own.then(|| self.first.part(BASELINE, self.seed).done())
+    }
+}
+
+/// What parts are to the engine.
+pub(crate) fn units(parts: &[Part<'_>]) -> Vec<Unit> {
+    let unit = |part: &Part<'_>| {
+        let first = part.begins_with();
+        Unit {
+            name: part.name.clone(),
+            claim: part.place().claim(),
+            parts: vec![part.place().done()],
+            after: parts.iter().position(|other| first.as_ref() == Some(&other.place().done())),
+        }
+    };
+    parts.iter().map(unit).collect()
+}
+
+/// Trains parts of runs on the same data.
+pub(crate) struct Training<'a, D: MethodDevice> {
     dev: &'a D,
-    plan: &'a Plan,
-    dir: &'a RunDir,
     evidence: EvidenceRows,
     progress: Progress,
 }
 
-impl<'a, D: MethodDevice> Run<'a, D> {
-    fn new(dev: &'a D, plan: &'a Plan, dir: &'a RunDir, output: &Output) -> Self {
-        let config = &plan.config;
-        let evidence = EvidenceRows::new(&plan.data, &config.evaluation);
-        let progress = Progress::new(output.shows_progress());
-        Self { dev, plan, dir, evidence, progress }
+impl<'a, D: MethodDevice> Training<'a, D> {
+    /// On the data of `plan`.
+    pub(crate) fn new(dev: &'a D, plan: &Plan, output: &Output) -> Self {
+        let evidence = EvidenceRows::new(&plan.data, &plan.config.evaluation);
+        Self { dev, evidence, progress: Progress::new(output.shows_progress()) }
     }
 
-    /// Every method with every seed, and who is at work on what this process has left to others.
-    fn execute(&mut self, shard: Option<Shard>) -> (End, Vec<String>) {
-        let parts = self.parts();
-        let units = self.units(&parts);
+    /// Trains what this process has to do of `parts`, and says who is at work on the rest.
+    pub(crate) fn execute(
+        &mut self,
+        parts: &[Part<'_>],
+        shard: Option<Shard>,
+        output: &Output,
+    ) -> End {
+        let units = units(parts);
         let queue = Queue::new(&units, shard);
-        let all = queue.left().len();
-        self.progress.expect(self.plan.config.training.steps * all as u64);
+        let left = queue.left();
+        let steps = left.iter().map(|&(unit, _)| parts[unit].plan.config.training.steps);
+        self.progress.expect(steps.sum());
         let mut begun = 0;
         queue.work(|task| {
             begun += 1;
-            self.attempt(&parts[task.unit], &units[task.unit], task, (begun, all))
+            self.attempt(&parts[task.unit], &units[task.unit], task, (begun, left.len()))
         });
         self.progress.close();
-        (queue.end(), queue.elsewhere())
-    }
-
-    /// Seed by seed, so that what is there after a stop compares the methods; those that begin with the
-    /// model of another come last.
-    fn parts(&self) -> Vec<Part<'a>> {
-        let config = &self.plan.config;
-        let mut methods: Vec<&str> = config.methods.iter().map(String::as_str).collect();
-        methods.sort_by_key(|method| self.plan.starts_from_model(method));
-        let seeds = config.seeds.iter();
-        seeds.flat_map(|&seed| methods.iter().map(move |&method| Part { method, seed })).collect()
-    }
-
-    fn units(&self, parts: &[Part<'_>]) -> Vec<Unit> {
-        let own = self.plan.config.start.is_none();
-        let unit = |part: &Part<'_>| {
-            let dir = self.dir.part(part.method, part.seed);
-            let first = Part { method: BASELINE, seed: part.seed };
-            let begins = own && self.plan.starts_from_model(part.method);
-            Unit {
-                name: format!("{} seed {}", part.method, part.seed),
-                claim: dir.claim(),
-                parts: vec![dir.done()],
-                after: parts.iter().position(|part| begins && *part == first),
-            }
-        };
-        parts.iter().map(unit).collect()
+        queue.elsewhere().iter().for_each(|note| output.note(format!("note: {note}")));
+        queue.end()
     }
 
     /// Does a part, the `index`th of `all`.
     fn attempt(
         &mut self,
-        &Part { method, seed }: &Part<'_>,
+        part: &Part<'_>,
         unit: &Unit,
         task: &mut Task,
         (index, all): (usize, usize),
     ) -> Outcome {
-        let part = self.dir.part(method, seed);
-        self.progress.start((method, seed), (index, all));
-        match task.begin(unit).and_then(|()| self.part(&part, method, seed, task)) {
+        self.progress.start(&part.name, (index, all));
+        match task.begin(unit).and_then(|()| self.part(part, task)) {
             Ok(done) => {
                 self.progress.finish(&done);
                 Outcome::Done
@@ -349,7 +374,7 @@ impl<'a, D: MethodDevice> Run<'a, D> {
                 let message = one_line(&error);
                 self.progress.fail(&message);
                 // Where nothing can be written, the line on the screen is all there is.
-                let _ = write_json(&part.failed(), &Failure { message });
+                let _ = write_json(&part.place().failed(), &Failure { message });
                 Outcome::Failed
             }
         }
@@ -357,22 +382,23 @@ impl<'a, D: MethodDevice> Run<'a, D> {
 
     /// One method with one seed. A panic, which only a mistake in the program can cause, costs
     /// this part alone.
-    fn part(&mut self, part: &PartDir, method: &str, seed: u64, task: &Task) -> Result<Done> {
-        catch_unwind(AssertUnwindSafe(|| self.train(part, method, seed, task)))
+    fn part(&mut self, part: &Part<'_>, task: &Task) -> Result<Done> {
+        catch_unwind(AssertUnwindSafe(|| self.train(part, task)))
             .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))
     }
 
-    fn train(&mut self, part: &PartDir, method: &str, seed: u64, task: &Task) -> Result<Done> {
+    fn train(&mut self, of: &Part<'_>, task: &Task) -> Result<Done> {
+        let (&Part { plan, method, seed, .. }, part) = (of, &of.place());
         remove(&part.failed())?;
-        let start = self.plan.start(self.dir, method, seed)?;
-        let mut trainer = self.plan.trainer(self.dev, method, seed, start.as_deref())?;
+        let start = plan.start(of.first, method, seed)?;
+        let mut trainer = plan.trainer(self.dev, method, seed, start.as_deref())?;
         let mut evaluator = Evaluator::new(
             self.dev,
-            &self.plan.data,
+            &plan.data,
             &self.evidence,
-            &self.plan.config.evaluation,
+            &plan.config.evaluation,
             part.clone(),
-            self.plan.card(method, seed)?,
+            plan.card(method, seed)?,
             trainer.config().steps,
         )?;
         let mut spent = Spent::default();

@@ -29,7 +29,7 @@ use transduct_core::{
 };
 
 use super::{
-    Capabilities, MethodConfig, Parts,
+    Capabilities, MethodConfig, Parts, Range,
     aligned::need_trained_backbone,
     dann::{critic_accuracy, domain_loss},
 };
@@ -60,6 +60,8 @@ impl MethodConfig for Adda {
     const PAPER: &'static str =
         "Tzeng et al., Adversarial Discriminative Domain Adaptation, CVPR 2017";
     const CAPABILITIES: Capabilities = Capabilities { critic: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("rate", Range::Log(0.01, 1.0)), ("pretrain", Range::Linear(0.2, 0.8))];
 
     fn defaults_for(input: InputShape) -> Self {
         let mut config = Self::default();

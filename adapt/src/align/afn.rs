@@ -20,7 +20,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, InputShape, Method, Result, Scalar, Taped, check};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// What the norms should become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ impl MethodConfig for Afn {
     const PAPER: &'static str = "Xu et al., Larger Norm More Transferable: An Adaptive Feature Norm \
                                  Approach for Unsupervised Domain Adaptation, ICCV 2019";
     const CAPABILITIES: Capabilities = Capabilities { symmetric: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.001, 1.0)), ("step", Range::Log(0.1, 10.0))];
 
     fn defaults_for(input: InputShape) -> Self {
         match input {

@@ -18,7 +18,9 @@ use ndarray::s;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, Scalar, Taped, check};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View, held::weighted_by};
+use super::{
+    Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View, held::weighted_by,
+};
 use crate::math::linalg;
 
 /// The weight.
@@ -42,6 +44,7 @@ impl MethodConfig for Bnm {
                                  Nuclear-norm Maximization under Label Insufficient Situations, \
                                  CVPR 2020";
     const CAPABILITIES: Capabilities = Capabilities::ALIGNMENT;
+    const RANGES: &'static [(&'static str, Range)] = &[("weight", Range::Log(0.01, 10.0))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

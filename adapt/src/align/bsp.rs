@@ -21,7 +21,7 @@ use transduct_core::{
 };
 
 use super::{
-    Capabilities, Dann, DannConfig, DomainLoss, Layer, MethodConfig, Parts, Terms, View,
+    Capabilities, Dann, DannConfig, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View,
     held::weighted_by,
 };
 use crate::math::linalg;
@@ -50,6 +50,8 @@ impl MethodConfig for BspConfig {
     const PAPER: &'static str = "Chen et al., Transferability vs. Discriminability: Batch Spectral \
                                  Penalization for Adversarial Domain Adaptation, ICML 2019";
     const CAPABILITIES: Capabilities = Capabilities { critic: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("penalty", Range::Log(1e-6, 1e-2)), ("values", Range::Whole(1, 4))];
 
     fn defaults_for(input: InputShape) -> Self {
         Self { dann: DannConfig::defaults_for(input), ..Self::default() }

@@ -26,7 +26,7 @@ use transduct_core::{
 };
 
 use super::{
-    Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View,
+    Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View,
     dann::{critic_accuracy, weighted_domain_loss},
     mcc::certainty,
 };
@@ -61,6 +61,8 @@ impl MethodConfig for CdanConfig {
     const PAPER: &'static str =
         "Long et al., Conditional Adversarial Domain Adaptation, NeurIPS 2018";
     const CAPABILITIES: Capabilities = Capabilities { critic: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("gamma", Range::Log(1.0, 100.0))];
 
     /// 1024 units and dropout 0.5 on features, 500 units on digits: the authors' code.
     fn defaults_for(input: InputShape) -> Self {

@@ -22,6 +22,9 @@ pub trait MethodConfig: Serialize + DeserializeOwned + Default + 'static {
     const PAPER: &'static str;
     /// What it needs and does.
     const CAPABILITIES: Capabilities;
+    /// What a search tries of its options, by their names; those that are not here keep their values
+    /// unless a search is told otherwise.
+    const RANGES: &'static [(&'static str, Range)] = &[];
 
     /// The defaults for rows of this shape, where what serves images does not serve vectors.
     fn defaults_for(_input: InputShape) -> Self {
@@ -34,6 +37,20 @@ pub trait MethodConfig: Serialize + DeserializeOwned + Default + 'static {
     /// [`transduct_core::Error::Config`] for options out of range,
     /// [`transduct_core::Error::Device`] when memory is short.
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>>;
+}
+
+/// The values of an option that are worth trying.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Range {
+    /// Between two positive numbers, evenly in their logarithms.
+    Log(f64, f64),
+    /// Between two numbers, evenly.
+    Linear(f64, f64),
+    /// Whole numbers between two, both included.
+    Whole(i64, i64),
+    /// One of these names.
+    OneOf(&'static [&'static str]),
 }
 
 /// What a method needs and does, so that nobody branches on its name. The contract test checks

@@ -26,7 +26,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, check};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 use crate::{
     kernel::{Bandwidth, GaussianFamily},
     mmd::{Distances, Estimator},
@@ -72,6 +72,8 @@ impl MethodConfig for Dan {
         "Long et al., Learning Transferable Features with Deep Adaptation Networks, ICML 2015";
     const CAPABILITIES: Capabilities =
         Capabilities { symmetric: true, least_rows: 2, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("kernels", Range::Whole(1, 9))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

@@ -30,7 +30,7 @@ use transduct_core::{
     schedule::warm_up,
 };
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The paper's values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ impl MethodConfig for DannConfig {
     const PAPER: &'static str =
         "Ganin et al., Domain-Adversarial Training of Neural Networks, JMLR 2016";
     const CAPABILITIES: Capabilities = Capabilities { critic: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("gamma", Range::Log(1.0, 100.0))];
 
     fn defaults_for(input: InputShape) -> Self {
         let mut config = Self::default();

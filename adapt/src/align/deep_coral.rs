@@ -15,7 +15,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, check, ops::covariance};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The weight and the place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,7 @@ impl MethodConfig for DeepCoral {
                                  Adaptation, ECCV Workshops 2016";
     const CAPABILITIES: Capabilities =
         Capabilities { symmetric: true, least_rows: 2, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] = &[("weight", Range::Log(0.01, 100.0))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

@@ -15,7 +15,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, Scalar, Taped, check, ops};
 
-use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View, held::weighted_by};
+use super::{Capabilities, DomainLoss, MethodConfig, Parts, Range, Terms, View, held::weighted_by};
 use crate::{
     kernel::squared_distances,
     ot::{Emd, Problem, emd},
@@ -46,6 +46,11 @@ impl MethodConfig for DeepJdot {
     const PAPER: &'static str = "Damodaran et al., DeepJDOT: Deep Joint Distribution Optimal \
                                  Transport for Unsupervised Domain Adaptation, ECCV 2018";
     const CAPABILITIES: Capabilities = Capabilities::ALIGNMENT;
+    const RANGES: &'static [(&'static str, Range)] = &[
+        ("weight", Range::Log(0.01, 10.0)),
+        ("distance", Range::Log(1e-4, 1.0)),
+        ("label", Range::Log(1e-4, 10.0)),
+    ];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

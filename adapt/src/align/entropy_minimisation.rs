@@ -18,7 +18,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, check, ops};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,7 @@ impl MethodConfig for EntropyMinimisation {
     const PAPER: &'static str =
         "Grandvalet & Bengio, Semi-supervised Learning by Entropy Minimization, NIPS 2004";
     const CAPABILITIES: Capabilities = Capabilities::ALIGNMENT;
+    const RANGES: &'static [(&'static str, Range)] = &[("weight", Range::Log(0.001, 1.0))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

@@ -23,7 +23,7 @@ use transduct_core::{
 };
 
 use super::{
-    Capabilities, MethodConfig, Parts,
+    Capabilities, MethodConfig, Parts, Range,
     pseudo_labels::{certain, masked_cross_entropy},
 };
 
@@ -50,6 +50,8 @@ impl MethodConfig for FixMatch {
                                  Consistency and Confidence, NeurIPS 2020";
     const CAPABILITIES: Capabilities =
         Capabilities { needs: Needs { views: 1, ..Needs::BOTH }, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("confidence", Range::Linear(0.7, 0.99))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         check::non_negative(Self::NAME, "weight", self.weight)?;

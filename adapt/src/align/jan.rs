@@ -17,7 +17,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Method, Result, check};
 
-use super::{Capabilities, DomainLoss, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, MethodConfig, Parts, Range, Terms, View};
 use crate::{
     kernel::{Bandwidth, GaussianFamily, Gaussians},
     mmd::{Distances, Estimator, joint_mmd},
@@ -62,6 +62,7 @@ impl MethodConfig for Jan {
         "Long et al., Deep Transfer Learning with Joint Adaptation Networks, ICML 2017";
     const CAPABILITIES: Capabilities =
         Capabilities { symmetric: true, least_rows: 2, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] = &[("weight", Range::Log(0.01, 10.0))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

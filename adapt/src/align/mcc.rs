@@ -15,7 +15,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use transduct_core::{Dev, Error, Matrix, Method, Result, Scalar, Taped, check, ops};
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The weight and the temperature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ impl MethodConfig for Mcc {
     const PAPER: &'static str =
         "Jin et al., Minimum Class Confusion for Versatile Domain Adaptation, ECCV 2020";
     const CAPABILITIES: Capabilities = Capabilities::ALIGNMENT;
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("temperature", Range::Log(0.5, 10.0))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

@@ -25,7 +25,7 @@ use transduct_core::{
     taped, value,
 };
 
-use super::{Capabilities, MethodConfig, Parts, aligned::need_trained_backbone};
+use super::{Capabilities, MethodConfig, Parts, Range, aligned::need_trained_backbone};
 
 /// The paper's choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,7 @@ impl MethodConfig for Mcd {
     const PAPER: &'static str = "Saito et al., Maximum Classifier Discrepancy for Unsupervised \
                                  Domain Adaptation, CVPR 2018";
     const CAPABILITIES: Capabilities = Capabilities { heads: 2, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] = &[("generator_steps", Range::Whole(1, 8))];
 
     fn build<D: Dev>(self, mut parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         check::at_least(Self::NAME, "generator_steps", self.generator_steps, 1)?;

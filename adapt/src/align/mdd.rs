@@ -22,7 +22,7 @@ use transduct_core::{
     schedule::warm_up,
 };
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The paper's values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ impl MethodConfig for MddConfig {
     const PAPER: &'static str =
         "Zhang et al., Bridging Theory and Algorithm for Domain Adaptation, ICML 2019";
     const CAPABILITIES: Capabilities = Capabilities { critic: true, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.01, 10.0)), ("margin", Range::Linear(1.0, 8.0))];
 
     /// 1024 units and dropout 0.5 on features, as in the authors' code.
     fn defaults_for(input: InputShape) -> Self {

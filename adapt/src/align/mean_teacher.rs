@@ -25,7 +25,7 @@ use transduct_core::{
     value,
 };
 
-use super::{Capabilities, MethodConfig, Parts};
+use super::{Capabilities, MethodConfig, Parts, Range};
 
 /// The values of French et al., Sec. 3.2–3.4 and their code's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,11 @@ impl MethodConfig for MeanTeacher {
         "French et al., Self-ensembling for visual domain adaptation, ICLR 2018";
     const CAPABILITIES: Capabilities =
         Capabilities { needs: Needs { views: 2, ..Needs::BOTH }, ..Capabilities::ALIGNMENT };
+    const RANGES: &'static [(&'static str, Range)] = &[
+        ("weight", Range::Log(0.01, 10.0)),
+        ("decay", Range::Linear(0.9, 0.999)),
+        ("confidence", Range::Linear(0.5, 0.99)),
+    ];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         check::non_negative(Self::NAME, "weight", self.weight)?;

@@ -38,7 +38,7 @@ pub use aligned::{Aligned, DomainLoss, Layer, Terms, View};
 pub use bnm::Bnm;
 pub use bsp::BspConfig;
 pub use cdan::{Cdan, CdanConfig};
-pub use config::{Capabilities, MethodConfig, Parts, Start, Trains};
+pub use config::{Capabilities, MethodConfig, Parts, Range, Start, Trains};
 pub use dan::Dan;
 pub use dann::{Dann, DannConfig};
 pub use deep_coral::DeepCoral;

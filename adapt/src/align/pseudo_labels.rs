@@ -22,7 +22,7 @@ use transduct_core::{
     ops::{self, CrossEntropy},
 };
 
-use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Terms, View};
+use super::{Capabilities, DomainLoss, Layer, MethodConfig, Parts, Range, Terms, View};
 
 /// The weight, its course, and the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ impl MethodConfig for PseudoLabels {
     const PAPER: &'static str = "Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised \
                                  Learning Method for Deep Neural Networks, ICML Workshops 2013";
     const CAPABILITIES: Capabilities = Capabilities::ALIGNMENT;
+    const RANGES: &'static [(&'static str, Range)] =
+        &[("weight", Range::Log(0.1, 10.0)), ("confidence", Range::Linear(0.5, 0.99))];
 
     fn build<D: Dev>(self, parts: Parts<'_, D>) -> Result<Box<dyn Method<D>>> {
         parts.aligned(self)

@@ -27,7 +27,7 @@ use transduct_core::{
     taped, value,
 };
 
-use super::{Capabilities, MethodConfig, Parts, Trains, aligned::need_trained_backbone};
+use super::{Capabilities, MethodConfig, Parts, Range, Trains, aligned::need_trained_backbone};
 use crate::learn::first_largest;
 
 /// The weights of the terms.
@@ -53,6 +53,7 @@ impl MethodConfig for Shot {
                                  Hypothesis Transfer for Unsupervised Domain Adaptation, ICML 2020";
     const CAPABILITIES: Capabilities =
         Capabilities { trains: Trains::AllBut(&["head"]), ..Capabilities::SOURCE_FREE };
+    const RANGES: &'static [(&'static str, Range)] = &[("pseudo", Range::Log(0.01, 3.0))];
 
     fn defaults_for(input: InputShape) -> Self {
         match input {

@@ -75,7 +75,7 @@ impl Kind {
                     let m: &transduct_adapt::registry::MethodEntry<Cpu> = m;
                     json!({
                         "name": m.name, "about": m.about, "paper": m.paper, "defaults": m.defaults,
-                        "defaults_on_features": (m.defaults_for)(FEATURES),
+                        "defaults_on_features": (m.defaults_for)(FEATURES), "ranges": m.ranges,
                     })
                 };
                 let row = |m: &transduct_adapt::registry::MethodEntry<Cpu>| {

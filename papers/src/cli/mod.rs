@@ -19,6 +19,7 @@ mod reproduce;
 mod run;
 mod slurm;
 mod summary;
+mod sweep;
 mod tables;
 mod weights;
 mod welcome;
@@ -29,7 +30,7 @@ use clap::{Args, Parser, Subcommand};
 use transduct_core::{DeviceChoice, data::DataDir, device::instruction_set};
 
 use crate::interrupt;
-pub(crate) use output::Output;
+pub(crate) use output::{Output, table};
 pub(crate) use tables::brief;
 
 const EXAMPLES: &str = "\
@@ -153,6 +154,8 @@ enum Command {
     Quickstart(quickstart::QuickstartArgs),
     /// Train and adapt on data sets, image folders or tables of features.
     Run(Box<run::RunArgs>),
+    /// Search options of methods, and say what the search gives.
+    Sweep(sweep::SweepArgs),
     /// Use a trained model on new data.
     Predict(predict::PredictArgs),
     /// Say whether and how two tables differ, and which family of methods fits.
@@ -243,6 +246,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         None => welcome::execute(&output),
         Some(Command::Quickstart(args)) => quickstart::execute(args, &global, &output, arguments),
         Some(Command::Run(args)) => run::execute(*args, &global, &output, arguments),
+        Some(Command::Sweep(args)) => sweep::execute(args, &global, &output, arguments),
         Some(Command::Predict(args)) => predict::execute(args, &global, &output),
         Some(Command::Diagnose(args)) => diagnose::execute(args, &output, arguments),
         Some(Command::Weights(args)) => weights::execute(args, &output, arguments),

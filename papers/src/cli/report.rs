@@ -14,6 +14,7 @@ use crate::{
     experiment::{self, record::ExperimentDir},
     record::{RunDir, write_atomic},
     report::{self, Written, terminal},
+    sweep::is_sweep,
 };
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct ReportArgs {
-    /// Directories of runs or of experiments.
+    /// Directories of runs, of sweeps or of experiments.
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
     /// Write the tables of these experiments to one Markdown file.
@@ -44,6 +45,8 @@ pub(super) fn execute(args: ReportArgs, output: &Output) -> Result<Status> {
             let written = experiment::report::write(dir)?;
             conclude_experiment(&written, output)?;
             experiments.push(written.summary);
+        } else if is_sweep(dir) && args.markdown.is_none() {
+            super::sweep::conclude(dir, output)?;
         } else if args.markdown.is_some() {
             bail!("{}: no experiment is recorded there", dir.display());
         } else {

@@ -63,7 +63,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE", help_heading = "What to run")]
     start: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
     #[command(flatten)]
     training: TrainingArgs,
     #[command(flatten)]
@@ -182,7 +182,7 @@ struct DataArgs {
 
 impl RunArgs {
     /// The configuration of the file, or of the run to resume, with the options on top.
-    fn config(&self) -> Result<RunConfig> {
+    pub(super) fn config(&self) -> Result<RunConfig> {
         let mut config = match (&self.config, &self.place.out) {
             (Some(file), _) => RunConfig::read(file)?,
             (None, Some(out)) if self.place.resume => runner::saved_config(out)?,

@@ -16,6 +16,7 @@ mod reproduce;
 mod resume;
 mod runs;
 mod sharing;
+mod sweep;
 mod weights;
 mod wild;
 

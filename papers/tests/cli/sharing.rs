@@ -26,12 +26,12 @@ fn models(place: &Place, dir: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// What a process that takes part says must be asked for: a failure shows it.
-fn succeeds(process: Child) {
+pub(crate) fn succeeds(process: Child) {
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn spawn(place: &Place, arguments: &str) -> Child {
+pub(crate) fn spawn(place: &Place, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_transduct"))
         .current_dir(place.path("."))
         .args(arguments.split_whitespace())
