@@ -2,6 +2,7 @@
 
 mod align;
 mod apply;
+mod compare;
 mod completions;
 mod data;
 mod demo;
@@ -171,6 +172,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
+    /// Set runs beside each other, with paired differences over their seeds.
+    Compare(compare::CompareArgs),
     /// Write the batch script of a Slurm array whose tasks share a run.
     Slurm(slurm::SlurmArgs),
     /// Serve the browser page on this machine.
@@ -253,6 +256,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Export(args)) => export::execute(args, &output),
         Some(Command::Slurm(args)) => slurm::execute(args, &output, arguments),
         Some(Command::Demo(args)) => demo::execute(&args, &output),
+        Some(Command::Compare(args)) => compare::execute(args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

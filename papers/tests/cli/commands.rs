@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "diagnose",
     "weights",
     "align",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 19] = [
     "export",
     "demo",
     "report",
+    "compare",
     "list",
     "data",
     "data list",

@@ -3,6 +3,7 @@
 
 mod align;
 mod commands;
+mod compare;
 mod demo;
 mod diagnose;
 mod door;
