@@ -10,6 +10,7 @@ pub mod experiment;
 pub mod experiments;
 mod interrupt;
 pub mod map_file;
+mod merge;
 mod observer;
 mod plan;
 mod predict;

@@ -11,6 +11,7 @@ mod export;
 mod fit;
 mod fit_progress;
 mod list;
+mod merge;
 mod output;
 mod predict;
 mod quickstart;
@@ -174,6 +175,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Set runs beside each other, with paired differences over their seeds.
     Compare(compare::CompareArgs),
+    /// Join runs of one configuration with different seeds or methods in a new one.
+    Merge(merge::MergeArgs),
     /// Write the batch script of a Slurm array whose tasks share a run.
     Slurm(slurm::SlurmArgs),
     /// Serve the browser page on this machine.
@@ -257,6 +260,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Slurm(args)) => slurm::execute(args, &output, arguments),
         Some(Command::Demo(args)) => demo::execute(&args, &output),
         Some(Command::Compare(args)) => compare::execute(args, &output),
+        Some(Command::Merge(args)) => merge::execute(args, &output, arguments),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "diagnose",
     "weights",
     "align",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 20] = [
     "demo",
     "report",
     "compare",
+    "merge",
     "list",
     "data",
     "data list",

@@ -9,6 +9,7 @@ mod diagnose;
 mod door;
 mod fit;
 mod freeze;
+mod merge;
 mod model_files;
 mod pictures;
 mod predict;
