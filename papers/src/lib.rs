@@ -20,4 +20,5 @@ pub mod report;
 mod runner;
 pub mod stats;
 mod tabular;
+mod tensorboard;
 mod thumbnails;

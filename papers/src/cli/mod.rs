@@ -22,6 +22,7 @@ mod run;
 mod slurm;
 mod summary;
 mod tables;
+mod tensorboard;
 mod weights;
 mod welcome;
 
@@ -177,6 +178,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Join runs of one configuration with different seeds or methods in a new one.
     Merge(merge::MergeArgs),
+    /// Write the curves of a run as event files for TensorBoard.
+    Tensorboard(tensorboard::TensorboardArgs),
     /// Write the batch script of a Slurm array whose tasks share a run.
     Slurm(slurm::SlurmArgs),
     /// Serve the browser page on this machine.
@@ -261,6 +264,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Demo(args)) => demo::execute(&args, &output),
         Some(Command::Compare(args)) => compare::execute(args, &output),
         Some(Command::Merge(args)) => merge::execute(args, &output, arguments),
+        Some(Command::Tensorboard(args)) => tensorboard::execute(args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

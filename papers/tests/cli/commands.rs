@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "diagnose",
     "weights",
     "align",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 21] = [
     "report",
     "compare",
     "merge",
+    "tensorboard",
     "list",
     "data",
     "data list",

@@ -18,6 +18,7 @@ mod reproduce;
 mod resume;
 mod runs;
 mod sharing;
+mod tensorboard;
 mod weights;
 mod wild;
 
