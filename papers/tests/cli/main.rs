@@ -15,6 +15,7 @@ mod pictures;
 mod predict;
 mod refusals;
 mod reproduce;
+mod results;
 mod resume;
 mod runs;
 mod sharing;
