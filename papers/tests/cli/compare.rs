@@ -34,6 +34,8 @@ fn runs_stand_beside_each_other_with_paired_differences() {
     let choice = |run| done(run, 1)["chosen"]["im"]["target_accuracy"].as_f64().unwrap();
     assert_eq!(chosen.as_f64().unwrap(), choice("b") - choice("a"));
     let keys = shown["runs"][1]["configuration"].as_array().unwrap();
+    let names: Vec<_> = keys.iter().map(|key| &key["key"]).collect();
+    assert_eq!(names, ["methods", "seeds", "training.rate"]);
     let rate = keys.iter().find(|key| key["key"] == "training.rate").unwrap();
     assert_eq!((&rate["first"], &rate["here"]), (&"0.01".into(), &"0.05".into()));
 

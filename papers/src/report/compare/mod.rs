@@ -16,7 +16,7 @@ use super::{
     run_dir,
 };
 use crate::{
-    config::table::differences,
+    config::table::{NOT_SET, differences},
     record::{Change, Done, Inputs, ModelOutputs, RunDir, first_change, read_json},
     stats::{PairedDifference, Spread},
 };
@@ -198,6 +198,7 @@ impl ComparedRun {
         let configuration = match first.map(|first| (&first.config, &read.config)) {
             Some((Some(first), Some(here))) => differences(first, here)
                 .into_iter()
+                .filter(|(key, first, here)| !of_one_run(key, [first, here]))
                 .map(|(key, first, here)| Difference { key, first, here })
                 .collect(),
             _ => Vec::new(),
@@ -214,6 +215,12 @@ impl ComparedRun {
             not_comparable: first.map_or(Vec::new(), |first| not_comparable(first, read, notes)),
         }
     }
+}
+
+/// Whether a key holds the options of a method that only one of the runs has, which `methods` says.
+fn of_one_run(key: &str, values: [&str; 2]) -> bool {
+    let whole = key.strip_prefix("method.").is_some_and(|method| !method.contains('.'));
+    (whole || key == "method") && values.contains(&NOT_SET)
 }
 
 /// What makes accuracies of two runs no measurement of one thing.

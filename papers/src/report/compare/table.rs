@@ -89,7 +89,7 @@ fn difference(i: usize, accuracy: &Accuracy) -> (String, Option<bool>) {
             let mean = points(difference.mean);
             let text = match difference.interval {
                 Some([low, high]) => format!("{mean} [{}, {}]", points(low), points(high)),
-                None => format!("{mean} one pair"),
+                None => format!("{mean}, one pair"),
             };
             (text, difference.excludes_zero().then_some(difference.mean > 0.0))
         }
