@@ -179,6 +179,11 @@ enum Command {
     /// Join runs of one configuration with different seeds or methods in a new one.
     Merge(merge::MergeArgs),
     /// Write the curves of a run as event files for TensorBoard.
+    ///
+    /// Losses, the learning rate, accuracies, validators and what methods tell of themselves, in a folder
+    /// for each method and seed, finished or not, with one file, which a later export replaces. Metrics
+    /// have no times, so that the same run gives the same files: the time of an event is its step in
+    /// seconds. What target labels tell is in the group `oracle`.
     Tensorboard(tensorboard::TensorboardArgs),
     /// Write the batch script of a Slurm array whose tasks share a run.
     Slurm(slurm::SlurmArgs),

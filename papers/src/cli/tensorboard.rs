@@ -14,12 +14,6 @@ Examples:
   tensorboard --logdir logs
       Each method and seed is a run there: a/dann/seed-0.";
 
-/// Writes event files for TensorBoard: losses, the learning rate, accuracies, validators and what
-/// methods tell of themselves.
-///
-/// There is a folder for each method and seed, finished or not, and in it a file, which a later export
-/// replaces. Metrics have no times, so that the same run gives the same files: the time of an event is
-/// its step in seconds. What target labels tell is in the group `oracle`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct TensorboardArgs {

@@ -78,7 +78,7 @@ impl Run {
     /// `run.json`, without which nothing else can be understood, is missing, malformed or of another
     /// format.
     pub(crate) fn read(dir: &RunDir) -> Result<Self, RecordError> {
-        let mut run = Self::outline(dir)?;
+        let mut run = Self::curves(dir)?;
         let mut notes = Notes::of(dir, std::mem::take(&mut run.notes));
         if dir.samples().exists() {
             run.samples = notes.keep(SampleImages::read(&dir.samples()));
@@ -87,7 +87,26 @@ impl Run {
         let classes = (known, known + run.record.target.unknown_classes.len());
         for method in &mut run.methods {
             for part in &mut method.parts {
-                complete(part, &dir.part(&method.name, part.seed), classes, &mut notes);
+                if part.done().is_some() {
+                    let paths = dir.part(&method.name, part.seed);
+                    part.outputs = read_outputs(&paths, classes, &mut notes);
+                }
+            }
+        }
+        run.notes = notes.notes;
+        Ok(run)
+    }
+
+    /// Reads the curves too, without outputs and pictures.
+    ///
+    /// # Errors
+    /// As [`Run::read`].
+    pub(crate) fn curves(dir: &RunDir) -> Result<Self, RecordError> {
+        let mut run = Self::outline(dir)?;
+        let mut notes = Notes::of(dir, std::mem::take(&mut run.notes));
+        for method in &mut run.methods {
+            for part in &mut method.parts {
+                read_curves(part, &dir.part(&method.name, part.seed), &mut notes);
             }
         }
         run.notes = notes.notes;
@@ -155,15 +174,7 @@ fn read_state(paths: &PartDir, notes: &mut Notes) -> State {
     }
 }
 
-/// Reads the curves and outputs of a part. `classes` are those of the models, and those of the target's
-/// rows.
-fn complete(
-    part: &mut Part,
-    paths: &PartDir,
-    (classes, labelled): (usize, usize),
-    notes: &mut Notes,
-) {
-    let finished = part.done().is_some();
+fn read_curves(part: &mut Part, paths: &PartDir, notes: &mut Notes) {
     let path = paths.metrics();
     match fs::read_to_string(&path) {
         Ok(text) => {
@@ -179,23 +190,28 @@ fn complete(
                 }
             }
         }
-        Err(e) if finished => notes.add(format!("{}: {e}", path.display())),
+        Err(e) if part.done().is_some() => notes.add(format!("{}: {e}", path.display())),
         Err(_) => {}
     }
+}
 
-    if finished {
-        part.outputs = notes.keep(ModelOutputs::read(&paths.outputs())).filter(|outputs| {
-            let domains = [(&outputs.source, classes), (&outputs.target, labelled)];
-            let known = domains.iter().all(|(domain, labelled)| {
-                let mut labels = domain.labels.iter().flatten().flatten();
-                domain.predictions.iter().all(|&class| class < classes)
-                    && labels.all(|&class| class < *labelled)
-            });
-            if !known {
-                let path = paths.outputs();
-                notes.add(format!("{}: a class that run.json does not name", path.display()));
-            }
-            known
+/// `classes` are those of the models, and those of the target's rows.
+fn read_outputs(
+    paths: &PartDir,
+    (classes, labelled): (usize, usize),
+    notes: &mut Notes,
+) -> Option<ModelOutputs> {
+    notes.keep(ModelOutputs::read(&paths.outputs())).filter(|outputs| {
+        let domains = [(&outputs.source, classes), (&outputs.target, labelled)];
+        let known = domains.iter().all(|(domain, labelled)| {
+            let mut labels = domain.labels.iter().flatten().flatten();
+            domain.predictions.iter().all(|&class| class < classes)
+                && labels.all(|&class| class < *labelled)
         });
-    }
+        if !known {
+            let path = paths.outputs();
+            notes.add(format!("{}: a class that run.json does not name", path.display()));
+        }
+        known
+    })
 }

@@ -49,7 +49,7 @@ pub(crate) struct ExportedFile {
 /// `dir` holds no run, or one without metrics; or a file cannot be written.
 pub(crate) fn export(dir: &Path, logs: &Path) -> Result<Exported> {
     let dir = run_dir(dir)?;
-    let run = Run::read(&dir)?;
+    let run = Run::curves(&dir)?;
     let mut exported = Exported { logs: logs.to_owned(), files: Vec::new(), notes: run.notes };
     for method in &run.methods {
         for part in &method.parts {

@@ -105,6 +105,22 @@ fn what_cannot_be_compared_is_said() {
 }
 
 #[test]
+fn a_target_without_labels_has_nothing_to_compare() {
+    let place = Place::new();
+    place.succeed(&format!("{TABLES} --out runs/a"));
+    place.succeed(&format!("{TABLES} --target-labels none --out runs/b"));
+    let table = place.succeed("compare runs/a runs/b");
+    assert!(table.contains("chosen by im, no target labels\n"), "{table}");
+    assert!(table.contains("no difference is shown: its target has no labels\n"), "{table}");
+    let shown = json(&place.succeed("compare runs/b runs/b --json"));
+    let reached = &shown["methods"][0]["runs"][1];
+    assert!(
+        reached["final"]["target_accuracy"].is_null() && reached["oracle"]["difference"].is_null()
+    );
+    assert_eq!(reached["seeds"], serde_json::json!([0]));
+}
+
+#[test]
 fn what_is_no_run_is_refused_by_name() {
     let place = Place::new();
     place.succeed(&format!("{TABLES} --out runs/a"));

@@ -243,6 +243,11 @@ fn not_comparable(first: &Read, here: &Read, notes: &mut Vec<String>) -> Vec<Str
     } else if let Some(how) = files(&files_a, &files_b) {
         reasons.push(format!("its target has other files: {how}"));
     }
+    match (a.target.labelled, b.target.labelled) {
+        (true, false) => reasons.push("its target has no labels".to_owned()),
+        (false, true) => reasons.push("its target has labels, that of A has none".to_owned()),
+        _ => {}
+    }
     for (what, a, b) in [
         ("", Some(a.target.evaluation_rows), Some(b.target.evaluation_rows)),
         (" that are scored", a.target.scored_rows, b.target.scored_rows),
