@@ -129,10 +129,7 @@ impl Progress {
 
     /// What an evaluation found.
     pub(crate) fn evaluation(&mut self, evaluation: &Evaluation) {
-        self.evaluation = format!("source {:.1} %", 100.0 * evaluation.source_validation_accuracy);
-        for (name, score) in evaluation.validators.iter() {
-            let _ = write!(self.evaluation, "  {name} {score:.3}");
-        }
+        self.evaluation = evaluated(evaluation);
         self.show();
     }
 
@@ -197,8 +194,45 @@ impl Progress {
     }
 }
 
+/// Accuracy and validators, and what the method tells of itself.
+fn evaluated(evaluation: &Evaluation) -> String {
+    let mut text = format!("source {:.1} %", 100.0 * evaluation.source_validation_accuracy);
+    for (name, score) in evaluation.validators.iter() {
+        let _ = write!(text, "  {name} {score:.3}");
+    }
+    for (i, (name, value)) in evaluation.readings.iter().enumerate() {
+        let separator = if i == 0 { "  ·" } else { "" };
+        let _ = write!(text, "{separator}  {name} {value:.3}");
+    }
+    text
+}
+
 /// Writes a line to standard error.
 pub(crate) fn line(text: &str) {
     // Nobody is listening to a closed standard error.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Named;
+
+    #[test]
+    fn readings_are_shown_by_their_names() {
+        let named = |values: &[(&str, f64)]| {
+            Named(values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect())
+        };
+        let mut evaluation = Evaluation {
+            step: 100,
+            source_validation_accuracy: 0.97,
+            validators: named(&[("im", 1.7)]),
+            readings: Named::default(),
+            oracle: None,
+        };
+        assert_eq!(evaluated(&evaluation), "source 97.0 %  im 1.700");
+        evaluation.readings = named(&[("critic-accuracy", 0.75), ("anything", 2.0)]);
+        let wanted = "source 97.0 %  im 1.700  ·  critic-accuracy 0.750  anything 2.000";
+        assert_eq!(evaluated(&evaluation), wanted);
+    }
 }

@@ -2,7 +2,6 @@
 //! changes nothing.
 
 use std::{
-    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -14,7 +13,7 @@ use transduct_adapt::registry::MethodDevice;
 use transduct_core::{
     DeviceChoice, Error,
     checkpoint::Checkpoint,
-    data::{DataDir, Samples, TestSet, pictures::Skipped, read::InputFile},
+    data::{DataDir, Samples, TestSet, pictures::Skipped},
     observe::MetricsFile,
 };
 
@@ -28,8 +27,8 @@ use crate::{
     plan::Plan,
     progress::Progress,
     record::{
-        DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord, now, read_json,
-        read_metrics, remove, write_atomic, write_json,
+        Change, DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord,
+        first_change, now, read_json, read_metrics, remove, write_atomic, write_json,
     },
     thumbnails::thumbnails,
 };
@@ -133,13 +132,14 @@ pub(crate) fn check_free(root: &Path) -> Result<()> {
 pub(crate) fn check_same(dir: &RunDir, plan: &Plan) -> Result<()> {
     let saved = saved_config(dir.root())?.to_text()?.parse()?;
     let asked = plan.config.to_text()?.parse()?;
-    let of_path = |key: &str| {
-        // Where the data lie is no part of what they are: their digests decide.
-        matches!(key, "source" | "target") || key.ends_with("_files.labels_file")
+    // Where the data lie is no part of what they are: their digests decide.
+    let inputs = match dir.inputs().exists() {
+        true => read_json(&dir.inputs())?,
+        false => Inputs::default(),
     };
     let differences: Vec<_> = differences(&saved, &asked)
         .into_iter()
-        .filter(|(key, ..)| !of_path(key) || !dir.inputs().exists())
+        .filter(|(key, ..)| !inputs.identify(key))
         .map(|(key, saved, asked)| format!("{key} is {saved} there, {asked} now"))
         .collect();
     if differences.is_empty() {
@@ -163,37 +163,24 @@ fn check_inputs(dir: &RunDir, plan: &Plan) -> Result<()> {
         ("source", &plan.config.source, &saved.source, &now.source),
         ("target", &plan.config.target, &saved.target, &now.target),
     ] {
+        let Some((name, change)) = first_change(saved, now) else { continue };
         let path = path.as_deref().unwrap_or_default();
-        let file = |name: &str| match name {
+        let file = match name {
             "" => path.to_owned(),
             name => format!("{name} of {path}"),
         };
-        let refuse = |name: &str, how: &str| {
-            let (dir, file) = (dir.root().display(), file(name));
-            bail!(
-                "{dir}: cannot resume with other data: {file}, of the {what}, {how}; give --{what} \
-                 where the old file is, or another --out for a new run"
-            )
+        let how = match change {
+            Change::Missing => "was there when the run began",
+            Change::Changed => "has changed since the run began",
+            Change::Added => "was not there when the run began",
         };
-        let (old, new) = (by_name(saved), by_name(now));
-        for (name, digest) in &old {
-            match new.get(name) {
-                None => return refuse(name, "was there when the run began"),
-                Some(now) if now != digest => {
-                    return refuse(name, "has changed since the run began");
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(name) = new.keys().find(|name| !old.contains_key(*name)) {
-            return refuse(name, "was not there when the run began");
-        }
+        bail!(
+            "{}: cannot resume with other data: {file}, of the {what}, {how}; give --{what} where \
+             the old file is, or another --out for a new run",
+            dir.root().display()
+        );
     }
     Ok(())
-}
-
-fn by_name(files: &[InputFile]) -> BTreeMap<&str, &str> {
-    files.iter().map(|file| (file.name.as_str(), file.sha256.as_str())).collect()
 }
 
 /// Writes what describes the run, where it is not there yet.

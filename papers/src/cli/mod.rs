@@ -2,6 +2,7 @@
 
 mod align;
 mod apply;
+mod compare;
 mod completions;
 mod data;
 mod demo;
@@ -10,6 +11,7 @@ mod export;
 mod fit;
 mod fit_progress;
 mod list;
+mod merge;
 mod output;
 mod predict;
 mod quickstart;
@@ -21,6 +23,7 @@ mod slurm;
 mod summary;
 mod sweep;
 mod tables;
+mod tensorboard;
 mod weights;
 mod welcome;
 
@@ -174,6 +177,17 @@ enum Command {
     Export(export::ExportArgs),
     /// Write the results and the report of a run or an experiment again, from its files.
     Report(report::ReportArgs),
+    /// Set runs beside each other, with paired differences over their seeds.
+    Compare(compare::CompareArgs),
+    /// Join runs of one configuration with different seeds or methods in a new one.
+    Merge(merge::MergeArgs),
+    /// Write the curves of a run as event files for TensorBoard.
+    ///
+    /// Losses, the learning rate, accuracies, validators and what methods tell of themselves, in a folder
+    /// for each method and seed, finished or not, with one file, which a later export replaces. Metrics
+    /// have no times, so that the same run gives the same files: the time of an event is its step in
+    /// seconds. What target labels tell is in the group `oracle`.
+    Tensorboard(tensorboard::TensorboardArgs),
     /// Write the batch script of a Slurm array whose tasks share a run.
     Slurm(slurm::SlurmArgs),
     /// Serve the browser page on this machine.
@@ -257,6 +271,9 @@ fn execute(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Status> {
         Some(Command::Export(args)) => export::execute(args, &output),
         Some(Command::Slurm(args)) => slurm::execute(args, &output, arguments),
         Some(Command::Demo(args)) => demo::execute(&args, &output),
+        Some(Command::Compare(args)) => compare::execute(args, &output),
+        Some(Command::Merge(args)) => merge::execute(args, &output, arguments),
+        Some(Command::Tensorboard(args)) => tensorboard::execute(args, &output),
         Some(Command::Report(args)) => report::execute(args, &output),
         Some(Command::List(args)) => list::execute(args, &global, &output),
         Some(Command::Data(args)) => data::execute(args, &global, &output),

@@ -59,6 +59,9 @@ pub(crate) fn fill(owner: &str, given: &Table, defaults: &Table) -> Result<Table
     Ok(filled)
 }
 
+/// What [`differences`] gives as the value of a key that is not there.
+pub(crate) const NOT_SET: &str = "not set";
+
 /// The keys, as dotted paths, that two tables do not share with one value, each with both values
 /// as text.
 pub(crate) fn differences(a: &Table, b: &Table) -> Vec<(String, String, String)> {
@@ -73,7 +76,7 @@ fn collect_differences(
     b: &Table,
     found: &mut Vec<(String, String, String)>,
 ) {
-    let text = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
+    let text = |value: Option<&Value>| value.map_or(NOT_SET.to_owned(), Value::to_string);
     let only_in_b = b.keys().filter(|key| !a.contains_key(*key));
     for key in a.keys().chain(only_in_b) {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };

@@ -21,19 +21,19 @@
 
 mod arrays;
 mod files;
+mod inputs;
 mod metrics;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use transduct_core::{
-    InputShape,
-    data::{pictures::Skipped, read::InputFile},
-};
+use transduct_core::{InputShape, data::pictures::Skipped};
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
 pub(crate) use files::now;
 pub use files::{RecordError, read_json, remove, write_atomic, write_json};
+pub use inputs::Inputs;
+pub(crate) use inputs::{Change, first_change};
 pub use metrics::{Evaluation, Line, Named, Oracle, StepMeans, read_metrics};
 
 /// The layout that this program writes. A directory of another one is refused.
@@ -183,16 +183,6 @@ pub struct RunRecord {
     pub device: String,
     /// Start, UTC, as in `2026-11-24T07:00:00Z`.
     pub started: String,
-}
-
-/// `inputs.json`: the files that a run read, with the digests of their bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Inputs {
-    /// Of the source; none for a registered data set, whose files have known digests.
-    pub source: Vec<InputFile>,
-    /// Of the target, likewise.
-    pub target: Vec<InputFile>,
 }
 
 /// One domain of a run.

@@ -4,8 +4,8 @@
 use std::{fmt::Display, fs};
 
 use crate::record::{
-    Done, Evaluation, Failure, Line, ModelOutputs, RecordError, RunDir, RunRecord, SampleImages,
-    StepMeans, read_json,
+    Done, Evaluation, Failure, Line, ModelOutputs, PartDir, RecordError, RunDir, RunRecord,
+    SampleImages, StepMeans, read_json,
 };
 
 /// A run, as far as it can be read.
@@ -42,6 +42,10 @@ pub(crate) enum State {
 }
 
 impl Part {
+    fn new(seed: u64, state: State) -> Self {
+        Self { seed, state, steps: Vec::new(), evaluations: Vec::new(), outputs: None }
+    }
+
     pub(crate) fn done(&self) -> Option<&Done> {
         match &self.state {
             State::Finished(done) => Some(done),
@@ -74,27 +78,61 @@ impl Run {
     /// `run.json`, without which nothing else can be understood, is missing, malformed or of another
     /// format.
     pub(crate) fn read(dir: &RunDir) -> Result<Self, RecordError> {
+        let mut run = Self::curves(dir)?;
+        let mut notes = Notes::of(dir, std::mem::take(&mut run.notes));
+        if dir.samples().exists() {
+            run.samples = notes.keep(SampleImages::read(&dir.samples()));
+        }
+        let known = run.record.classes.len();
+        let classes = (known, known + run.record.target.unknown_classes.len());
+        for method in &mut run.methods {
+            for part in &mut method.parts {
+                if part.done().is_some() {
+                    let paths = dir.part(&method.name, part.seed);
+                    part.outputs = read_outputs(&paths, classes, &mut notes);
+                }
+            }
+        }
+        run.notes = notes.notes;
+        Ok(run)
+    }
+
+    /// Reads the curves too, without outputs and pictures.
+    ///
+    /// # Errors
+    /// As [`Run::read`].
+    pub(crate) fn curves(dir: &RunDir) -> Result<Self, RecordError> {
+        let mut run = Self::outline(dir)?;
+        let mut notes = Notes::of(dir, std::mem::take(&mut run.notes));
+        for method in &mut run.methods {
+            for part in &mut method.parts {
+                read_curves(part, &dir.part(&method.name, part.seed), &mut notes);
+            }
+        }
+        run.notes = notes.notes;
+        Ok(run)
+    }
+
+    /// Reads the configuration and how far each part came, without curves, outputs and pictures.
+    ///
+    /// # Errors
+    /// As [`Run::read`].
+    pub(crate) fn outline(dir: &RunDir) -> Result<Self, RecordError> {
         let record = RunRecord::read(dir)?;
-        let mut notes = Notes { root: dir.root().display().to_string(), notes: Vec::new() };
+        let mut notes = Notes::of(dir, Vec::new());
         let config = fs::read_to_string(dir.config())
             .map_err(|e| notes.add(format!("{}: {e}", dir.config().display())))
             .ok();
-        let samples = match dir.samples().exists() {
-            true => notes.keep(SampleImages::read(&dir.samples())),
-            false => None,
-        };
-        let known = record.classes.len();
-        let classes = (known, known + record.target.unknown_classes.len());
         let methods = record.methods.iter().map(|name| Method {
             name: name.clone(),
             parts: record
                 .seeds
                 .iter()
-                .map(|&seed| read_part(dir, name, seed, classes, &mut notes))
+                .map(|&seed| Part::new(seed, read_state(&dir.part(name, seed), &mut notes)))
                 .collect(),
         });
         let methods = methods.collect();
-        Ok(Self { record, config, samples, methods, notes: notes.notes })
+        Ok(Self { record, config, samples: None, methods, notes: notes.notes })
     }
 }
 
@@ -105,6 +143,10 @@ struct Notes {
 }
 
 impl Notes {
+    fn of(dir: &RunDir, notes: Vec<String>) -> Self {
+        Self { root: dir.root().display().to_string(), notes }
+    }
+
     fn add(&mut self, note: impl Display) {
         let note = note.to_string();
         let inside = note.strip_prefix(&self.root).map(|n| n.trim_start_matches(['/', '\\']));
@@ -116,20 +158,12 @@ impl Notes {
     }
 }
 
-/// `classes` are those of the models, and those of the target's rows.
-fn read_part(
-    dir: &RunDir,
-    method: &str,
-    seed: u64,
-    (classes, labelled): (usize, usize),
-    notes: &mut Notes,
-) -> Part {
-    let paths = dir.part(method, seed);
+fn read_state(paths: &PartDir, notes: &mut Notes) -> State {
     let done = match paths.done().exists() {
         true => notes.keep(read_json(&paths.done())),
         false => None,
     };
-    let state = match done {
+    match done {
         Some(done) => State::Finished(done),
         None if paths.failed().exists() => State::Failed(
             notes
@@ -137,10 +171,10 @@ fn read_part(
                 .unwrap_or(Failure { message: "the reason is unreadable".to_owned() }),
         ),
         None => State::Unfinished,
-    };
-    let finished = matches!(state, State::Finished(_));
-    let mut part = Part { seed, state, steps: Vec::new(), evaluations: Vec::new(), outputs: None };
+    }
+}
 
+fn read_curves(part: &mut Part, paths: &PartDir, notes: &mut Notes) {
     let path = paths.metrics();
     match fs::read_to_string(&path) {
         Ok(text) => {
@@ -156,24 +190,28 @@ fn read_part(
                 }
             }
         }
-        Err(e) if finished => notes.add(format!("{}: {e}", path.display())),
+        Err(e) if part.done().is_some() => notes.add(format!("{}: {e}", path.display())),
         Err(_) => {}
     }
+}
 
-    if finished {
-        part.outputs = notes.keep(ModelOutputs::read(&paths.outputs())).filter(|outputs| {
-            let domains = [(&outputs.source, classes), (&outputs.target, labelled)];
-            let known = domains.iter().all(|(domain, labelled)| {
-                let mut labels = domain.labels.iter().flatten().flatten();
-                domain.predictions.iter().all(|&class| class < classes)
-                    && labels.all(|&class| class < *labelled)
-            });
-            if !known {
-                let path = paths.outputs();
-                notes.add(format!("{}: a class that run.json does not name", path.display()));
-            }
-            known
+/// `classes` are those of the models, and those of the target's rows.
+fn read_outputs(
+    paths: &PartDir,
+    (classes, labelled): (usize, usize),
+    notes: &mut Notes,
+) -> Option<ModelOutputs> {
+    notes.keep(ModelOutputs::read(&paths.outputs())).filter(|outputs| {
+        let domains = [(&outputs.source, classes), (&outputs.target, labelled)];
+        let known = domains.iter().all(|(domain, labelled)| {
+            let mut labels = domain.labels.iter().flatten().flatten();
+            domain.predictions.iter().all(|&class| class < classes)
+                && labels.all(|&class| class < *labelled)
         });
-    }
-    part
+        if !known {
+            let path = paths.outputs();
+            notes.add(format!("{}: a class that run.json does not name", path.display()));
+        }
+        known
+    })
 }

@@ -3,6 +3,7 @@
 //! [`write()`] reads a run directory and writes `results.json`, `results.csv` and `report.html` into
 //! it. It needs no complete run: what is missing or damaged is said, and the rest is shown.
 
+pub mod compare;
 pub(crate) mod diagnosis;
 pub(crate) mod figure;
 mod headline;
@@ -29,8 +30,29 @@ pub use headline::Headline;
 pub use summary::{MethodSummary, SOURCE_ONLY, SeedState, SeedSummary, Summary};
 pub use terminal::terminal;
 
-use crate::record::{RunDir, write_atomic, write_json};
-use load::Run;
+use crate::{
+    experiment::record::ExperimentDir,
+    record::{RunDir, write_atomic, write_json},
+};
+pub(crate) use load::Run;
+
+/// The directory of a run, finished or not.
+///
+/// # Errors
+/// No run is recorded there.
+pub(crate) fn run_dir(root: &Path) -> anyhow::Result<RunDir> {
+    let dir = RunDir::new(root);
+    if dir.run().exists() {
+        return Ok(dir);
+    }
+    match ExperimentDir::new(root).exists() {
+        true => anyhow::bail!(
+            "{}: holds an experiment, expected a run; `transduct report` shows its table",
+            root.display()
+        ),
+        false => anyhow::bail!("{}: no run is recorded there: run.json is missing", root.display()),
+    }
+}
 
 /// What [`write()`] wrote.
 #[derive(Clone, Debug)]

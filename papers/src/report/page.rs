@@ -37,6 +37,7 @@ struct Page<'a> {
     sampled: Vec<MethodView<'a>>,
     difference: Option<Figure>,
     losses: Vec<Figure>,
+    readings: Vec<Figure>,
     accuracy: Vec<Figure>,
     confusion: Vec<Figure>,
     more_confusion: Vec<Figure>,
@@ -82,6 +83,7 @@ pub(crate) fn render(
     let difference = figure::difference(run, summary)
         .and_then(|figure| kept("the difference figure", figure, &mut trouble));
     let losses = kept("the learning curves", figure::losses(run), &mut trouble);
+    let readings = kept("the curves of the readings", figure::readings(run), &mut trouble);
     let accuracy = kept("the accuracy curves", figure::accuracy(run), &mut trouble);
 
     let compared = compared(run, summary);
@@ -143,6 +145,7 @@ pub(crate) fn render(
         sampled: models.iter().map(|(method, _)| MethodView::of(run, method)).collect(),
         difference,
         losses: losses.unwrap_or_default(),
+        readings: readings.unwrap_or_default(),
         accuracy: accuracy.unwrap_or_default(),
         confusion,
         more_confusion,

@@ -9,7 +9,7 @@ use super::{
     table::{self, Content, Value},
 };
 
-const RULED: TableStyle =
+pub(super) const RULED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// The table, what its columns mean, what is missing, and the notes but for those that were told

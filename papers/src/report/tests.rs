@@ -99,8 +99,9 @@ fn training(method: &str, target: f64, labelled: bool, rng: &mut ChaCha8Rng) -> 
             } else {
                 target * (1.0 - 0.5 * (-5.0 * t).exp()) + rng.gen_range(-0.02..0.02)
             };
+            let readings = domain.map(|domain| ("critic-accuracy".to_owned(), 1.0 - domain));
             let evaluation = Evaluation {
-                readings: Named::default(),
+                readings: Named(readings.into_iter().collect()),
                 step,
                 source_validation_accuracy: 0.98 - 0.3 * (-7.0 * t).exp(),
                 validators: Named(vec![
@@ -219,15 +220,17 @@ fn a_whole_run_has_every_section() {
     let (written, page) = report(&record(), |_| {});
     assert!(written.summary.complete());
     assert_eq!(written.summary.notes, Vec::<String>::new());
-    for id in ["results", "setup", "losses", "accuracy", "confusion", "features", "samples"] {
+    for id in
+        ["results", "setup", "losses", "accuracy", "readings", "confusion", "features", "samples"]
+    {
         assert!(page.contains(&format!("<section id=\"{id}\">")), "no section {id}");
         assert!(page.contains(&format!("href=\"#{id}\"")), "no link to {id}");
     }
     assert_self_contained(&page);
-    // 1 of differences, 2 shared loss terms and 2 of one method, 3 of accuracy, 3 confusion
-    // matrices, 2 embeddings.
+    // 1 of differences, 2 shared loss terms and 2 of one method, 3 of accuracy, 1 reading, 3
+    // confusion matrices, 2 embeddings.
     let figures: Vec<&str> = page.split("<svg ").skip(1).collect();
-    assert_eq!(figures.len(), 13);
+    assert_eq!(figures.len(), 14);
     for figure in figures {
         let (figure, _) = figure.split_once("</svg>").unwrap();
         assert!(figure.contains("role=\"img\" aria-label=\""));

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 22] = [
     "diagnose",
     "weights",
     "align",
@@ -17,6 +17,9 @@ const COMMANDS: [&str; 19] = [
     "export",
     "demo",
     "report",
+    "compare",
+    "merge",
+    "tensorboard",
     "list",
     "data",
     "data list",

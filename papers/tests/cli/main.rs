@@ -3,20 +3,24 @@
 
 mod align;
 mod commands;
+mod compare;
 mod demo;
 mod diagnose;
 mod door;
 mod fit;
 mod freeze;
+mod merge;
 mod model_files;
 mod pictures;
 mod predict;
 mod refusals;
 mod reproduce;
+mod results;
 mod resume;
 mod runs;
 mod sharing;
 mod sweep;
+mod tensorboard;
 mod weights;
 mod wild;
 

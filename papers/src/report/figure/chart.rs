@@ -157,7 +157,7 @@ impl<'a, 'b> Chart<'a, 'b> {
             description: "training step",
             room: 44.0,
         };
-        let y = Axis { range: y, labels: 5, label: y_label, description: "", room: 48.0 };
+        let y = Axis { range: y, labels: 5, label: y_label, description: "", room: 54.0 };
         Ok(Self(plane(area, x, y)?))
     }
 

@@ -29,7 +29,7 @@ pub(crate) use curves::{Curve, curves};
 pub(crate) use difference::difference;
 pub(crate) use embedding::{Embedding, embedding};
 pub(crate) use histogram::{Bar, bars, densities, histogram};
-pub(crate) use losses::losses;
+pub(crate) use losses::{losses, readings};
 pub(crate) use palette::{CLASSES, Mark, class_variable, method_colour, variable};
 pub(crate) use sketch::{Sketched, sketch};
 
