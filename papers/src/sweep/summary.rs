@@ -311,7 +311,7 @@ fn legend(summary: &Summary) -> String {
 
 /// The table for a terminal.
 pub fn terminal(summary: &Summary) -> String {
-    let table = crate::cli::table(COLUMNS, rows(summary).into_iter());
+    let table = crate::cli::table(COLUMNS, rows(summary));
     let mut text = format!("{table}\n{}", legend(summary));
     summary.notes.iter().for_each(|note| text += &format!("\nnote: {note}"));
     text
