@@ -4,11 +4,10 @@ use std::{ffi::OsString, path::PathBuf, thread};
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use serde_json::json;
 
 use super::{
     Global, Output, Status, UsageError, report,
-    run::{SHARED, quoted, shard},
+    run::{SHARED, shard, stopped},
 };
 use crate::{
     engine::{End, Shard},
@@ -111,17 +110,9 @@ pub(super) fn execute(
     interrupt::listen();
     let end = runner::run(request, output)?;
     if end == End::Interrupted {
-        let resume = format!(
-            "{} reproduce {} --out {} --resume{}{}",
-            quoted(&arguments.first().map_or("transduct".into(), |name| name.to_string_lossy())),
-            args.name,
-            quoted(&out.display().to_string()),
-            args.jobs.map(|jobs| format!(" --jobs {jobs}")).unwrap_or_default(),
-            global.as_options()
-        );
-        let text = format!("stopped; go on by\n  {resume}");
-        output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
-        return Ok(Status::Interrupted);
+        let jobs = args.jobs.map(|jobs| format!(" --jobs {jobs}")).unwrap_or_default();
+        let command = format!("reproduce {}", args.name);
+        return stopped(&command, &out, &jobs, arguments, global, output);
     }
     let written = experiment_report::write(&out)?;
     report::conclude_experiment(&written, output)?;

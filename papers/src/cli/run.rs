@@ -1,6 +1,9 @@
 //! `transduct run`.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
@@ -350,15 +353,7 @@ pub(super) fn launch(
         runner::run(request, output).map_err(|error| of_option(error, freeze))?;
     if end == End::Interrupted {
         // No report: whoever stops a run does not wait for one.
-        let resume = format!(
-            "{} run --out {} --resume{}",
-            quoted(arguments.first().map_or("transduct", String::as_str)),
-            quoted(&out.display().to_string()),
-            global.as_options()
-        );
-        let text = format!("stopped; go on by\n  {resume}");
-        output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
-        return Ok(Status::Interrupted);
+        return stopped("run", &out, "", &arguments[..], global, output);
     }
     let written = report::write(&out)?;
     super::report::conclude(&written, &told, output)?;
@@ -370,6 +365,28 @@ pub(super) fn launch(
             Status::Done
         }
     })
+}
+
+/// Says how to go on with the work of `command` in `out`; `more` are options that it needs again.
+pub(super) fn stopped(
+    command: &str,
+    out: &Path,
+    more: &str,
+    arguments: &[impl AsRef<OsStr>],
+    global: &Global,
+    output: &Output,
+) -> Result<Status> {
+    let program =
+        arguments.first().map_or("transduct".into(), |name| name.as_ref().to_string_lossy());
+    let resume = format!(
+        "{} {command} --out {} --resume{more}{}",
+        quoted(&program),
+        quoted(&out.display().to_string()),
+        global.as_options()
+    );
+    let text = format!("stopped; go on by\n  {resume}");
+    output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
+    Ok(Status::Interrupted)
 }
 
 /// What is said of work that others have.

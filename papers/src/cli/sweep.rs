@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Global, Output, Status, UsageError,
-    run::{RunArgs, SHARED, quoted},
+    run::{RunArgs, SHARED, stopped},
 };
 use crate::{
     engine::End,
@@ -118,15 +118,7 @@ pub(super) fn execute(
     interrupt::listen();
     let end = sweep::run(request, output)?;
     if end == End::Interrupted {
-        let resume = format!(
-            "{} sweep --out {} --resume{}",
-            quoted(arguments.first().map_or("transduct", String::as_str)),
-            quoted(&out.display().to_string()),
-            global.as_options()
-        );
-        let text = format!("stopped; go on by\n  {resume}");
-        output.conclude(&json!({"interrupted": true, "resume": resume}), text)?;
-        return Ok(Status::Interrupted);
+        return stopped("sweep", &out, "", &arguments, global, output);
     }
     conclude(&out, output)?;
     if end == End::Shared {
