@@ -1,8 +1,8 @@
 //! The engine under everything that is computed for long: runs, experiments, sweeps.
 //!
-//! Work is cut in [`Unit`]s. A unit is what shares: its parts have a result on disk each, and look at
+//! Work is cut in units. A unit is what shares: its parts have a result on disk each, and look at
 //! the same intermediate things while one process has them in memory. Processes and machines share a
-//! directory by claiming units ([`claim`]); [`shard`] says which units a process asks for at all. A
+//! directory by claiming units (`claim`); [`shard`] says which units a process asks for at all. A
 //! part that is finished is never computed again; what stops in between loses what was not saved, and
 //! nothing else.
 
