@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{Place, json};
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "diagnose",
     "weights",
     "align",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 22] = [
     "export",
     "demo",
     "report",
+    "slurm",
+    "sweep",
     "compare",
     "merge",
     "tensorboard",
