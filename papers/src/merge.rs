@@ -12,13 +12,12 @@ use toml::Table;
 
 use crate::{
     config::{RunConfig, table::differences},
-    engine::{LOCK, lock},
+    engine::{LOCK, check_free, lock},
     record::{
-        Change, DomainRecord, Done, Failure, Inputs, PartDir, RunDir, RunRecord, first_change,
-        read_json, write_atomic, write_json,
+        DomainRecord, Done, Failure, Inputs, PartDir, RunDir, RunRecord, first_change, read_json,
+        write_atomic, write_json,
     },
     report::run_dir,
-    runner::check_free,
 };
 
 /// What came of a merge.
@@ -136,9 +135,7 @@ pub(crate) fn merge(dirs: &[PathBuf], out: &Path, command: Vec<String>) -> Resul
 
     let out = RunDir::new(out);
     let _alone = lock(out.root())?;
-    check_free(out.root()).map_err(|_| {
-        anyhow::anyhow!("{}: exists and is not empty; give another --out", out.root().display())
-    })?;
+    check_free(out.root(), "give another --out")?;
     if let Err(error) = write(&out, &sources, &config, &merged, command) {
         // A part of a merge is of no use, and would be in the way of the next.
         clear(out.root());
@@ -169,12 +166,7 @@ fn check_same(first: &Source, other: &Source) -> Result<()> {
     ] {
         if let Some((name, change)) = first_change(first, other) {
             let file = if name.is_empty() { "the file" } else { name };
-            let how = match change {
-                Change::Missing => "is missing",
-                Change::Changed => "has another content",
-                Change::Added => "is there in addition",
-            };
-            return refuse(format!("{file} of the {what} {how}"));
+            return refuse(format!("{file} of the {what} {change}"));
         }
     }
     // The rest follows from the above unless a version of the program has changed it.

@@ -1,33 +1,31 @@
 //! Runs: every method with every seed, recorded so that a stop at any moment loses little and
 //! changes nothing.
 
-use std::{
-    fs,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use transduct_adapt::registry::MethodDevice;
 use transduct_core::{
-    DeviceChoice, Error,
+    DeviceChoice,
     checkpoint::Checkpoint,
     data::{DataDir, Samples, TestSet, pictures::Skipped},
     observe::MetricsFile,
 };
 
 use crate::{
-    cli::{Output, one_line},
+    cli::Output,
     config::{BASELINE, RunConfig, table::differences},
     device::{on_device, recorded},
-    engine::{End, LOCK, Outcome, Queue, Shard, Task, Unit, lock, settle},
+    engine::{
+        Attempt, End, Outcome, Queue, RESUMABLE, Shard, Task, Unit, check_free, lock, settle,
+    },
     evaluate::{Evaluator, EvidenceRows},
     observer::PartObserver,
     plan::Plan,
     progress::Progress,
     record::{
-        Change, DomainRecord, Done, FORMAT, Failure, Inputs, PartDir, RunDir, RunRecord,
+        Change, DomainRecord, Done, FORMAT, Inputs, PartDir, RunDir, RunRecord, SampleImages,
         first_change, now, read_json, read_metrics, remove, write_atomic, write_json,
     },
     thumbnails::thumbnails,
@@ -90,7 +88,7 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
     if resume {
         saved_config(dir.root())?;
     } else if shard.is_none() {
-        check_free(dir.root())?;
+        check_free(dir.root(), RESUMABLE)?;
     }
     on_device!(device, |dev| {
         let plan = Plan::new(config, &data)?;
@@ -100,9 +98,10 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
             if resume || (shard.is_some() && dir.config().exists()) {
                 check_same(&dir, &plan)?;
             } else {
-                check_free(dir.root())?;
+                check_free(dir.root(), RESUMABLE)?;
             }
-            start_record(&dir, &plan, device, &command)?;
+            let samples = if dir.samples().exists() { None } else { thumbnails(&plan.data)? };
+            start_record(&dir, &plan, samples.as_ref(), device, &command)?;
         }
         let notes = plan.notes.iter().chain(&plan.data.notes);
         notes.for_each(|note| output.note(format!("note: {note}")));
@@ -110,22 +109,6 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<Ended> {
             Training::new(&dev, &plan, output).execute(&Part::all(&plan, &dir), shard, output);
         Ok::<_, anyhow::Error>(Ended { end, told: plan.data.notes.clone() })
     })
-}
-
-/// Checks that there is nothing in the directory `root`.
-pub(crate) fn check_free(root: &Path) -> Result<()> {
-    let taken = match fs::read_dir(root) {
-        Ok(entries) => entries.flatten().any(|entry| entry.file_name() != LOCK),
-        Err(_) if !root.exists() => false,
-        Err(error) => return Err(error).context(root.display().to_string()),
-    };
-    if taken {
-        bail!(
-            "{}: exists and is not empty; give --resume to go on with the run in it, or another --out",
-            root.display()
-        );
-    }
-    Ok(())
 }
 
 /// Checks that the run in `dir` is of this plan's configuration.
@@ -187,6 +170,7 @@ fn check_inputs(dir: &RunDir, plan: &Plan) -> Result<()> {
 pub(crate) fn start_record(
     dir: &RunDir,
     plan: &Plan,
+    samples: Option<&SampleImages>,
     device: DeviceChoice,
     command: &[String],
 ) -> Result<()> {
@@ -197,7 +181,7 @@ pub(crate) fn start_record(
     }
     let data = &plan.data;
     if !dir.samples().exists()
-        && let Some(samples) = thumbnails(data)?
+        && let Some(samples) = samples
     {
         samples.write(&dir.samples())?;
     }
@@ -351,29 +335,21 @@ impl<'a, D: MethodDevice> Training<'a, D> {
         (index, all): (usize, usize),
     ) -> Outcome {
         self.progress.start(&part.name, (index, all));
-        match task.begin(unit).and_then(|()| self.part(part, task)) {
-            Ok(done) => {
+        let failed = part.place().failed();
+        match task.attempt(unit, &failed, |task| self.train(part, task)) {
+            Attempt::Done(done) => {
                 self.progress.finish(&done);
                 Outcome::Done
             }
-            Err(error) if is_interruption(&error) => Outcome::Stopped,
-            Err(error) => {
-                let message = one_line(&error);
+            Attempt::Failed(message) => {
                 self.progress.fail(&message);
-                // Where nothing can be written, the line on the screen is all there is.
-                let _ = write_json(&part.place().failed(), &Failure { message });
                 Outcome::Failed
             }
+            Attempt::Stopped => Outcome::Stopped,
         }
     }
 
-    /// One method with one seed. A panic, which only a mistake in the program can cause, costs
-    /// this part alone.
-    fn part(&mut self, part: &Part<'_>, task: &Task) -> Result<Done> {
-        catch_unwind(AssertUnwindSafe(|| self.train(part, task)))
-            .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))
-    }
-
+    /// One method with one seed.
     fn train(&mut self, of: &Part<'_>, task: &Task) -> Result<Done> {
         let (&Part { plan, method, seed, .. }, part) = (of, &of.place());
         remove(&part.failed())?;
@@ -407,8 +383,4 @@ impl<'a, D: MethodDevice> Training<'a, D> {
         remove(&part.spent())?;
         Ok(done)
     }
-}
-
-fn is_interruption(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::Interrupted { .. }))
 }

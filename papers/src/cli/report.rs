@@ -14,7 +14,7 @@ use crate::{
     experiment::{self, record::ExperimentDir},
     record::{RunDir, write_atomic},
     report::{self, Written, terminal},
-    sweep::is_sweep,
+    sweep::SweepDir,
 };
 
 const EXAMPLES: &str = "\
@@ -45,7 +45,7 @@ pub(super) fn execute(args: ReportArgs, output: &Output) -> Result<Status> {
             let written = experiment::report::write(dir)?;
             conclude_experiment(&written, output)?;
             experiments.push(written.summary);
-        } else if is_sweep(dir) && args.markdown.is_none() {
+        } else if SweepDir::new(dir).exists() && args.markdown.is_none() {
             super::sweep::conclude(dir, output)?;
         } else if args.markdown.is_some() {
             bail!("{}: no experiment is recorded there", dir.display());

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use transduct_core::{Error, backbone::Freeze, data::Protocol};
 
-use super::{Global, Output, Status, UsageError, reading::ReadArgs};
+use super::{Global, Output, Status, UsageError, reading::ReadArgs, tables::words};
 use crate::{
     config::{RunConfig, Seeds, section, table},
     engine::{End, Shard},
@@ -336,8 +336,7 @@ pub(super) fn launch(
     output: &Output,
     arguments: &[OsString],
 ) -> Result<Status> {
-    let arguments: Vec<_> =
-        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments = words(arguments);
     let freeze = config.backbone.freeze.clone();
     let request = runner::Request {
         config,

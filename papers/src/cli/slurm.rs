@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Parser};
 use serde_json::json;
 
-use super::{Cli, Output, Status, UsageError, run::quoted};
+use super::{Cli, Output, Status, UsageError, run::quoted, tables::words};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,8 +49,7 @@ const NOTICE: u32 = 120;
 
 pub(super) fn execute(args: SlurmArgs, output: &Output, arguments: &[OsString]) -> Result<Status> {
     let program = arguments.first().map_or("transduct".into(), |name| name.to_string_lossy());
-    let words: Vec<String> =
-        args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = words(&args.command);
     check(&words)?;
     let script = script(&args, &program, &words);
     let value = json!({"script": script, "tasks": args.tasks});

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     Global, Output, Status, UsageError,
     run::{RunArgs, SHARED, stopped},
+    tables::words,
 };
 use crate::{
     engine::End,
@@ -101,8 +102,7 @@ pub(super) fn execute(
         _ => args.over,
     };
     let chooses = args.choose_by.or(saved.map(|saved| saved.validator));
-    let arguments: Vec<String> =
-        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments = words(arguments);
     let request = Request {
         config: args.run.config()?,
         search,

@@ -11,12 +11,7 @@ use transduct_core::suggest;
 /// # Errors
 /// A part of the path is empty, or is there and is no table.
 pub(crate) fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
-    let value = format!("value = {text}")
-        .parse::<Table>()
-        .ok()
-        .filter(|parsed| parsed.len() == 1)
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let value = value(text).unwrap_or_else(|| Value::String(text.to_owned()));
     let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
     if path.split('.').any(str::is_empty) {
         bail!("`{path}` is no key: expected names joined by dots, as in `method.dann.weight`");
@@ -31,6 +26,12 @@ pub(crate) fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
     }
     place.insert(key.to_owned(), value);
     Ok(())
+}
+
+/// The TOML value that the text reads as, if it does.
+pub(crate) fn value(text: &str) -> Option<Value> {
+    let parsed = format!("value = {text}").parse::<Table>().ok();
+    parsed.filter(|parsed| parsed.len() == 1)?.remove("value")
 }
 
 /// `given`, with every key that it lacks taken from `defaults`; `owner` is their place in messages.

@@ -13,6 +13,7 @@ pub mod shard;
 use std::{
     any::Any,
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -21,15 +22,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Serialize, de::DeserializeOwned};
+use transduct_core::Error;
 
 use crate::{
+    cli::one_line,
     interrupt,
-    record::{read_json, write_json},
+    record::{Failure, read_json, write_json},
 };
 use claim::{Asked, Claim, Owner};
-pub(crate) use lock::{LOCK, lock};
+pub(crate) use lock::{LOCK, RESUMABLE, check_free, lock};
 pub use shard::Shard;
 
 /// Between two looks at what other processes have finished.
@@ -116,14 +119,30 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// The right to begin.
-    ///
-    /// # Errors
-    /// The unit could not be claimed: its folder cannot be written, for instance.
-    pub(crate) fn begin(&mut self, unit: &Unit) -> Result<()> {
-        match self.trouble.take() {
+    /// Computes the part, whose failures are recorded at `failed`. A panic, which only a mistake in the
+    /// program can cause, costs this part alone.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        unit: &Unit,
+        failed: &Path,
+        compute: impl FnOnce(&Self) -> Result<T>,
+    ) -> Attempt<T> {
+        let done = match self.trouble.take() {
             Some(trouble) => Err(trouble).with_context(|| unit.folder().display().to_string()),
-            None => Ok(()),
+            None => catch_unwind(AssertUnwindSafe(|| compute(self)))
+                .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above"))),
+        };
+        match done {
+            Ok(done) => Attempt::Done(done),
+            Err(error) if matches!(error.downcast_ref(), Some(Error::Interrupted { .. })) => {
+                Attempt::Stopped
+            }
+            Err(error) => {
+                let message = one_line(&error);
+                // Where nothing can be written, the line on the screen is all there is.
+                let _ = write_json(failed, &Failure { message: message.clone() });
+                Attempt::Failed(message)
+            }
         }
     }
 
@@ -133,7 +152,17 @@ impl Task {
     }
 }
 
-/// What came of a part.
+/// What came of computing a part.
+pub(crate) enum Attempt<T> {
+    /// The result.
+    Done(T),
+    /// Why there is none, on one line.
+    Failed(String),
+    /// It was told to stop.
+    Stopped,
+}
+
+/// How a part stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It has a result.
@@ -411,9 +440,14 @@ mod tests {
 
     /// Does a part of `units`, unless it was told not to.
     fn compute(units: &[Unit], task: &mut Task) -> Outcome {
-        let path = &units[task.unit].parts[task.part];
-        let done = task.begin(&units[task.unit]).and_then(|()| settle(path, &1, |_, _| None));
-        if done.is_ok() { Outcome::Done } else { Outcome::Failed }
+        let unit = &units[task.unit];
+        let path = &unit.parts[task.part];
+        let failed = path.with_extension("failed.json");
+        match task.attempt(unit, &failed, |_| settle(path, &1, |_, _| None)) {
+            Attempt::Done(()) => Outcome::Done,
+            Attempt::Failed(_) => Outcome::Failed,
+            Attempt::Stopped => Outcome::Stopped,
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Cell, Description, Series, plan::Selection};
-use crate::record::{Named, RecordError, read_json};
+use crate::record::{Named, RecordError, read_record};
 
 /// The layout that this program writes. A directory of another one is refused.
 pub const FORMAT: u32 = 2;
@@ -137,16 +137,7 @@ impl ExperimentRecord {
     /// # Errors
     /// The file is missing, malformed, or of another [`FORMAT`].
     pub fn read(dir: &ExperimentDir) -> Result<Self, RecordError> {
-        let path = dir.experiment();
-        let format: Value = read_json(&path)?;
-        match format.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => read_json(&path),
-            format => {
-                let format = format.map_or("no format".to_owned(), |n| format!("format {n}"));
-                let reason = format!("{format}: this program reads format {FORMAT}");
-                Err(RecordError::malformed(&path, reason))
-            }
-        }
+        read_record(&dir.experiment(), FORMAT)
     }
 
     /// What was asked for.

@@ -3,16 +3,15 @@
 use std::{
     collections::BTreeMap,
     fs,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Instant,
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use transduct_core::{
-    DeviceChoice, Error,
+    DeviceChoice,
     data::{
         DataDir,
         fetch::{State, verify},
@@ -27,10 +26,11 @@ use super::{
     record::{ExperimentDir, ExperimentRecord, FORMAT, TrialRecord},
 };
 use crate::{
-    cli::{Output, one_line},
-    engine::{End, Outcome, Queue, Shard, Task, Unit, lock, settle},
-    record::{Failure, now, remove, write_json},
-    runner::check_free,
+    cli::Output,
+    engine::{
+        Attempt, End, Outcome, Queue, RESUMABLE, Shard, Task, Unit, check_free, lock, settle,
+    },
+    record::{now, remove, write_json},
 };
 
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -62,27 +62,27 @@ pub(crate) struct Request {
 /// The request cannot be met at all: data that is missing or another, a directory that is taken or
 /// cannot be written, another configuration there. What fails later, in one trial, is recorded there.
 pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
-    let Request { experiment, mut selection, dir, resume, shard, jobs, data, device } = request;
+    let Request { experiment, selection, dir, resume, shard, jobs, data, device } = request;
     let description = &experiment.description;
-    // What is wrong with the directory is told before data are read.
-    if resume {
-        check_same(&dir, description)?;
-    } else if shard.is_none() {
-        check_free(dir.root())?;
-    }
-    check_data(description, &selection, &data)?;
-    {
-        let _alone = lock(dir.root())?;
-        let mut started = now();
-        // Another shard may have begun it.
+    // With what is there to go on with; another shard may have begun it.
+    let with_saved = || -> Result<(Selection, String)> {
         if resume || (shard.is_some() && dir.exists()) {
             let saved = check_same(&dir, description)?;
-            selection = selection.joined(&saved.selection(), description);
-            started = saved.started;
+            Ok((selection.joined(&saved.selection(), description), saved.started))
         } else {
-            check_free(dir.root())?;
+            check_free(dir.root(), RESUMABLE)?;
+            Ok((selection.clone(), now()))
         }
-        check_data(description, &selection, &data)?;
+    };
+    // What is wrong with the directory is told before data are read, and with those before one is made.
+    let checked = if resume || shard.is_none() { with_saved()?.0 } else { selection.clone() };
+    check_data(description, &checked, &data)?;
+    let selection = {
+        let _alone = lock(dir.root())?;
+        let (selection, started) = with_saved()?;
+        if selection != checked {
+            check_data(description, &selection, &data)?;
+        }
         let record = ExperimentRecord {
             format: FORMAT,
             program: PROGRAM.to_owned(),
@@ -93,10 +93,10 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
             description: description.clone(),
         };
         write_json(&dir.experiment(), &record)?;
-    }
+        selection
+    };
     let work = Work { experiment: &experiment, dir: &dir, data: &data, device };
-    let end = work.execute(&work.groups(&selection), shard, jobs, output);
-    Ok(end)
+    Ok(work.execute(&work.groups(&selection), shard, jobs, output))
 }
 
 /// Checks that the experiment in `dir` is this one, cell by cell, and gives its record.
@@ -249,26 +249,21 @@ impl<'a> Work<'a> {
         progress: &Mutex<Progress>,
     ) -> Outcome {
         held(progress).start(name.to_owned());
-        match task.begin(unit).and_then(|()| self.trial(cell, seed, task)) {
-            Ok(done) => {
+        let failed = self.dir.failure(cell, seed);
+        match task.attempt(unit, &failed, |task| self.trial(cell, seed, task)) {
+            Attempt::Done(done) => {
                 held(progress).finish(name, &done, &self.experiment.description.measure);
                 Outcome::Done
             }
-            Err(error) if matches!(error.downcast_ref(), Some(Error::Interrupted { .. })) => {
-                Outcome::Stopped
-            }
-            Err(error) => {
-                let message = one_line(&error);
+            Attempt::Failed(message) => {
                 held(progress).fail(name, &message);
-                // Where nothing can be written, the line on the screen is all there is.
-                let _ = write_json(&self.dir.failure(cell, seed), &Failure { message });
                 Outcome::Failed
             }
+            Attempt::Stopped => Outcome::Stopped,
         }
     }
 
-    /// Computes and records a trial. A panic, which only a mistake in the program can cause, costs
-    /// this trial alone.
+    /// Computes and records a trial.
     fn trial(&self, cell: &Cell, seed: u64, task: &Task) -> Result<TrialRecord> {
         let start = Instant::now();
         let stopped = || task.stopped();
@@ -282,9 +277,7 @@ impl<'a> Work<'a> {
             scratch: &scratch,
             stopped: &stopped,
         };
-        let compute = AssertUnwindSafe(|| (self.experiment.compute)(&trial));
-        let score = catch_unwind(compute)
-            .unwrap_or_else(|_| Err(anyhow!("this is a mistake in the program, see above")))?;
+        let score = (self.experiment.compute)(&trial)?;
         let record = recorded(&trial, score, start.elapsed().as_secs_f64())?;
         settle(&self.dir.trial(cell, seed), &record, TrialRecord::differs)?;
         remove(&self.dir.failure(cell, seed))?;
@@ -331,7 +324,7 @@ pub(crate) mod tests {
         experiment::{
             Better, Measure, MethodUse, Paper, Protocol, Published, Seeds, Task, Tolerance,
         },
-        record::{Named, read_json},
+        record::{Failure, Named, read_json},
     };
 
     /// Numbers that can be told without computing: x², 2x of x = 1 and 2, plus a tenth of the seed.

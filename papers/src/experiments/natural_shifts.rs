@@ -8,6 +8,8 @@
 //! 1. The tables, the learners and the methods are others, and all options are the defaults.
 //! 2. What chooses is a prediction of the gain with an interval, which may choose no method.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -218,7 +220,7 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
     if trial.cell.task == ALL {
         return all_advice(learner, trial);
     }
-    let pairs = trial.shared.get(|| Ok(Pairs(Default::default())))?;
+    let pairs = Pairs::of(trial)?;
     let tried = pairs.get(&trial.cell.task, trial)?;
     match setting.model {
         Model::Method(Method::SourceOnly) => {
@@ -232,7 +234,7 @@ fn compute(trial: &Trial<'_>) -> Result<Score> {
 
 /// What following the advice gives on all pairs: the mean accuracy, and how often it costs.
 fn all_advice(learner: &str, trial: &Trial<'_>) -> Result<Score> {
-    let pairs = trial.shared.get(|| Ok(Pairs(Default::default())))?;
+    let pairs = Pairs::of(trial)?;
     let advice = |(id, ..): &(&str, &str, [&str; 2])| pairs.get(id, trial)?.advice(learner);
     let all: Vec<Advice> = PAIRS.iter().map(advice).collect::<Result<_>>()?;
     let count = |of: fn(&Advice) -> bool| all.iter().filter(|advice| of(advice)).count() as f64;
@@ -533,6 +535,11 @@ struct Tried {
 struct Pairs([Once<Tried>; PAIRS.len()]);
 
 impl Pairs {
+    /// Those of the trial's seed.
+    fn of(trial: &Trial<'_>) -> Result<Arc<Self>> {
+        trial.shared.get(|| Ok(Self(Default::default())))
+    }
+
     fn get(&self, pair: &str, trial: &Trial<'_>) -> Result<&Tried> {
         let place = PAIRS.iter().position(|(id, ..)| *id == pair).context("no such pair")?;
         self.0[place].get(|| Tried::new(pair, trial.data, trial.seed))

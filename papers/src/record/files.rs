@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use transduct_core::tensors::replace_file;
 
 /// A file of the run directory that could not be read or written.
@@ -65,6 +66,23 @@ pub fn remove(path: &Path) -> Result<(), RecordError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RecordError::io(path, error)),
         _ => Ok(()),
+    }
+}
+
+/// The record at `path`, which must say in its field `format` that its layout is `format`.
+///
+/// # Errors
+/// The file is missing, malformed, or of another layout.
+pub(crate) fn read_record<T: DeserializeOwned>(path: &Path, format: u32) -> Result<T, RecordError> {
+    let record: Value = read_json(path)?;
+    match record.get("format").and_then(Value::as_u64) {
+        // By the text, so that an error names its line.
+        Some(there) if there == u64::from(format) => read_json(path),
+        there => {
+            let there = there.map_or("no format".to_owned(), |n| format!("format {n}"));
+            let reason = format!("{there}: this program reads format {format}");
+            Err(RecordError::malformed(path, reason))
+        }
     }
 }
 

@@ -37,6 +37,16 @@ pub(crate) enum Change {
     Added,
 }
 
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::Changed => "has another content",
+            Self::Added => "is new",
+        })
+    }
+}
+
 /// The first file that two lists do not share, by its name, which is empty for data of one file.
 pub(crate) fn first_change<'a>(
     old: &'a [InputFile],

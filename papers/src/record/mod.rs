@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 use transduct_core::{InputShape, data::pictures::Skipped};
 
 pub use arrays::{DomainOutputs, ModelOutputs, SampleImages};
-pub(crate) use files::now;
 pub use files::{RecordError, read_json, remove, write_atomic, write_json};
+pub(crate) use files::{now, read_record};
 pub use inputs::Inputs;
 pub(crate) use inputs::{Change, first_change};
 pub use metrics::{Evaluation, Line, Named, Oracle, StepMeans, read_metrics};
@@ -283,17 +283,7 @@ impl RunRecord {
     /// # Errors
     /// The file is missing, malformed, or of another [`FORMAT`].
     pub fn read(dir: &RunDir) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        let path = dir.run();
-        let Format { format } = read_json(&path)?;
-        if format != FORMAT {
-            let reason = format!("format {format}: this program reads format {FORMAT}");
-            return Err(RecordError::malformed(&path, reason));
-        }
-        read_json(&path)
+        read_record(&dir.run(), FORMAT)
     }
 }
 

@@ -13,7 +13,7 @@ mod samples;
 pub(crate) mod sections;
 pub(crate) mod setup;
 mod summary;
-mod table;
+pub(crate) mod table;
 mod terminal;
 mod tsne;
 pub(crate) mod weights;

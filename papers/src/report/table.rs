@@ -131,6 +131,19 @@ pub(crate) fn points(difference: f64) -> String {
     }
 }
 
+/// Text that Markdown takes as it is, inside a table too.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars() {
+        match c {
+            '<' => plain += "&lt;",
+            '|' | '*' | '_' | '`' => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
 /// What became of the seeds without a result, one line each; those that have not started share one.
 pub(crate) fn unfinished(summary: &Summary) -> Vec<String> {
     let mut lines = Vec::new();

@@ -14,10 +14,7 @@
 mod space;
 mod summary;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -31,13 +28,14 @@ use crate::{
     cli::Output,
     config::{BASELINE, RunConfig},
     device::on_device,
-    engine::{End, Shard, lock},
+    engine::{End, RESUMABLE, Shard, check_free, lock},
     plan::Plan,
-    record::{RecordError, RunDir, now, read_json, remove, write_atomic, write_json},
-    runner::{Part, Training, check_free, check_same, start_record},
+    record::{RecordError, RunDir, now, read_record, remove, write_atomic, write_json},
+    runner::{Part, Training, check_same, start_record},
+    thumbnails::thumbnails,
 };
-use space::{Changes, Space, changed, check_used};
 pub use space::{Over, Search};
+use space::{Space, changed, check_used};
 pub use summary::{Summary, terminal, write};
 
 /// The layout that this program writes. A directory of another one is refused.
@@ -140,18 +138,7 @@ impl Sweep {
     /// # Errors
     /// The file is missing, malformed, or of another layout.
     pub fn read(dir: &SweepDir) -> Result<Self, RecordError> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        let path = dir.record();
-        match read_json(&path)? {
-            Format { format: FORMAT } => read_json(&path),
-            Format { format } => {
-                let reason = format!("format {format}: this program reads format {FORMAT}");
-                Err(RecordError::malformed(&path, reason))
-            }
-        }
+        read_record(&dir.record(), FORMAT)
     }
 }
 
@@ -189,7 +176,7 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
     if request.resume {
         ensure!(dir.exists(), "{}: there is no sweep to resume", dir.root().display());
     } else if request.shard.is_none() {
-        check_free(dir.root())?;
+        check_free(dir.root(), RESUMABLE)?;
     }
     if let Some(name) = &chooses {
         validator(name)?;
@@ -217,15 +204,17 @@ pub(crate) fn run(request: Request, output: &Output) -> Result<End> {
                 }
                 check_same(&RunDir::new(dir.root()), &plan)?;
             } else {
-                check_free(dir.root())?;
+                check_free(dir.root(), RESUMABLE)?;
             }
             begin(&dir, &plan, &sweep)?;
         }
         let notes = plan.notes.iter().chain(&plan.data.notes);
         notes.for_each(|note| output.note(format!("note: {note}")));
+        // Candidates have the same rows.
+        let samples = thumbnails(&plan.data)?;
         let record = |run: &Run| {
             let _alone = lock(dir.root())?;
-            start_record(&run.dir, &run.plan, request.device, &request.command)
+            start_record(&run.dir, &run.plan, samples.as_ref(), request.device, &request.command)
         };
         runs.iter().try_for_each(record)?;
         let end = train(&dev, &dir, &plan, &runs, request.shard, output);
@@ -344,14 +333,9 @@ fn candidate_run(
     base.methods = vec![method.to_owned()];
     base.method.retain(|name, _| name == method);
     base.seeds = seeds.to_vec();
-    let changes = candidate.changes.iter().map(|(path, text)| {
-        let value =
-            format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
-        Ok((path.clone(), value.with_context(|| format!("{path}: {text} is no value"))?))
-    });
-    let changes: Changes = changes.collect::<Result<_>>()?;
     let described = || format!("{method} with {}", candidate.describe(method));
-    let config = changed(&base.to_table()?, &changes)?.try_into().with_context(described)?;
+    let config =
+        changed(base.to_table()?, &candidate.changes)?.try_into().with_context(described)?;
     let plan = plan.variant(config).with_context(described)?;
     let name = match candidate.changes.is_empty() {
         true => method.to_owned(),
@@ -408,9 +392,4 @@ fn train<D: MethodDevice>(
         }));
     }
     Training::new(dev, plan, output).execute(&parts, shard, output)
-}
-
-/// Whether there is a sweep in this directory.
-pub(crate) fn is_sweep(dir: &Path) -> bool {
-    fs::exists(SweepDir::new(dir).record()).unwrap_or(false)
 }

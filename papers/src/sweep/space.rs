@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use transduct_adapt::registry::Range;
 use transduct_core::{Stream, data::sha256, rng, suggest};
 
-use crate::config::table::set;
+use crate::config::table::{set, value};
 
 /// The most candidates of a method.
 const MOST: usize = 10_000;
@@ -171,13 +171,12 @@ impl FromStr for Over {
 
 /// The values of a list: TOML where it reads as such, else names.
 fn listed(text: &str) -> Option<Vec<Value>> {
-    let parse = |text: &str| format!("v = {text}").parse::<Table>().ok()?.remove("v");
-    if let Some(Value::Array(values)) = parse(&format!("[{text}]")) {
+    if let Some(Value::Array(values)) = value(&format!("[{text}]")) {
         return (!values.is_empty()).then_some(values);
     }
     let name = |name: &str| {
         let name = name.trim();
-        (!name.is_empty()).then(|| parse(name).unwrap_or_else(|| Value::String(name.to_owned())))
+        (!name.is_empty()).then(|| value(name).unwrap_or_else(|| Value::String(name.to_owned())))
     };
     text.split(',').map(name).collect()
 }
@@ -318,10 +317,9 @@ pub(super) fn check_used(over: &[Over], used: &[bool], spaces: &[(&str, &Table)]
 ///
 /// # Errors
 /// A path that leads through a value.
-pub(super) fn changed(config: &Table, changes: &Changes) -> Result<Table> {
-    let mut config = config.clone();
+pub(super) fn changed(mut config: Table, changes: &[(String, String)]) -> Result<Table> {
     for (path, value) in changes {
-        set(&mut config, path, &value.to_string()).map_err(|e| anyhow!("--over {path}: {e}"))?;
+        set(&mut config, path, value).map_err(|e| anyhow!("--over {path}: {e}"))?;
     }
     Ok(config)
 }

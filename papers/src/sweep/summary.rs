@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Candidate, Searched, Sweep, SweepDir};
 use crate::{
     record::{Done, Line, read_json, read_metrics, write_atomic, write_json},
+    report::table::{NOT_AVAILABLE, percent, plain},
     stats::Spread,
 };
 
@@ -128,7 +129,6 @@ impl MethodSummary {
         let over = |value: &dyn Fn(&[&TrialSummary]) -> Option<f64>| {
             Spread::of(&repeats.iter().filter_map(|(_, t)| value(t)).collect::<Vec<_>>())
         };
-        let chosen = |t: &[&TrialSummary]| best(t, |t| t.chosen_score)?.chosen;
         let winner = repeats.iter().find(|(seed, _)| Some(seed) == seeds.first());
         let winner = winner.and_then(|(_, t)| best(t, |t| t.chosen_score)).map(|first| {
             let of = trials.iter().filter(|t| t.candidate == first.candidate);
@@ -144,10 +144,10 @@ impl MethodSummary {
             repeats: repeats.iter().map(|(seed, _)| *seed).collect(),
             defaults: over(&|t| t.first()?.last),
             last: over(&|t| best(t, |t| t.last_score)?.last),
-            chosen: over(&chosen),
+            chosen: over(&|t| best(t, |t| t.chosen_score)?.chosen),
             oracle: over(&|t| best(t, |t| t.oracle)?.oracle),
             winner,
-            trials: trials.clone(),
+            trials,
         }
     }
 }
@@ -272,25 +272,18 @@ const COLUMNS: [&str; 8] = [
 ];
 
 fn rows(summary: &Summary) -> Vec<[String; 8]> {
-    let spread = |spread: &Option<Spread>| match spread {
-        Some(Spread { mean, std: Some(std), .. }) => {
-            format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * std)
-        }
-        Some(Spread { mean, .. }) => format!("{:.1}", 100.0 * mean),
-        None => "n/a".to_owned(),
-    };
     let row = |m: &MethodSummary| {
         let (winner, seeds) = match &m.winner {
-            Some(winner) => (winner.options.clone(), spread(&winner.chosen)),
-            None => ("n/a".to_owned(), "n/a".to_owned()),
+            Some(winner) => (winner.options.clone(), percent(winner.chosen)),
+            None => (NOT_AVAILABLE.to_owned(), NOT_AVAILABLE.to_owned()),
         };
         [
             m.method.clone(),
             m.candidates.to_string(),
-            spread(&m.defaults),
-            spread(&m.last),
-            spread(&m.chosen),
-            spread(&m.oracle),
+            percent(m.defaults),
+            percent(m.last),
+            percent(m.chosen),
+            percent(m.oracle),
             winner,
             seeds,
         ]
@@ -321,7 +314,7 @@ fn markdown(summary: &Summary) -> String {
     let mut text = format!("# Sweep\n\n{}\n\n", legend(summary));
     let _ = writeln!(text, "| {} |\n|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
     for row in rows(summary) {
-        let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
+        let _ = writeln!(text, "| {} |", row.map(|cell| plain(&cell)).join(" | "));
     }
     summary.notes.iter().for_each(|note| text += &format!("\nNote: {note}.\n"));
     text

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::table::{NOT_SET, differences},
-    record::{Change, Done, Inputs, ModelOutputs, RunDir, first_change, read_json},
+    record::{Done, Inputs, ModelOutputs, RunDir, first_change, read_json},
     stats::{PairedDifference, Spread},
 };
 
@@ -296,11 +296,7 @@ fn listed(names: &[String]) -> String {
 fn files(first: &[InputFile], here: &[InputFile]) -> Option<String> {
     let (name, change) = first_change(first, here)?;
     let name = if name.is_empty() { "the file" } else { name };
-    Some(match change {
-        Change::Missing => format!("{name} is missing"),
-        Change::Changed => format!("{name} has another content"),
-        Change::Added => format!("{name} is new"),
-    })
+    Some(format!("{name} {change}"))
 }
 
 /// Whether the labels of the target rows differ where both runs kept them, for one method and seed: rows

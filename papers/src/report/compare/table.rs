@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::{Accuracy, ComparedRun, Comparison, Reached};
 use crate::report::{
-    table::{NOT_AVAILABLE, percent, points},
+    table::{NOT_AVAILABLE, percent, plain, points},
     terminal::RULED,
 };
 
@@ -223,19 +223,6 @@ pub fn markdown(comparison: &Comparison) -> String {
         let _ = writeln!(text, "\nNote: {}", plain(note));
     }
     text
-}
-
-/// Text that Markdown takes as it is, inside a table too.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => plain += "&lt;",
-            '|' | '*' | '_' | '`' => plain.extend(['\\', c]),
-            c => plain.push(c),
-        }
-    }
-    plain
 }
 
 /// A row for each method and run, shares in [0, 1], empty where there is no number.
